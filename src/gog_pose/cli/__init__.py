@@ -1,0 +1,1 @@
+"""The commands: one thin file each, a Hydra application over ``conf/<name>.yaml``."""

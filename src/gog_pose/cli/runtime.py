@@ -1,0 +1,113 @@
+"""What every command shares: where the configuration lies, how objects are built, how errors are told."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.errors import HydraException
+from hydra.utils import instantiate as hydra_instantiate
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from gog_pose.errors import InputError
+
+# The only places a configuration may build objects from.
+ALLOWED_TARGETS = ("gog_pose.", "pytorch_lightning.", "torch.optim.", "albumentations.")
+
+
+def config_dir() -> str:
+    """Return the absolute path of the Hydra tree: packaged in a wheel, at the repository root in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    packaged = package / "conf"
+    return str(packaged if packaged.is_dir() else package.parents[1] / "conf")
+
+
+def instantiate(node: Any, **kwargs: Any) -> Any:
+    """Build the object that a configuration node describes.
+
+    Args:
+        node: A node with ``_target_``; nested lists and dicts arrive in constructors as plain Python.
+        **kwargs: Further keyword arguments of the constructor.
+
+    Raises:
+        InputError: A ``_target_`` lies outside the packages a configuration may use, or the constructor said so.
+    """
+    for target in _targets(node):
+        if not target.startswith(ALLOWED_TARGETS):
+            raise InputError(f"configuration: _target_ {target!r} is not one of {', '.join(ALLOWED_TARGETS)}*")
+    return hydra_instantiate(node, _convert_="all", **kwargs)
+
+
+def _targets(node: Any) -> Iterator[str]:
+    if isinstance(node, DictConfig):
+        for key in node:
+            if key == "_target_":
+                yield str(node[key])
+            else:
+                yield from _targets(node[key])
+    elif isinstance(node, ListConfig):
+        for item in node:
+            yield from _targets(item)
+
+
+def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
+    """Make a Hydra application of a function that takes the composed configuration.
+
+    A user's mistake (``InputError``, or a configuration that does not compose) is told in one line and ends the
+    process with code 2; anything else is a bug and shows its traceback.
+
+    Args:
+        config_name: The primary configuration, ``conf/<config_name>.yaml``.
+    """
+
+    def decorate(run: Callable[[DictConfig], None]) -> Callable[[], None]:
+        def main() -> None:
+            # Hydra then raises instead of printing, so that all errors are told in one way, below.
+            os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+            application = hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(run)
+            try:
+                application()
+            except (InputError, HydraException, OmegaConfBaseException) as error:
+                known = _cause(error, InputError) or _composition_error(error)
+                if known is None:
+                    raise
+                line = " ".join(str(known).split())
+                print(f"{Path(sys.argv[0]).name}: error: {line}", file=sys.stderr)
+                sys.exit(2)
+
+        main.__doc__ = run.__doc__
+        return main
+
+    return decorate
+
+
+def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+    """Return the first error of that kind along the chain of causes (Hydra wraps what constructors raise)."""
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _composition_error(error: BaseException) -> BaseException | None:
+    """Return the error if it is about the configuration itself, not about an object built from it."""
+    from hydra.errors import InstantiationException
+
+    if isinstance(error, InstantiationException):
+        return None
+    # An unknown key is reported by OmegaConf below Hydra's more general words; show the cause too.
+    cause = error.__cause__
+    if cause is not None and str(cause) not in str(error):
+        return InputError(f"{error} {cause}")
+    return error
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """Return the whole configuration as plain Python, interpolations resolved."""
+    container = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}

@@ -1,0 +1,102 @@
+"""Pixel conventions and the maps between images; every half pixel of the package lives here.
+
+A pixel covers a 1x1 area and its value sits at the area's centre: a keypoint at ``x = 10.0`` lies on the centre of
+column 10 (Sec. 2.2). Points are ``(x, y)``, sizes are ``(height, width)``, affine maps are 3x3 float64 matrices that
+act on column vectors ``(x, y, 1)``.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import torch
+
+Coordinates = TypeVar("Coordinates", float, np.ndarray, torch.Tensor)
+
+
+def cells_to_image(cells: Coordinates, stride: int) -> Coordinates:
+    """Map coordinates in output cells to px of the input image: ``R u + R / 2 - 0.5`` (Sec. 2.2)."""
+    return cells * stride + (stride / 2 - 0.5)
+
+
+def image_to_cells(image: Coordinates, stride: int) -> Coordinates:
+    """Map px of the input image to coordinates in output cells; the inverse of ``cells_to_image``."""
+    return (image - (stride / 2 - 0.5)) / stride
+
+
+def translation(x: float, y: float) -> np.ndarray:
+    """Return the map that moves points by ``(x, y)`` px."""
+    return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], dtype=np.float64)
+
+
+def rotation(degrees: float) -> np.ndarray:
+    """Return the rotation about the origin that turns the x axis towards the y axis (clockwise on a screen)."""
+    angle = np.deg2rad(degrees)
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], dtype=np.float64)
+
+
+def stretch(x: float, y: float) -> np.ndarray:
+    """Return the map that scales both axes about the origin; a negative factor mirrors."""
+    return np.array([[x, 0, 0], [0, y, 0], [0, 0, 1]], dtype=np.float64)
+
+
+def resize(x: float, y: float) -> np.ndarray:
+    """Return the map of an image resize by these factors: ``x' = s (x + 0.5) - 0.5``, as ``cv2.resize`` does it."""
+    return translation(-0.5, -0.5) @ stretch(x, y) @ translation(0.5, 0.5)
+
+
+def mirror(width: int) -> np.ndarray:
+    """Return the horizontal flip of an image of that width: ``x' = width - 1 - x``."""
+    return translation(width - 1, 0) @ stretch(-1, 1)
+
+
+def apply_affine(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Move points by an affine map.
+
+    Args:
+        points: ``(..., 2)`` px.
+        matrix: ``(3, 3)``.
+
+    Returns:
+        ``(..., 2)`` float64 px.
+    """
+    return np.asarray(points @ matrix[:2, :2].T + matrix[:2, 2])
+
+
+def area_scale(matrix: np.ndarray) -> float:
+    """Return by how much an affine map stretches lengths on average: the root of its area change."""
+    return float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
+
+
+class Letterbox(NamedTuple):
+    """How an image is fitted into a network input.
+
+    Attributes:
+        matrix: ``(3, 3)`` map from px of the original image to px of the network input.
+        resized_hw: Size of the image proper inside the input; it lies at the top left corner.
+        padded_hw: Size of the network input, padding at the right and the bottom included.
+    """
+
+    matrix: np.ndarray
+    resized_hw: tuple[int, int]
+    padded_hw: tuple[int, int]
+
+
+def letterbox(image_hw: tuple[int, int], long_side: int, multiple: int) -> Letterbox:
+    """Fit an image so that its long side has a given length and both sides are legal for a network.
+
+    Args:
+        image_hw: Size of the original image.
+        long_side: Length of the long side after resizing, px.
+        multiple: Both padded sides become multiples of this (the largest stride in the network).
+
+    Returns:
+        The map, whose scale is exact for the rounded size, so that its inverse brings keypoints back without bias.
+    """
+    height, width = image_hw
+    scale = long_side / max(height, width)
+    resized = (max(1, round(height * scale)), max(1, round(width * scale)))
+    padded = (-(-resized[0] // multiple) * multiple, -(-resized[1] // multiple) * multiple)
+    return Letterbox(resize(resized[1] / width, resized[0] / height), resized, padded)

@@ -1,0 +1,66 @@
+"""How pixels become network input. A checkpoint carries its ``Preprocessing``, so nobody has to remember it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Colour order and statistics of the images a network was trained on; the defaults are ImageNet's.
+
+    Attributes:
+        mean: Per channel mean of the pixels / 255, in the network's channel order.
+        std: Per channel standard deviation, likewise.
+        channel_order: ``rgb`` or ``bgr``; images come in as RGB.
+        long_side: Length of the long side of an image at evaluation, px of the network input.
+    """
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    channel_order: str = "rgb"
+    long_side: int = 640
+
+    def __post_init__(self) -> None:
+        """Freeze lists, as YAML and checkpoints give them, into tuples."""
+        object.__setattr__(self, "mean", tuple(float(value) for value in self.mean))
+        object.__setattr__(self, "std", tuple(float(value) for value in self.std))
+        if self.channel_order not in ("rgb", "bgr"):
+            raise ValueError(f"channel_order must be rgb or bgr, got {self.channel_order!r}")
+
+    @property
+    def border_rgb(self) -> tuple[int, int, int]:
+        """The mean colour, RGB in 0..255: what lies outside an image."""
+        mean = self.mean if self.channel_order == "rgb" else self.mean[::-1]
+        return (round(mean[0] * 255), round(mean[1] * 255), round(mean[2] * 255))
+
+    def to_tensor(self, image: np.ndarray) -> torch.Tensor:
+        """Normalise one image.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 RGB.
+
+        Returns:
+            ``(3, H, W)`` float32 in the network's channel order.
+        """
+        channels = image if self.channel_order == "rgb" else image[..., ::-1]
+        tensor = torch.from_numpy(np.ascontiguousarray(channels.transpose(2, 0, 1))).float()
+        mean = torch.tensor(self.mean).view(3, 1, 1)
+        std = torch.tensor(self.std).view(3, 1, 1)
+        return tensor.div_(255).sub_(mean).div_(std)
+
+    def to_image(self, tensor: torch.Tensor) -> np.ndarray:
+        """Undo ``to_tensor``: ``(3, H, W)`` float -> ``(H, W, 3)`` uint8 RGB."""
+        mean = torch.tensor(self.mean).view(3, 1, 1)
+        std = torch.tensor(self.std).view(3, 1, 1)
+        pixels = tensor.detach().cpu().float() * std + mean
+        image = (pixels * 255).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+        return np.ascontiguousarray(image if self.channel_order == "rgb" else image[..., ::-1])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for checkpoints; ``Preprocessing(**p.to_dict())`` is equal."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}

@@ -1,0 +1,74 @@
+"""The records that the parts of the package hand to each other: targets, maps and poses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+
+class PoseTargets(NamedTuple):
+    """What a network should answer; one image, or a batch with a leading dimension.
+
+    Attributes:
+        heatmaps: ``(K, h, w)`` Gaussian responses in [0, 1].
+        offsets: ``(2L, h, w)`` guiding offsets, px of the input image, interleaved ``x_0, y_0, x_1, ...``; 0 where
+            the weight is 0.
+        offset_weights: ``(L, h, w)`` 1 / person scale (1 / px) inside the support of a limb's start, 0 elsewhere.
+        mask: ``(1, h, w)`` 1 = supervised, 0 = ignored.
+    """
+
+    heatmaps: torch.Tensor
+    offsets: torch.Tensor
+    offset_weights: torch.Tensor
+    mask: torch.Tensor
+
+
+class PoseMaps(NamedTuple):
+    """What a network answers: the maps of one stack.
+
+    Attributes:
+        heatmaps: ``(B, K, h, w)`` keypoint responses.
+        offsets: ``(B, 2L, h, w)`` guiding offsets, px of the input image, interleaved ``x_0, y_0, x_1, ...``.
+    """
+
+    heatmaps: torch.Tensor
+    offsets: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Poses:
+    """The people of one image.
+
+    Attributes:
+        keypoints: ``(N, K, 3)`` float32 ``x, y, response``; a response of 0 means not found (x = y = 0 then).
+            px of the input image as the decoder gives them, px of the original image as ``PoseEstimator`` does.
+        scores: ``(N,)`` float32, descending.
+    """
+
+    keypoints: np.ndarray
+    scores: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def to_coco(self, image_id: int, category_id: int = 1) -> list[dict[str, Any]]:
+        """Return one entry a person, in COCO's results format.
+
+        Only the four fields COCO asks for are written: with a ``bbox`` pycocotools would take the area from it.
+        """
+        entries = []
+        for keypoints, score in zip(self.keypoints, self.scores, strict=True):
+            found = keypoints[:, 2:] > 0
+            values = np.concatenate([keypoints[:, :2], found], axis=1)
+            entries.append(
+                {
+                    "image_id": int(image_id),
+                    "category_id": int(category_id),
+                    "keypoints": [round(float(value), 3) for value in values.ravel()],
+                    "score": float(score),
+                }
+            )
+        return entries

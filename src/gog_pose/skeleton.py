@@ -1,0 +1,166 @@
+"""Skeletons: keypoints, limbs and their mirror images. The only place that knows 17 or 19."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from gog_pose.errors import InputError
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """What a person is made of; encoder, heads, losses, decoder, flips and drawing are all built from it.
+
+    Attributes:
+        name: What messages and checkpoints call it.
+        keypoints: K names, in the order of the annotations.
+        limbs: L directed pairs ``(from, to)`` of keypoint indices. The guiding offsets of a limb lie around
+            ``from`` and point at ``to`` (Sec. 2.3). Flipping must map the set onto itself, up to direction.
+        flip_pairs: Pairs of keypoint indices that a mirror swaps; keypoints in no pair map onto themselves.
+        oks_sigmas: K per-keypoint standard deviations of COCO's object keypoint similarity.
+
+    Raises:
+        InputError: An index is out of range, a limb repeats, or the limbs are not closed under mirroring.
+    """
+
+    name: str
+    keypoints: Sequence[str]
+    limbs: Sequence[Sequence[int]]
+    flip_pairs: Sequence[Sequence[int]]
+    oks_sigmas: Sequence[float]
+
+    def __post_init__(self) -> None:
+        """Freeze lists (as YAML and checkpoints give them) into tuples and check that all fits together."""
+        freeze = object.__setattr__
+        freeze(self, "keypoints", tuple(str(name) for name in self.keypoints))
+        freeze(self, "limbs", tuple((int(start), int(end)) for start, end in self.limbs))
+        freeze(self, "flip_pairs", tuple((int(left), int(right)) for left, right in self.flip_pairs))
+        freeze(self, "oks_sigmas", tuple(float(sigma) for sigma in self.oks_sigmas))
+
+        if len(set(self.keypoints)) != self.num_keypoints:
+            raise InputError(f"skeleton {self.name}: keypoints: names must differ, got {list(self.keypoints)}")
+        if len(self.oks_sigmas) != self.num_keypoints or min(self.oks_sigmas) <= 0:
+            raise InputError(
+                f"skeleton {self.name}: oks_sigmas: give {self.num_keypoints} positive numbers, one a keypoint"
+            )
+        for field, pairs in (("limbs", self.limbs), ("flip_pairs", self.flip_pairs)):
+            for a, b in pairs:
+                if a == b or not (0 <= a < self.num_keypoints and 0 <= b < self.num_keypoints):
+                    raise InputError(
+                        f"skeleton {self.name}: {field}: [{a}, {b}] must be two different keypoint indices"
+                        f" from 0 to {self.num_keypoints - 1}"
+                    )
+        swapped = [index for pair in self.flip_pairs for index in pair]
+        if len(set(swapped)) != len(swapped):
+            raise InputError(f"skeleton {self.name}: flip_pairs: a keypoint may be in one pair only")
+        undirected = {frozenset(limb) for limb in self.limbs}
+        if len(undirected) != self.num_limbs:
+            raise InputError(f"skeleton {self.name}: limbs: every limb may be listed once, in one direction")
+        for start, end in self.limbs:
+            if frozenset((self.flip_index[start], self.flip_index[end])) not in undirected:
+                raise InputError(
+                    f"skeleton {self.name}: limbs: [{start}, {end}] has no mirror image in the list;"
+                    f" add [{self.flip_index[start]}, {self.flip_index[end]}]"
+                )
+
+    @property
+    def num_keypoints(self) -> int:
+        """K, the number of keypoint types."""
+        return len(self.keypoints)
+
+    @property
+    def num_limbs(self) -> int:
+        """L, the number of limb types."""
+        return len(self.limbs)
+
+    @cached_property
+    def flip_index(self) -> tuple[int, ...]:
+        """K indices: keypoint ``i`` of a mirrored person is keypoint ``flip_index[i]`` of the person."""
+        index = list(range(self.num_keypoints))
+        for left, right in self.flip_pairs:
+            index[left], index[right] = right, left
+        return tuple(index)
+
+    @cached_property
+    def limb_flip_index(self) -> tuple[int, ...]:
+        """L indices: the limb that the mirror image of each limb is (direction aside)."""
+        place = {frozenset(limb): index for index, limb in enumerate(self.limbs)}
+        return tuple(place[frozenset(self.flip_index[end] for end in limb)] for limb in self.limbs)
+
+    @cached_property
+    def limb_flip_reversed(self) -> tuple[bool, ...]:
+        """L flags: True where the mirrored limb runs against its counterpart, as shoulder to shoulder does."""
+        return tuple(
+            self.limbs[mirror][0] != self.flip_index[start]
+            for (start, _), mirror in zip(self.limbs, self.limb_flip_index, strict=True)
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and strings, for checkpoints and JSON; ``Skeleton(**skeleton.to_dict())`` is equal."""
+        return {
+            key: [list(item) if isinstance(item, tuple) else item for item in value]
+            if isinstance(value, tuple)
+            else value
+            for key, value in asdict(self).items()
+        }
+
+
+_COCO_KEYPOINTS = (
+    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+    "right_ankle",
+)  # fmt: skip
+_COCO_FLIP_PAIRS = tuple((left, left + 1) for left in range(1, 17, 2))
+_COCO_OKS_SIGMAS = (
+    0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087,
+    0.089, 0.089,
+)  # fmt: skip
+
+# The kinematic tree.
+_LIMBS_16 = (
+    (0, 1), (1, 3), (0, 2), (2, 4), (0, 5), (5, 7), (7, 9), (0, 6), (6, 8), (8, 10), (5, 11), (11, 13), (13, 15),
+    (6, 12), (12, 14), (14, 16),
+)  # fmt: skip
+# The paper's limbs, "defined same as in PIFPAF" (Sec. 2.3).
+_LIMBS_19 = (
+    (0, 1), (0, 2), (1, 2), (1, 3), (2, 4), (5, 6), (4, 6), (3, 5), (5, 7), (7, 9), (6, 8), (8, 10), (5, 11),
+    (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16),
+)  # fmt: skip
+_LIMBS_31 = (
+    *_LIMBS_19,
+    (1, 5), (2, 6), (5, 12), (6, 11), (11, 14), (12, 13), (5, 9), (6, 10), (11, 15), (12, 16), (5, 0), (6, 0),
+)  # fmt: skip
+_LIMBS_44 = (
+    (0, 1), (0, 2), (1, 2), (0, 3), (0, 4), (3, 4), (0, 5), (0, 6), (1, 5), (2, 6), (1, 3), (2, 4), (3, 5), (4, 6),
+    (5, 6), (5, 11), (6, 12), (5, 12), (6, 11), (11, 12), (5, 7), (6, 8), (7, 9), (8, 10), (5, 9), (6, 10), (7, 8),
+    (9, 10), (9, 11), (10, 12), (9, 13), (10, 14), (13, 11), (14, 12), (11, 14), (12, 13), (11, 15), (12, 16),
+    (15, 13), (16, 14), (13, 16), (14, 15), (13, 14), (15, 16),
+)  # fmt: skip
+# Neither the paper nor its code lists the 39 limbs of "Ours 3". Ours are the 44 without the left-right limbs of ears,
+# elbows, wrists, knees and ankles: the five that tie a keypoint to its own mirror image, torso and eyes kept.
+_LIMBS_39 = tuple(limb for limb in _LIMBS_44 if limb not in {(3, 4), (7, 8), (9, 10), (13, 14), (15, 16)})
+
+_COCO_LIMBS: dict[str, tuple[tuple[int, int], ...]] = {
+    "coco_16": _LIMBS_16,
+    "coco_19": _LIMBS_19,
+    "coco_31": _LIMBS_31,
+    "coco_39": _LIMBS_39,
+    "coco_44": _LIMBS_44,
+}
+
+
+def load_skeleton(name: str) -> Skeleton:
+    """Return a skeleton that the package knows by name.
+
+    Args:
+        name: ``coco_16``, ``coco_19`` (the paper's), ``coco_31``, ``coco_39`` or ``coco_44``.
+
+    Raises:
+        InputError: There is no skeleton of that name.
+    """
+    if name not in _COCO_LIMBS:
+        raise InputError(f"skeleton: {name!r} is unknown; choose one of {', '.join(_COCO_LIMBS)}")
+    return Skeleton(name, _COCO_KEYPOINTS, _COCO_LIMBS[name], _COCO_FLIP_PAIRS, _COCO_OKS_SIGMAS)
