@@ -1,4 +1,4 @@
-"""From an image of any size to a network input: resized, padded, normalised. Evaluation and prediction share this."""
+"""From an image of any size to a network input: resized, padded and normalised, for evaluation and prediction."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def prepare_image(image: np.ndarray, preprocessing: Preprocessing, multiple: int
     height, width = image.shape[:2]
     matrix, resized_hw, padded_hw = letterbox((height, width), preprocessing.long_side, multiple)
     if resized_hw != (height, width):
-        # Both follow the half-pixel convention. Below half the size, linear interpolation would skip pixels and
-        # alias; averaging over areas does not.
+        # Both methods follow the half-pixel convention. Below half the size, linear interpolation would skip
+        # pixels and alias; averaging over areas does not.
         shrinks_a_lot = 2 * max(resized_hw) < max(height, width)
         method = cv2.INTER_AREA if shrinks_a_lot else cv2.INTER_LINEAR
         image = cv2.resize(image, resized_hw[::-1], interpolation=method)
