@@ -1,4 +1,4 @@
-"""From an image of any size to a network input: resized, padded and normalised, for evaluation and prediction."""
+"""From an image of any size to a network input: resized, padded, normalised; evaluation and prediction use it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,50 @@
+# `make` lists the targets. Needs Python >= 3.10, make and PyPI, nothing else.
+
+PYTHON      ?= python3
+TORCH_INDEX ?=
+ARGS        ?=
+
+VENV      := .venv
+BIN       := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SYNTHETIC := data/synthetic
+DEMO      := outputs/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help install test test-slow lint format demo clean
+
+help:  ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo '  PYTHON=python3.12   which Python makes the environment'
+	@echo '  TORCH_INDEX=URL     a further package index, such as https://download.pytorch.org/whl/cpu,'
+	@echo '                      whose torch is 200 MB where the CUDA build of PyPI is gigabytes'
+	@echo '  ARGS="-k decoder"   further arguments of pytest'
+
+install: $(INSTALLED)  ## Make the environment .venv with the locked versions
+
+$(INSTALLED): pyproject.toml requirements/lock.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("Python >= 3.10 is needed, this is " + sys.version.split()[0] + "; name another one: make install PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
+		--constraint requirements/lock.txt --editable '.[dev]'
+	@touch $@
+
+test: $(INSTALLED)  ## Run the default test suite
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(INSTALLED)  ## Run the tests that take minutes
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+lint: $(INSTALLED)  ## Check style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(INSTALLED)  ## Fix what can be fixed by itself: imports, layout
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:  ## Remove caches and build products; data, outputs and .venv stay
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
