@@ -1,0 +1,195 @@
+"""Textured, cluttered backdrops, and the things that stand in front of people."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from gog_pose.data.synthetic.canvas import Canvas, capsule
+
+_SHIFT = 4  # fractional bits of OpenCV's coordinates
+FOREGROUND = 1  # what occluders are in a canvas' ids
+
+
+def backdrop(rng: np.random.Generator, image_size: tuple[int, int]) -> np.ndarray:
+    """Draw wall and floor, clutter and textures.
+
+    Args:
+        rng: Source of chance.
+        image_size: ``(height, width)`` px.
+
+    Returns:
+        ``(H, W, 3)`` float32 RGB, 0..255.
+    """
+    height, width = image_size
+    image = _gradient(rng, height, width)
+    horizon = round(height * rng.uniform(0.3, 0.7))
+    if rng.random() < 0.75:
+        image[horizon:] = _gradient(rng, height - horizon, width)
+    _add_noise(rng, image)
+    image = np.clip(image, 0, 255).astype(np.uint8)
+    for _ in range(rng.integers(4, 16)):
+        kind = rng.choice(["polygon", "box", "pole", "foliage", "shelf", "window"], p=[0.25, 0.2, 0.2, 0.15, 0.1, 0.1])
+        {"polygon": _polygon, "box": _box, "pole": _pole, "foliage": _foliage, "shelf": _shelf, "window": _window}[
+            str(kind)
+        ](rng, image)
+    if rng.random() < 0.4:  # out of focus
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 2.5))
+    pixels = image.astype(np.float32)
+    _add_noise(rng, pixels, 0.5)
+    return pixels
+
+
+def distractors(rng: np.random.Generator, canvas: Canvas) -> None:
+    """Paint limb-like solids of no person: bolsters, pipes, branches, lamps."""
+    height, width = canvas.ids.shape
+    for _ in range(rng.integers(0, 6)):
+        length = rng.uniform(0.05, 0.3) * height
+        start = rng.uniform(0, [width, height])
+        angle = rng.uniform(0, np.pi)
+        end = start + length * np.array([np.cos(angle), np.sin(angle)])
+        profile = capsule(length, length * rng.uniform(0.05, 0.2), length * rng.uniform(0.05, 0.2))
+        canvas.solid(start, end, profile, _paint(rng), 0)
+
+
+def occluder(rng: np.random.Generator, canvas: Canvas) -> None:
+    """Paint a pole, a table, a board or a plant in front of what is there."""
+    height, width = canvas.ids.shape
+    colour = _paint(rng)
+    kind = rng.choice(["pole", "table", "board", "plant"])
+    x, y = rng.uniform(0.05, 0.95) * width, rng.uniform(0.55, 0.9) * height
+
+    def slab(x0: float, y0: float, x1: float, y1: float, relief: float = 0.3) -> None:
+        radius = 0.5 * (x1 - x0)
+        start = np.array([0.5 * (x0 + x1), y0])
+        profile = np.array([[0, radius], [y1 - y0, radius]])
+        canvas.solid(start, start + [0, 1], profile, colour, FOREGROUND, relief=relief)
+
+    if kind == "pole":
+        half = rng.uniform(0.006, 0.025) * width
+        slab(x - half, -2, x + half, height + 2, relief=1.0)
+    elif kind == "table":
+        half, thick = rng.uniform(0.1, 0.25) * width, rng.uniform(0.02, 0.05) * height
+        slab(x - half, y, x + half, y + thick)
+        for leg in (x - 0.9 * half, x + 0.8 * half):
+            slab(leg, y + thick, leg + 0.1 * half, height + 2, relief=1.0)
+    elif kind == "board":
+        half, tall = rng.uniform(0.04, 0.14) * width, rng.uniform(0.08, 0.3) * height
+        slab(x - half, y, x + half, y + tall)
+    else:
+        size = rng.uniform(0.03, 0.08) * height
+        for _ in range(14):
+            centre = np.array([x, y]) + rng.normal(0, size, 2)
+            axes = rng.uniform(0.15, 0.5) * size * np.array([[1, 0], [0, 1]]) * rng.uniform(0.5, 2, (2, 1))
+            canvas.ellipse(centre, axes, colour * np.float32(rng.uniform(0.6, 1.2)), FOREGROUND)
+
+
+def _paint(rng: np.random.Generator) -> np.ndarray:
+    return rng.uniform(15, 240, 3).astype(np.float32)
+
+
+def _colour(rng: np.random.Generator) -> tuple[float, ...]:
+    grey = rng.uniform(20, 235)
+    return tuple(float(value) for value in np.clip(grey + rng.normal(0, 35, 3), 0, 255))
+
+
+def _gradient(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    grey = rng.uniform(45, 210) + rng.normal(0, 22, (1, 1, 3))
+    corners = np.clip(grey + rng.normal(0, 16, (2, 2, 1)) + rng.normal(0, 6, (2, 2, 3)), 0, 255)
+    return cv2.resize(corners.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _add_noise(rng: np.random.Generator, image: np.ndarray, strength: float = 1.0) -> None:
+    """Add grain at several scales, some of it stretched like wood or cloth."""
+    height, width = image.shape[:2]
+    for cell in (3, 9, 30, 90):
+        stretch = rng.uniform(0.4, 2.5)
+        rows, columns = max(2, int(height / cell * stretch)), max(2, int(width / cell / stretch))
+        channels = 1 if rng.random() < 0.6 else 3
+        grain = rng.standard_normal((rows, columns, channels), dtype=np.float32) * np.float32(
+            strength * rng.uniform(1, 11)
+        )
+        grain = cv2.resize(grain, (width, height), interpolation=cv2.INTER_LINEAR)
+        image += grain[..., None] if grain.ndim == 2 else grain
+
+
+def _place(rng: np.random.Generator, image: np.ndarray, small: float, large: float) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a centre and a size (px), both ``(2,)`` as x, y."""
+    height, width = image.shape[:2]
+    return rng.uniform(0, [width, height]), rng.uniform(small, large, 2) * min(height, width)
+
+
+def _fill(image: np.ndarray, points: np.ndarray, colour: tuple[float, ...]) -> None:
+    fixed = np.round(points * (1 << _SHIFT)).astype(np.int32)
+    cv2.fillPoly(image, [fixed], colour, cv2.LINE_AA, _SHIFT)
+
+
+def _polygon(rng: np.random.Generator, image: np.ndarray) -> None:
+    centre, size = _place(rng, image, 0.05, 0.3)
+    angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 8)))
+    _fill(image, centre + size * np.stack([np.cos(angles), np.sin(angles)], axis=1), _colour(rng))
+
+
+def _box(rng: np.random.Generator, image: np.ndarray) -> None:
+    """Draw a box with a front, a top and a side."""
+    (x, y), (w, h) = _place(rng, image, 0.08, 0.4)
+    colour = np.array(_colour(rng))
+    dx, dy = rng.uniform(-0.3, 0.3) * w, rng.uniform(0.05, 0.3) * h
+    front = np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]])
+    lid = np.array([[x, y], [x + w, y], [x + w + dx, y - dy], [x + dx, y - dy]])
+    edge = x + w if dx > 0 else x
+    side = np.array([[edge, y], [edge, y + h], [edge + dx, y + h - dy], [edge + dx, y - dy]])
+    for points, factor in ((side, 0.65), (lid, 1.15), (front, 0.9)):
+        _fill(image, points, tuple(np.clip(colour * factor, 0, 255)))
+
+
+def _pole(rng: np.random.Generator, image: np.ndarray) -> None:
+    height, width = image.shape[:2]
+    start = rng.uniform(0, [width, height])
+    end = start + rng.normal(0, 0.08 * width, 2) + [0, rng.choice([-1, 1]) * rng.uniform(0.2, 1) * height]
+    if rng.random() < 0.3:
+        end = start + rng.uniform(-0.6, 0.6, 2) * [width, height]
+    across = np.array([end[1] - start[1], start[0] - end[0]])
+    across = across / (np.hypot(*across) + 1e-6) * rng.uniform(0.003, 0.02) * width
+    colour = np.array(_colour(rng))
+    _fill(image, np.stack([start - across, start + across, end + across, end - across]), tuple(colour))
+    _fill(image, np.stack([start, start + across, end + across, end]), tuple(0.75 * colour))
+
+
+def _foliage(rng: np.random.Generator, image: np.ndarray) -> None:
+    centre, size = _place(rng, image, 0.05, 0.25)
+    base = np.array(_colour(rng)) * [0.7, 1.0, 0.6]
+    for _ in range(rng.integers(10, 45)):
+        place = np.round((centre + 0.5 * size * rng.normal(0, 1, 2)) * (1 << _SHIFT)).astype(int)
+        axes = np.round(rng.uniform(0.03, 0.16, 2) * size.mean() * (1 << _SHIFT)).astype(int)
+        colour = tuple(np.clip(base * rng.uniform(0.5, 1.4), 0, 255))
+        angle = rng.uniform(0, 180)
+        cv2.ellipse(image, place.tolist(), axes.tolist(), angle, 0, 360, colour, -1, cv2.LINE_AA, _SHIFT)
+
+
+def _shelf(rng: np.random.Generator, image: np.ndarray) -> None:
+    """Draw boards with upright books or bottles on them."""
+    (x, y), (w, h) = _place(rng, image, 0.15, 0.5)
+    _fill(image, np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]]), _colour(rng))
+    boards = rng.integers(2, 5)
+    for row in range(boards):
+        base = y + h * (row + 1) / boards
+        left = x
+        while left < x + 0.9 * w:
+            thick, tall = rng.uniform(0.03, 0.1) * w, rng.uniform(0.4, 0.85) * h / boards
+            corners = [[left, base - tall], [left + thick, base - tall], [left + thick, base], [left, base]]
+            _fill(image, np.array(corners), _colour(rng))
+            left += thick * rng.uniform(1.05, 1.6)
+
+
+def _window(rng: np.random.Generator, image: np.ndarray) -> None:
+    """Draw a framed pane with bars: a window, a picture, a fence."""
+    (x, y), (w, h) = _place(rng, image, 0.12, 0.45)
+    frame, pane = _colour(rng), _colour(rng)
+    _fill(image, np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]]), frame)
+    columns, rows, bar = rng.integers(1, 7), rng.integers(1, 4), 0.04 * min(w, h)
+    for i in range(columns):
+        for j in range(rows):
+            x0, x1 = x + w * i / columns + bar, x + w * (i + 1) / columns - bar
+            y0, y1 = y + h * j / rows + bar, y + h * (j + 1) / rows - bar
+            _fill(image, np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]), pane)

@@ -1,0 +1,131 @@
+"""Annotations in COCO's format, read off the buffer that knows which part covers which pixel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from gog_pose.data.synthetic.person import PART_STRIDE, Keypoint, Person, part_id
+from gog_pose.skeleton import load_skeleton
+
+KEYPOINT_NAMES = load_skeleton("coco_19").keypoints
+
+Annotation = dict[str, Any]
+
+
+def person_mask(ids: np.ndarray, index: int) -> np.ndarray:
+    """Return where a person is seen, ``(H, W)`` bool."""
+    return ids // PART_STRIDE == index + 1
+
+
+def person_annotation(
+    rng: np.random.Generator, ids: np.ndarray, person: Person, index: int, mask: np.ndarray, *, with_keypoints: bool
+) -> Annotation:
+    """Annotate one person.
+
+    Args:
+        rng: Which of the deeply covered keypoints an annotator would have guessed.
+        ids: ``(H, W)`` the canvas' buffer once everything is painted.
+        person: Where the keypoints are.
+        index: The person's index in ``ids``.
+        mask: ``(H, W)`` bool, where the person is seen; not empty.
+        with_keypoints: False annotates box and mask only.
+    """
+    keypoints = np.zeros((len(KEYPOINT_NAMES), 3))
+    if with_keypoints:
+        found = person.keypoints()
+        for row, name in enumerate(KEYPOINT_NAMES):
+            visibility = _visibility(rng, ids, mask, person, index, found[name])
+            if visibility:
+                keypoints[row] = *found[name].xy, visibility
+    return {
+        **_region(mask),
+        "iscrowd": 0,
+        "num_keypoints": int((keypoints[:, 2] > 0).sum()),
+        "keypoints": [int(v) if i % 3 == 2 else round(float(v), 2) for i, v in enumerate(keypoints.ravel())],
+        "segmentation": outlines(mask),
+    }
+
+
+def crowd_annotation(rng: np.random.Generator, mask: np.ndarray) -> Annotation:
+    """Annotate a group in which nobody is labelled; its mask comes in any of the three encodings of COCO."""
+    encoding = rng.choice(["uncompressed", "compressed", "polygon"])
+    segmentation: Any
+    if encoding == "polygon":
+        segmentation = outlines(mask)
+    elif encoding == "compressed":
+        segmentation = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+        segmentation["counts"] = segmentation["counts"].decode("ascii")
+    else:
+        segmentation = {"size": list(mask.shape), "counts": run_lengths(mask)}
+    return {
+        **_region(mask),
+        "iscrowd": 1,
+        "num_keypoints": 0,
+        "keypoints": [0] * (3 * len(KEYPOINT_NAMES)),
+        "segmentation": segmentation,
+    }
+
+
+def run_lengths(mask: np.ndarray) -> list[int]:
+    """Return COCO's uncompressed run lengths: columns first, the first run is of zeros and may be empty."""
+    flat = np.concatenate([[False], mask.T.ravel(), [False]])
+    changes = np.flatnonzero(flat[1:] != flat[:-1])
+    edges = np.concatenate([[0], changes, [mask.size]])
+    lengths = np.diff(edges)
+    return [int(length) for length in (lengths[:-1] if lengths[-1] == 0 else lengths)]
+
+
+def outlines(mask: np.ndarray) -> list[list[float]]:
+    """Return the outlines of a mask as COCO polygons: x, y in turn, px, where 0.0 is the edge of the first pixel.
+
+    Holes are filled, as COCO's polygons cannot tell them.
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    top, left = rows[0], columns[0]
+    crop = mask[top : rows[-1] + 1, left : columns[-1] + 1].astype(np.uint8)
+    # Twice the size, the outline that joins pixel centres keeps within a quarter pixel of the pixels' edges.
+    doubled = cv2.copyMakeBorder(cv2.resize(crop, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST), *[1] * 4, 0)
+    contours, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    polygons = []
+    for contour in sorted(contours, key=len, reverse=True):
+        points = cv2.approxPolyDP(contour, 0.8, True)[:, 0].astype(float)
+        points = (points - 1 + 0.5) / 2 + [left, top]
+        if len(points) >= 3:
+            polygons.append([round(float(value), 2) for value in points.ravel()])
+    return polygons
+
+
+def _region(mask: np.ndarray) -> Annotation:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    x, y = int(columns[0]), int(rows[0])
+    box = [x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y]
+    return {"area": int(mask.sum()), "bbox": box}
+
+
+def _visibility(
+    rng: np.random.Generator, ids: np.ndarray, mask: np.ndarray, person: Person, index: int, keypoint: Keypoint
+) -> int:
+    """Return COCO's flag: 2 = seen, 1 = covered but labelled, 0 = not labelled."""
+    height, width = ids.shape
+    x, y = keypoint.xy
+    if keypoint.state == "absent" or not (0 <= x <= width - 1 and 0 <= y <= height - 1):
+        return 0
+    adjacent = [part_id(index, part) for part in keypoint.parts]
+    if keypoint.state == "seen" and np.isin(_around(ids, keypoint.xy, max(1.0, 0.006 * person.height)), adjacent).any():
+        return 2
+    if mask[round(y), round(x)]:  # behind the person's own body
+        return 1
+    # Something else is in front. Annotators mark what they can tell from what is seen beside it, and sometimes guess.
+    lightly = bool(_around(mask, keypoint.xy, 0.06 * person.height).any())
+    return 1 if lightly or rng.random() < 0.35 else 0
+
+
+def _around(buffer: np.ndarray, xy: np.ndarray, radius: float) -> np.ndarray:
+    """Return the pixels of a square window around a point that lies inside the buffer."""
+    reach = max(1, round(radius))
+    x, y = round(float(xy[0])), round(float(xy[1]))
+    return buffer[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]

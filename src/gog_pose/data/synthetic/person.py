@@ -1,0 +1,402 @@
+"""Draws one person, part after part from the far to the near, and says where its keypoints are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from gog_pose.data.synthetic.appearance import Appearance
+from gog_pose.data.synthetic.body import SIDES, Body
+from gog_pose.data.synthetic.canvas import Canvas, capsule
+
+PARTS = (
+    "torso", "head", "neck", "hair", "skirt",
+    *(f"{side}_{part}" for _, side in SIDES for part in ("arm", "forearm", "hand", "thigh", "shin", "foot")),
+)  # fmt: skip
+PART_STRIDE = 32  # ids of one person: PART_STRIDE * (index + 1) + index of the part
+
+_HEAD_HALF_AXES = np.array([0.37, 0.5, 0.43])  # shares of the head's length: x, y, z
+# Where the features sit on the head, in its axes, as shares of the half axes.
+_FACE = {"nose": (0.0, 0.12, 1.06), "left_eye": (0.4, -0.08, 0.9), "left_ear": (1.0, 0.02, -0.08)}
+
+
+def part_id(person: int, part: str) -> int:
+    """Return the id of a person's part; ``person`` counts from 0."""
+    return PART_STRIDE * (person + 1) + PARTS.index(part)
+
+
+@dataclass(frozen=True)
+class Keypoint:
+    """Where a keypoint is and what shows it.
+
+    Attributes:
+        xy: ``(2,)`` px.
+        parts: The body parts on which it is seen.
+        state: ``seen`` unless covered, ``behind`` = on the far side of its own part, ``absent`` = turned away.
+    """
+
+    xy: np.ndarray
+    parts: tuple[str, ...]
+    state: str
+
+
+class Person:
+    """A body with looks at a place in the image.
+
+    Attributes:
+        body: Pose and view.
+        looks: Skin, hair and clothes.
+        height: Standing height, px.
+        origin: ``(2,)`` px, where the middle of the hips lies.
+    """
+
+    def __init__(self, body: Body, looks: Appearance, height: float, origin: np.ndarray) -> None:
+        self.body, self.looks, self.height, self.origin = body, looks, height, np.asarray(origin, dtype=float)
+
+    def at(self, name: str) -> np.ndarray:
+        """Return a point of the body, ``(2,)`` px."""
+        return np.asarray(self.origin + self.height * self.body.points[name][:2])
+
+    def box(self) -> np.ndarray:
+        """Return about where the person is drawn: ``(x0, y0, x1, y1)`` px."""
+        points = np.stack([self.at(name) for name in self.body.points])
+        margin = 0.05 * self.height
+        return np.concatenate([points.min(axis=0) - margin, points.max(axis=0) + margin])
+
+    def draw(self, canvas: Canvas, index: int) -> None:
+        """Paint the person over what is there.
+
+        Args:
+            canvas: Image and ids.
+            index: Which person this is in the ids, from 0.
+        """
+        depth = {name: point[2] for name, point in self.body.points.items()}
+        steps: list[tuple[float, Callable[[], None]]] = []
+        turned_away = self.body.head[2, 2] < 0
+        # Long hair hangs behind the neck: in front of everything from behind, behind everything from the front.
+        if self.looks.hairstyle == "long":
+            steps.append((0.06 if turned_away else -0.5, lambda: self._long_hair(canvas, index)))
+        steps.append((-0.02, lambda: self._neck(canvas, index)))
+        steps.append((0.0, lambda: self._torso(canvas, index)))
+        steps.append((depth["skull"] + (0.05 if depth["skull"] > -0.1 else 0.0), lambda: self._head(canvas, index)))
+        for _, side in SIDES:
+            joints = [
+                depth[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "toe")
+            ]
+            shoulder, elbow, wrist, hip, knee, ankle, toe = joints
+            near = 0.035  # limbs that lie against the torso are in front of it
+            steps.append((0.5 * (shoulder + elbow) + near, lambda s=side: self._upper_arm(canvas, index, s)))  # type: ignore[misc]
+            steps.append((0.4 * elbow + 0.6 * wrist + near, lambda s=side: self._forearm(canvas, index, s)))  # type: ignore[misc]
+            steps.append((0.5 * (hip + knee) - 0.03, lambda s=side: self._thigh(canvas, index, s)))  # type: ignore[misc]
+            steps.append((0.5 * (knee + ankle) - 0.031, lambda s=side: self._shin(canvas, index, s)))  # type: ignore[misc]
+            steps.append((0.5 * (ankle + toe) - 0.032, lambda s=side: self._foot(canvas, index, s)))  # type: ignore[misc]
+        if self.looks.garment == "skirt":
+            thighs = [0.5 * (depth[f"{side}_hip"] + depth[f"{side}_knee"]) for _, side in SIDES]
+            steps.append((max(thighs) - 0.025, lambda: self._skirt(canvas, index)))
+        for _, paint in sorted(steps, key=lambda step: step[0]):
+            paint()
+
+    def keypoints(self) -> dict[str, Keypoint]:
+        """Return the 17 COCO keypoints by name."""
+        found = {}
+        for name, (x, y, z) in _FACE.items():
+            for side in ("left", "right") if "left" in name else ("",):
+                own = name.replace("left", side)
+                place = np.array([-x if side == "right" else x, y, z])
+                xy, towards = self._on_head(place)
+                hidden = towards < (-0.42 if "ear" in name else 0.12 if "eye" in name else -0.12)
+                if "ear" in name and self.looks.hairstyle == "long":
+                    hidden = True
+                found[own] = Keypoint(xy, ("head",), "absent" if hidden else "seen")
+        for sign, side in SIDES:
+            adjacent = {
+                "shoulder": ("torso", f"{side}_arm"),
+                "elbow": (f"{side}_arm", f"{side}_forearm"),
+                "wrist": (f"{side}_forearm", f"{side}_hand"),
+                "hip": ("torso", f"{side}_thigh", "skirt"),
+                "knee": (f"{side}_thigh", f"{side}_shin", "skirt"),
+                "ankle": (f"{side}_shin", f"{side}_foot"),
+            }
+            for joint, parts in adjacent.items():
+                frame = self.body.chest if joint == "shoulder" else self.body.view
+                # In profile the torso hides the shoulder and the hip of the far side.
+                behind = joint in ("shoulder", "hip") and sign * frame[2, 0] < -0.72
+                found[f"{side}_{joint}"] = Keypoint(self.at(f"{side}_{joint}"), parts, "behind" if behind else "seen")
+        return found
+
+    def _on_head(self, place: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return where a point of the head is, ``(2,)`` px, and how much it faces the viewer, about -1..1."""
+        half_axes = _HEAD_HALF_AXES * self.body.proportions.head
+        point = self.body.head @ (place * half_axes)
+        xy = self.origin + self.height * (self.body.points["skull"] + point)[:2]
+        return xy, float(point[2] / half_axes[2])
+
+    def _radius(self, share: float) -> float:
+        return share * self.body.proportions.girth * self.height
+
+    def _limb(
+        self,
+        canvas: Canvas,
+        start: str,
+        end: str,
+        radii: tuple[float, float],
+        colour: np.ndarray | Callable[[np.ndarray, np.ndarray], np.ndarray],
+        part: int,
+        *,
+        until: float = 1.0,
+        bulge: float = 0.0,
+        fold: tuple[float, ...] = (),
+    ) -> None:
+        """Paint a limb between two named points; ``until`` cuts it, ``fold`` gives places of creases, 0..1."""
+        a, b = self.at(start), self.at(end)
+        length = float(np.hypot(*(b - a)))
+        first, last = self._radius(radii[0]), self._radius(radii[1])
+        profile = capsule(length, first, last, bulge)
+        if until < 1:
+            cut = max(until * length, 1.0)
+            radius = float(np.interp(cut, profile[:, 0], profile[:, 1]))
+            profile = np.concatenate([profile[profile[:, 0] < cut], [[cut, radius * 1.08]]])
+        creases = [(place * length, 0.012 * self.height, 0.3) for place in fold]
+        canvas.solid(a, b, profile, colour, part, creases=creases)
+
+    def _shirt(self, radius: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        """Return the fabric of a sleeve of that radius (px)."""
+        return lambda u, v: self.looks.top.paint(u, np.arcsin(v) * np.float32(radius), self.height)
+
+    def _legging(self, radius: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        return lambda u, v: self.looks.bottom.paint(u, np.arcsin(v) * np.float32(radius), self.height)
+
+    def _upper_arm(self, canvas: Canvas, index: int, side: str) -> None:
+        part, looks = part_id(index, f"{side}_arm"), self.looks
+        ends, radii = (f"{side}_shoulder", f"{side}_elbow"), (0.031, 0.024)
+        sleeve = looks.sleeve
+        if sleeve < 1:
+            self._limb(canvas, *ends, radii, looks.skin, part, bulge=0.1, fold=(1.0,))
+        if sleeve > 0:
+            wide = (radii[0] * 1.12, radii[1] * 1.2)
+            fold = (1.0, 0.92) if sleeve == 1 else (min(1.0, 2 * sleeve) - 0.02,)
+            self._limb(
+                canvas, *ends, wide, self._shirt(self._radius(wide[0])), part, until=min(1.0, 2 * sleeve), fold=fold
+            )
+
+    def _forearm(self, canvas: Canvas, index: int, side: str) -> None:
+        part, looks = part_id(index, f"{side}_forearm"), self.looks
+        ends, radii = (f"{side}_elbow", f"{side}_wrist"), (0.024, 0.016)
+        self._limb(canvas, f"{side}_wrist", f"{side}_hand", (0.018, 0.02), looks.skin, part_id(index, f"{side}_hand"))
+        self._limb(canvas, *ends, radii, looks.skin, part, bulge=0.12, fold=(0.0,))
+        if looks.sleeve == 1:
+            wide = (radii[0] * 1.2, radii[1] * 1.35)
+            self._limb(canvas, *ends, wide, self._shirt(self._radius(wide[0])), part, until=0.98, fold=(0.0, 0.95))
+        elif side == "left":  # a watch
+            a, b = self.at(f"{side}_wrist"), self.at(f"{side}_elbow")
+            band = np.array([[0, 0.018], [0.014, 0.018]]) * self.height * self.body.proportions.girth
+            canvas.solid(a, b, band, looks.accessory, part)
+
+    def _thigh(self, canvas: Canvas, index: int, side: str) -> None:
+        part, looks = part_id(index, f"{side}_thigh"), self.looks
+        ends, radii = (f"{side}_hip", f"{side}_knee"), (0.056, 0.036)
+        if looks.garment != "trousers":
+            self._limb(canvas, *ends, radii, looks.skin, part, fold=(1.0,))
+        if looks.garment != "skirt":
+            wide = (radii[0] * 1.05, radii[1] * 1.12)
+            until = min(1.0, 2 * looks.leg)
+            fold = (1.0, 0.93) if until == 1 else (until - 0.02,)
+            self._limb(canvas, *ends, wide, self._legging(self._radius(wide[0])), part, until=until, fold=fold)
+
+    def _shin(self, canvas: Canvas, index: int, side: str) -> None:
+        part, looks = part_id(index, f"{side}_shin"), self.looks
+        ends, radii = (f"{side}_knee", f"{side}_ankle"), (0.036, 0.021)
+        if looks.garment == "trousers":
+            wide = (radii[0] * 1.12, radii[1] * 1.35)
+            texture = self._legging(self._radius(wide[0]))
+            self._limb(canvas, *ends, wide, texture, part, until=0.97, fold=(0.0, 0.95))
+            return
+        self._limb(canvas, *ends, radii, looks.skin, part, bulge=0.16, fold=(0.0,))
+        sock = (radii[1] * 1.1, radii[1] * 1.15)
+        a, b = self.at(f"{side}_ankle"), self.at(f"{side}_knee")
+        band = np.array([[-0.02, sock[0]], [0.03, sock[1]]]) * self.height
+        band[:, 1] *= self.body.proportions.girth
+        canvas.solid(a, b, band, looks.sock, part)
+
+    def _foot(self, canvas: Canvas, index: int, side: str) -> None:
+        part = part_id(index, f"{side}_foot")
+        self._limb(canvas, f"{side}_ankle", f"{side}_heel", (0.022, 0.022), self.looks.shoe, part)
+        self._limb(canvas, f"{side}_heel", f"{side}_toe", (0.023, 0.02), self.looks.shoe, part, fold=(0.75,))
+
+    def _neck(self, canvas: Canvas, index: int) -> None:
+        self._limb(canvas, "neck", "skull", (0.032, 0.03), self.looks.skin, part_id(index, "neck"))
+
+    def _skirt(self, canvas: Canvas, index: int) -> None:
+        top, knees = self.at("pelvis"), 0.5 * (self.at("left_knee") + self.at("right_knee"))
+        length = float(np.hypot(*(knees - top)))
+        apart = float(np.hypot(*(self.at("left_knee") - self.at("right_knee"))))
+        hem = max(1.9 * self.looks.leg, 0.5) * length
+        profile = np.array(
+            [
+                [-self._radius(0.075), self._girdle(self.body.view, 0.08, 0.07)],
+                [0, self._girdle(self.body.view, 0.105, 0.08)],
+                [max(hem, 2.0), self._radius(0.095) + 0.5 * apart * 1.9 * self.looks.leg],
+            ]
+        )
+        texture = self._legging(self._radius(0.1))
+        folds = [(0.98 * hem, 0.012 * self.height, 0.25)]
+        canvas.solid(top, knees, profile, texture, part_id(index, "skirt"), creases=folds)
+
+    def _girdle(self, frame: np.ndarray, half_width: float, half_depth: float) -> float:
+        """Return the half width (px) at which an oval section of the torso appears."""
+        return float(self._radius(np.hypot(half_width * frame[0, 0], half_depth * frame[0, 2])))
+
+    def _torso(self, canvas: Canvas, index: int) -> None:
+        """Paint pelvis, belly and chest as one solid from the neck down, then the front or the back of the shirt."""
+        size, chest, view, looks = self.body.proportions, self.body.chest, self.body.view, self.looks
+        a, b = self.at("neck"), self.at("pelvis")
+        length = float(np.hypot(*(b - a)))
+        shoulder = size.shoulder / size.girth
+        widths = [
+            (-0.02, self._girdle(chest, 0.035, 0.035)),
+            (0.02, self._girdle(chest, 0.6 * shoulder, 0.045)),
+            (0.10, self._girdle(chest, shoulder + 0.012, 0.06)),
+            (0.22, self._girdle(chest, shoulder + 0.008, 0.075)),
+            (0.45, self._girdle(chest, 0.75 * shoulder + 0.018, 0.076)),
+            (0.68, self._girdle(view, 0.45 * shoulder + 0.038, 0.07)),
+            (0.86, self._girdle(view, 0.5 * size.hip / size.girth + 0.06, 0.075)),
+            (1.02, self._girdle(view, size.hip / size.girth + 0.05, 0.078)),
+            (1.14, self._girdle(view, size.hip / size.girth + 0.035, 0.06)),
+            (1.22, self._girdle(view, 0.03, 0.03)),
+        ]
+        profile = np.array(widths) * [length, 1]
+        profile[:, 0] += np.arange(len(profile)) * 1e-3  # ascending even when the torso points at the viewer
+
+        spin = np.float32(np.arctan2(0.075 * chest[0, 2], shoulder * chest[0, 0]))
+        waist = np.float32(0.82 * length)
+        around = np.float32(self._radius(0.1))
+
+        def texture(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+            # The angle around the body: 0 = the middle of the front, pi = of the back.
+            angle = np.arcsin(v) - spin
+            angle -= np.float32(2 * np.pi) * np.round(angle / np.float32(2 * np.pi))
+            below = np.clip(u - waist + 0.5, 0, 1)[..., None]
+            shirt = np.broadcast_to(looks.top.paint(u, angle * around, self.height), (*u.shape, 3))
+            shirt = self._shirt_details(shirt, u / np.float32(length), angle)
+            legs = looks.bottom.paint(u, angle * around, self.height)
+            belt = (np.abs(u / np.float32(length) - np.float32(0.835)) < np.float32(0.025))[..., None]
+            return np.where(belt, looks.accessory, shirt + below * (legs - shirt))
+
+        folds = [(1.06 * length, 0.012 * self.height, 0.12)]
+        canvas.solid(a, b, profile, texture, part_id(index, "torso"), creases=folds)
+
+    def _shirt_details(self, shirt: np.ndarray, t: np.ndarray, angle: np.ndarray) -> np.ndarray:
+        """Put on the shirt what tells front from back.
+
+        Args:
+            shirt: ``(h, w, 3)`` colours.
+            t: 0 = neck .. 1 = hips.
+            angle: Radians around the body, 0 = front.
+        """
+        looks, offside = self.looks, np.abs(angle)
+
+        def put(where: np.ndarray, colour: np.ndarray) -> None:
+            nonlocal shirt
+            shirt = np.where(where[..., None], colour, shirt)
+
+        neckline = offside / np.float32(0.75) + t / np.float32(0.14)
+        if looks.front == "buttons":
+            put((offside < 0.07) & (t > 0.1), 0.82 * looks.top.colour)
+            put((offside < 0.05) & (np.abs(t * 8 - np.round(t * 8)) < 0.16) & (t > 0.1), looks.collar)
+        elif looks.front == "zip":
+            put((offside < 0.06) & (t > 0.05), looks.collar)
+        elif looks.front == "tie":
+            put((offside < 0.05 + 0.13 * t) & (t > 0.05) & (t < 0.72), looks.accessory)
+        else:
+            put((np.abs(angle) < 0.42) & (np.abs(t - np.float32(0.36)) < 0.1), looks.collar)
+        put(neckline < 1.35, looks.collar)
+        put(neckline < 1.0, looks.skin)
+        # The back has a yoke: a seam below the shoulders.
+        put((offside > 1.75) & (np.abs(t - np.float32(0.2)) < 0.014), 0.72 * looks.top.colour)
+        put((offside > 1.9) & (t < 0.03), looks.collar)
+        return shirt
+
+    def _long_hair(self, canvas: Canvas, index: int) -> None:
+        skull, neck = self.at("skull"), self.at("neck")
+        length = float(np.hypot(*(neck - skull)))
+        size = 0.42 * self.body.proportions.head * self.height
+        profile = np.array(
+            [[-0.8 * size, 0.4 * size], [0, 1.05 * size], [length, 1.0 * size], [1.5 * length, 0.75 * size]]
+        )
+        canvas.solid(skull, neck, profile, self._strands, part_id(index, "hair"))
+
+    def _strands(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        return np.asarray(self.looks.hair * (1 + np.float32(0.12) * np.sin(np.float32(14) * v))[..., None])
+
+    def _head(self, canvas: Canvas, index: int) -> None:
+        looks, length = self.looks, self.body.proportions.head * self.height
+        centre, half_axes = self.at("skull"), _HEAD_HALF_AXES * length
+        part = part_id(index, "head")
+        if looks.hairstyle in ("short", "long"):
+            shift = self.body.head @ np.array([0, -0.045, -0.05]) * length
+            canvas.ellipsoid(
+                centre + shift[:2], self.body.head, half_axes * 1.07, lambda p: np.asarray(looks.hair), part
+            )
+        canvas.ellipsoid(centre, self.body.head, half_axes, self._scalp, part)
+        self._features(canvas, length, part)
+
+    def _scalp(self, sphere: np.ndarray) -> np.ndarray:
+        """Return skin or hair at points ``(3, h, w)`` of the unit sphere in the head's axes."""
+        x, y, z = sphere
+        if self.looks.hairstyle == "bald":
+            covered = np.zeros_like(z, dtype=bool)
+        elif self.looks.hairstyle == "cap":
+            covered = y < -0.28 - 0.1 * z
+        else:
+            # The hairline runs over the forehead, before the ears and down to the neck.
+            covered = (y < -0.58) | ((z < 0.12) & (y < 0.1)) | ((z < -0.2) & (y < 0.75))
+        crown = self.looks.accessory if self.looks.hairstyle == "cap" else self.looks.hair
+        skin = np.where((covered)[..., None], crown, self.looks.skin)
+        if self.looks.hairstyle == "cap":
+            nape = (z < -0.1) & (y < 0.5) & ~covered
+            skin = np.where(nape[..., None], self.looks.hair, skin)
+        return skin
+
+    def _features(self, canvas: Canvas, length: float, part: int) -> None:
+        """Paint ears, eyes, brows, nose and mouth where they face the viewer."""
+        looks, head = self.looks, self.body.head
+        half_axes = _HEAD_HALF_AXES * self.body.proportions.head
+
+        def patch(place: tuple[float, float, float], size: tuple[float, float], colour: np.ndarray) -> None:
+            """Paint an ellipse that lies on the head; sizes are shares of the head's length."""
+            x, y, z = place
+            normal = np.array(place) / half_axes
+            right = np.cross([0.0, 1.0, 0.0], normal)
+            right /= np.linalg.norm(right)
+            down = np.cross(normal, right)
+            down /= np.linalg.norm(down)
+            axes = np.stack([(head @ right)[:2] * size[0], (head @ down)[:2] * size[1]]) * length
+            canvas.ellipse(self._on_head(np.array(place))[0], axes, colour, part)
+
+        white, dark = np.full(3, 245, np.float32), np.full(3, 25, np.float32)
+        shadow, lips = looks.skin * np.float32(0.75), looks.skin * np.array([0.85, 0.5, 0.5], np.float32)
+        for sign in (1, -1):
+            ear = (sign * _FACE["left_ear"][0], *_FACE["left_ear"][1:])
+            if looks.hairstyle != "long" and self._on_head(np.array(ear))[1] > -0.42:
+                xy = self._on_head(np.array(ear))[0]
+                flat = 0.045 + 0.05 * abs(head[2, 0])
+                axes = np.stack([head[:2, 1] * 0.12, np.array([-head[1, 1], head[0, 1]]) * flat]) * length
+                canvas.ellipse(xy, axes, shadow, part)
+                canvas.ellipse(xy, 0.7 * axes, looks.skin, part)
+            eye = (sign * _FACE["left_eye"][0], *_FACE["left_eye"][1:])
+            if self._on_head(np.array(eye))[1] > 0.12:
+                patch(eye, (0.085, 0.055), white)
+                patch(eye, (0.045, 0.05), dark)
+                patch((eye[0], eye[1] - 0.2, eye[2]), (0.1, 0.02), looks.hair * np.float32(0.8))
+        if self._on_head(np.array(_FACE["nose"]))[1] > -0.12:
+            xy = self._on_head(np.array([0, 0.06, 1.03]))[0]
+            axes = np.stack([head[:2, 1] * 0.1, np.array([-head[1, 1], head[0, 1]]) * 0.055]) * length
+            canvas.ellipse(xy, axes, shadow, part)
+            xy = self._on_head(np.array(_FACE["nose"]))[0]
+            canvas.ellipse(xy, np.eye(2) * 0.05 * length, looks.skin * np.float32(0.88), part)
+        if self._on_head(np.array([0, 0.5, 0.85]))[1] > 0.1:
+            patch((0.0, 0.5, 0.85), (0.13, 0.035), lips)
+        if looks.hairstyle == "cap" and self._on_head(np.array([0, -0.4, 1.0]))[1] > -0.3:
+            patch((0.0, -0.36, 0.98), (0.34, 0.07), looks.accessory * np.float32(0.7))

@@ -1,0 +1,176 @@
+"""Scenes: people of many sizes before a backdrop, covering each other, with their annotations."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from gog_pose.data.synthetic.appearance import Appearance
+from gog_pose.data.synthetic.backdrop import backdrop, distractors, occluder
+from gog_pose.data.synthetic.body import Proportions, pose
+from gog_pose.data.synthetic.canvas import Canvas
+from gog_pose.data.synthetic.labels import Annotation, crowd_annotation, person_annotation, person_mask
+from gog_pose.data.synthetic.person import Person
+
+_PEOPLE = np.array([0.22, 0.22, 0.18, 0.14, 0.1, 0.06, 0.04, 0.04])  # probability of 1, 2, ... people
+_HARDLY_SEEN = 0.15  # who shows less of the body than this share gets no keypoints
+_SMALLEST_AREA = 8  # px; who shows less is not annotated at all
+
+
+class Scene(NamedTuple):
+    """A picture and what is in it.
+
+    Attributes:
+        image: ``(H, W, 3)`` uint8 RGB.
+        annotations: COCO annotations without ``id``, ``image_id`` and ``category_id``.
+    """
+
+    image: np.ndarray
+    annotations: list[Annotation]
+
+
+class _Actor(NamedTuple):
+    person: Person
+    role: str  # "main", "tiny" or "crowd"
+
+
+def render_scene(
+    seed: int | np.random.SeedSequence | np.random.Generator,
+    *,
+    image_size: tuple[int, int] = (480, 640),
+    max_people: int = 8,
+    height_range: tuple[float, float] = (60.0, 400.0),
+) -> Scene:
+    """Draw a scene.
+
+    Args:
+        seed: What the scene follows from.
+        image_size: ``(height, width)`` px.
+        max_people: Most people with keypoints; a crowd may come on top.
+        height_range: Least and largest standing height, px.
+    """
+    rng = np.random.default_rng(seed)
+    angle = rng.uniform(0, 2 * np.pi)
+    canvas = Canvas(backdrop(rng, image_size), rng.uniform(0.2, 1) * np.array([np.cos(angle), np.sin(angle)]))
+    distractors(rng, canvas)
+    actors = _cast(rng, image_size, max_people, height_range)
+    # Things stand before the first so many actors and behind the others.
+    things = rng.integers(1, len(actors) + 1, rng.choice([0, 1, 2], p=[0.55, 0.3, 0.15]))
+    whole_areas = []
+    for index, actor in enumerate(actors):
+        _shadow(canvas, actor.person)
+        actor.person.draw(canvas, index)
+        whole_areas.append(int(person_mask(canvas.ids, index).sum()))
+        for _ in range(int((things == index + 1).sum())):
+            occluder(rng, canvas)
+    return Scene(_expose(rng, canvas.pixels), _annotate(rng, canvas.ids, actors, whole_areas))
+
+
+def _cast(
+    rng: np.random.Generator, image_size: tuple[int, int], max_people: int, height_range: tuple[float, float]
+) -> list[_Actor]:
+    """Draw who is in the scene and where, the far before the near."""
+    smallest, largest = height_range
+    number = int(rng.choice(len(_PEOPLE), p=_PEOPLE)) + 1
+    heights = np.sort(
+        np.exp(np.log(smallest) + np.log(largest / smallest) * rng.beta(2.2, 1.7, min(number, max_people)))
+    )
+    actors = _crowd(rng, image_size, 0.75 * smallest) if rng.random() < 0.12 else []
+    if rng.random() < 0.15:
+        for _ in range(rng.integers(1, 4)):
+            actors.append(_Actor(_someone(rng, image_size, min(40.0, smallest) * rng.uniform(0.4, 0.8), []), "tiny"))
+    boxes: list[np.ndarray] = []
+    for height in heights:
+        person = _someone(rng, image_size, float(height), boxes)
+        boxes.append(person.box())
+        actors.append(_Actor(person, "main"))
+    return actors
+
+
+def _someone(rng: np.random.Generator, image_size: tuple[int, int], height: float, boxes: list[np.ndarray]) -> Person:
+    """Draw a person and a place, mostly but not always beside those who have a place already."""
+    proportions = Proportions.sample(rng)
+    body = pose(rng, proportions)
+    person = Person(body, Appearance.sample(rng, seated=body.seated), height, np.zeros(2))
+    extent = person.box()
+    places = [_place(rng, image_size, extent) for _ in range(4 if rng.random() < 0.7 else 1)]
+    person.origin = min(places, key=lambda place: _overlap(extent + np.tile(place, 2), boxes))
+    return person
+
+
+def _place(rng: np.random.Generator, image_size: tuple[int, int], extent: np.ndarray) -> np.ndarray:
+    """Draw where the middle of the hips lies, px; one in six people is cut by the border."""
+    size = np.array(image_size[::-1], dtype=float)
+    low, high = -extent[:2], size - extent[2:]
+    margin = 0.4 * (extent[2:] - extent[:2]) if rng.random() < 1 / 6 else np.zeros(2)
+    if low[1] > high[1]:  # too tall for the image: the head stays in
+        high[1] = low[1] + 0.05 * size[1]
+    if low[0] > high[0]:
+        low[0], high[0] = high[0], low[0]
+    return rng.uniform(low - margin, high + margin)
+
+
+def _overlap(box: np.ndarray, boxes: list[np.ndarray]) -> float:
+    """Return the largest share of the smaller of two boxes that lies in both."""
+    worst = 0.0
+    for other in boxes:
+        common = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
+        areas = [float(np.prod(b[2:] - b[:2])) for b in (box, other)]
+        worst = max(worst, float(np.prod(np.maximum(common, 0))) / min(areas))
+    return worst
+
+
+def _crowd(rng: np.random.Generator, image_size: tuple[int, int], tallest: float) -> list[_Actor]:
+    """Draw a packed group of small people."""
+    height, width = image_size
+    size = min(tallest, 0.4 * height) * rng.uniform(0.55, 1)
+    members = int(rng.integers(7, 17))
+    centre = rng.uniform([0.2 * width, 0.25 * height], [0.8 * width, 0.75 * height])
+    places = centre + rng.uniform(-1, 1, (members, 2)) * [0.16 * size * members, 0.3 * size]
+    actors = []
+    for place in sorted(places.tolist(), key=lambda xy: xy[1]):
+        person = _someone(rng, image_size, size * rng.uniform(0.85, 1.1), [])
+        person.origin = np.array(place)
+        actors.append(_Actor(person, "crowd"))
+    return actors
+
+
+def _shadow(canvas: Canvas, person: Person) -> None:
+    """Darken the ground below a person."""
+    feet = np.stack([person.at("left_heel"), person.at("right_heel")])
+    reach = 0.08 * person.height + 0.5 * abs(feet[0, 0] - feet[1, 0])
+    centre = np.array([feet[:, 0].mean(), feet[:, 1].max() + 0.02 * person.height])
+    axes = np.array([[reach, 0], [0, 0.03 * person.height]])
+    canvas.ellipse(centre, axes, np.full(3, 20, np.float32), opacity=0.4)
+
+
+def _annotate(
+    rng: np.random.Generator, ids: np.ndarray, actors: list[_Actor], whole_areas: list[int]
+) -> list[Annotation]:
+    annotations = []
+    crowd = np.zeros(ids.shape, dtype=bool)
+    for index, (actor, whole_area) in enumerate(zip(actors, whole_areas, strict=True)):
+        mask = person_mask(ids, index)
+        if actor.role == "crowd":
+            crowd |= mask
+            continue
+        area = int(mask.sum())
+        if area < _SMALLEST_AREA:
+            continue
+        seen_well = actor.role == "main" and area >= _HARDLY_SEEN * whole_area
+        annotations.append(person_annotation(rng, ids, actor.person, index, mask, with_keypoints=seen_well))
+    if crowd.sum() >= _SMALLEST_AREA:
+        annotations.append(crowd_annotation(rng, crowd))
+    return annotations
+
+
+def _expose(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
+    """Take the photograph: focus, exposure, white balance and sensor noise; ``(H, W, 3)`` uint8."""
+    if rng.random() < 0.25:
+        pixels = cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.4, 0.9))
+    gain = rng.uniform(0.75, 1.2) * rng.uniform(0.93, 1.07, 3)
+    grain = rng.standard_normal(pixels.shape[:2], dtype=np.float32) * np.float32(rng.uniform(1, 7))
+    exposed = pixels * gain.astype(np.float32) + grain[..., None] + np.float32(rng.uniform(-12, 12))
+    return np.clip(exposed + 0.5, 0, 255).astype(np.uint8)
