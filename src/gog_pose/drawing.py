@@ -48,7 +48,7 @@ def draw_ground_truth(image: np.ndarray, keypoints: np.ndarray, skeleton: Skelet
     return draw_poses(image, Poses(labelled, np.ones(len(labelled), dtype=np.float32)), skeleton)
 
 
-def contact_sheet(images: Sequence[np.ndarray], columns: int, cell_hw: tuple[int, int]) -> np.ndarray:
+def contact_sheet(images: Sequence[np.ndarray], columns: int = 4, cell_hw: tuple[int, int] = (360, 480)) -> np.ndarray:
     """Lay images out in rows, each fitted into a cell of its own.
 
     Args:
