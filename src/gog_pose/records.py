@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from gog_pose.geometry import apply_affine
+
 
 class PoseTargets(NamedTuple):
     """What a network should answer; one image, or a batch with a leading dimension.
@@ -53,6 +55,18 @@ class Poses:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    def above(self, min_score: float) -> Poses:
+        """Keep the people whose score is at least ``min_score``."""
+        kept = self.scores >= min_score
+        return Poses(self.keypoints[kept], self.scores[kept])
+
+    def transformed(self, matrix: np.ndarray) -> Poses:
+        """Move the keypoints that were found by an affine map ``(3, 3)``; what was not found stays at 0."""
+        keypoints = self.keypoints.copy()
+        found = keypoints[..., 2] > 0
+        keypoints[found, :2] = apply_affine(keypoints[found, :2], matrix)
+        return Poses(keypoints, self.scores)
 
     def to_coco(self, image_id: int, category_id: int = 1) -> list[dict[str, Any]]:
         """Return one entry a person, in COCO's results format.

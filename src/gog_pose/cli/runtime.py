@@ -13,6 +13,7 @@ from hydra.errors import HydraException
 from hydra.utils import instantiate as hydra_instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from gog_pose.errors import InputError
 
@@ -72,11 +73,11 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
             application = hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(run)
             try:
                 application()
-            except (InputError, HydraException, OmegaConfBaseException) as error:
-                known = _cause(error, InputError) or _composition_error(error)
+            except (InputError, MisconfigurationException, HydraException, OmegaConfBaseException) as error:
+                known = _cause(error, (InputError, MisconfigurationException)) or _composition_error(error)
                 if known is None:
                     raise
-                line = " ".join(str(known).split())
+                line = " ".join(_original_message(known).split())
                 print(f"{Path(sys.argv[0]).name}: error: {line}", file=sys.stderr)
                 sys.exit(2)
 
@@ -86,11 +87,17 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
     return decorate
 
 
-def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
-    """Return the first error of that kind along the chain of causes (Hydra wraps what constructors raise)."""
+def _cause(error: BaseException | None, kind: tuple[type[BaseException], ...]) -> BaseException | None:
+    """Return the first error of one of those kinds along the chain of causes (Hydra wraps what constructors raise)."""
     while error is not None and not isinstance(error, kind):
         error = error.__cause__ or error.__context__
     return error
+
+
+def _original_message(error: BaseException) -> str:
+    """Return the message; an error from a DataLoader worker arrives with that worker's traceback wrapped around it."""
+    _, _, original = str(error).rpartition("gog_pose.errors.InputError: ")
+    return original
 
 
 def _composition_error(error: BaseException) -> BaseException | None:

@@ -1,1 +1,30 @@
-"""Maps to poses: peaks of the heatmaps, limbs scored along the guiding offsets, people grouped greedily."""
+"""Maps to poses: peaks of the heatmaps, limbs scored along the guiding offsets, people grouped greedily.
+
+For users:
+
+- ``GogDecoder(skeleton, stride=4, topk=32)``: ``PoseMaps`` of a batch in, one ``Poses`` an image out.
+- ``flip_maps`` and ``merge_flipped``: the flip test, on maps.
+
+The decoder is a chain of functions that work alone, too: ``find_peaks``, ``follow_offsets``, ``score_limbs``,
+``group_limbs``.
+"""
+
+from gog_pose.decoding.decoder import GogDecoder
+from gog_pose.decoding.flip import flip_maps, merge_flipped
+from gog_pose.decoding.grouping import group_limbs
+from gog_pose.decoding.limbs import Limbs, follow_offsets, score_limbs
+from gog_pose.decoding.peaks import Peaks, find_peaks
+from gog_pose.records import PoseMaps
+
+__all__ = [
+    "GogDecoder",
+    "Limbs",
+    "Peaks",
+    "PoseMaps",
+    "find_peaks",
+    "flip_maps",
+    "follow_offsets",
+    "group_limbs",
+    "merge_flipped",
+    "score_limbs",
+]

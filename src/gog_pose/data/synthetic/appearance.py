@@ -32,11 +32,11 @@ class Cloth:
     period: float
 
     def paint(self, u: np.ndarray, across: np.ndarray, height: float) -> np.ndarray:
-        """Return the colours ``(h, w, 3)`` or ``(3,)``.
+        """Return the colours ``(n, 3)`` or ``(3,)``.
 
         Args:
-            u: px along the body part.
-            across: px around it.
+            u: ``(n,)`` px along the body part.
+            across: ``(n,)`` px around it.
             height: Standing height, px.
         """
         period = self.period * height
@@ -44,7 +44,7 @@ class Cloth:
             return self.colour
         if period < 3:  # finer than the pixels can show
             return 0.5 * (self.colour + self.second)
-        weight = np.zeros(np.broadcast_shapes(u.shape, across.shape), dtype=np.float32)
+        weight = np.zeros_like(u)
         if self.pattern in ("rings", "checks"):
             weight = weight + _wave(u, period)
         if self.pattern in ("stripes", "checks"):
@@ -55,7 +55,8 @@ class Cloth:
 
 def _wave(x: np.ndarray, period: float) -> np.ndarray:
     """Return a square wave 0..1 with flanks of about a pixel."""
-    return np.clip(np.sin(x * np.float32(2 * np.pi / period)) * np.float32(period / 4) + np.float32(0.5), 0, 1)
+    wave = np.sin(x * np.float32(2 * np.pi / period)) * np.float32(period / 4) + np.float32(0.5)
+    return np.minimum(np.maximum(wave, 0), 1)
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,7 @@ def backdrop(rng: np.random.Generator, image_size: tuple[int, int]) -> np.ndarra
     horizon = round(height * rng.uniform(0.3, 0.7))
     if rng.random() < 0.75:
         image[horizon:] = _gradient(rng, height - horizon, width)
-    _add_noise(rng, image)
-    image = np.clip(image, 0, 255).astype(np.uint8)
+    image = cv2.convertScaleAbs(_add_noise(rng, image))
     for _ in range(rng.integers(4, 16)):
         kind = rng.choice(["polygon", "box", "pole", "foliage", "shelf", "window"], p=[0.25, 0.2, 0.2, 0.15, 0.1, 0.1])
         {"polygon": _polygon, "box": _box, "pole": _pole, "foliage": _foliage, "shelf": _shelf, "window": _window}[
@@ -35,9 +34,7 @@ def backdrop(rng: np.random.Generator, image_size: tuple[int, int]) -> np.ndarra
         ](rng, image)
     if rng.random() < 0.4:  # out of focus
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 2.5))
-    pixels = image.astype(np.float32)
-    _add_noise(rng, pixels, 0.5)
-    return pixels
+    return _add_noise(rng, image, 0.5)
 
 
 def distractors(rng: np.random.Generator, canvas: Canvas) -> None:
@@ -63,7 +60,7 @@ def occluder(rng: np.random.Generator, canvas: Canvas) -> None:
         radius = 0.5 * (x1 - x0)
         start = np.array([0.5 * (x0 + x1), y0])
         profile = np.array([[0, radius], [y1 - y0, radius]])
-        canvas.solid(start, start + [0, 1], profile, colour, FOREGROUND, relief=relief)
+        canvas.solid(start, start + np.array([0.0, 1.0]), profile, colour, FOREGROUND, relief=relief)
 
     if kind == "pole":
         half = rng.uniform(0.006, 0.025) * width
@@ -99,18 +96,20 @@ def _gradient(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     return cv2.resize(corners.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _add_noise(rng: np.random.Generator, image: np.ndarray, strength: float = 1.0) -> None:
-    """Add grain at several scales, some of it stretched like wood or cloth."""
+def _add_noise(rng: np.random.Generator, image: np.ndarray, strength: float = 1.0) -> np.ndarray:
+    """Return the image with grain of several scales, some of it stretched like wood or cloth; float32."""
     height, width = image.shape[:2]
-    for cell in (3, 9, 30, 90):
+    fine = (max(2, height // 3), max(2, width // 3))
+    total = np.zeros((*fine, 3), dtype=np.float32)
+    for cell in (1, 3, 10, 30):
         stretch = rng.uniform(0.4, 2.5)
-        rows, columns = max(2, int(height / cell * stretch)), max(2, int(width / cell / stretch))
-        channels = 1 if rng.random() < 0.6 else 3
-        grain = rng.standard_normal((rows, columns, channels), dtype=np.float32) * np.float32(
-            strength * rng.uniform(1, 11)
-        )
-        grain = cv2.resize(grain, (width, height), interpolation=cv2.INTER_LINEAR)
-        image += grain[..., None] if grain.ndim == 2 else grain
+        size = (max(2, int(fine[0] / cell * stretch)), max(2, int(fine[1] / cell / stretch)))
+        grain = rng.standard_normal(size, dtype=np.float32) * np.float32(strength * rng.uniform(1, 11))
+        tint = rng.uniform(0.4, 1.0, 3) if rng.random() < 0.5 else np.ones(3)
+        grain = cv2.resize(grain, fine[::-1], interpolation=cv2.INTER_LINEAR)
+        total += cv2.merge([grain * np.float32(share) for share in tint])
+    total = cv2.resize(total, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.add(image, total, dtype=cv2.CV_32F))
 
 
 def _place(rng: np.random.Generator, image: np.ndarray, small: float, large: float) -> tuple[np.ndarray, np.ndarray]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 Colour = np.ndarray
-"""``(3,)`` float32 RGB, 0..255, or ``(h, w, 3)`` for one colour a pixel."""
+"""``(3,)`` float32 RGB, 0..255, or ``(n, 3)`` for one colour a pixel."""
 
 Texture = Callable[[np.ndarray, np.ndarray], Colour]
-"""Colours at ``u`` (px along the axis from its start) and ``v`` (-1..1 across it), both ``(h, w)``."""
+"""Colours at ``u`` (px along the axis from its start) and ``v`` (-1..1 across it), both ``(n,)``."""
 
 
 class Canvas:
@@ -49,44 +50,48 @@ class Canvas:
             creases: Folds ``(station px, width px, strength)`` that darken a ring around the axis.
             relief: Strength of the shading, 0 = flat.
         """
-        axis = np.asarray(end, dtype=np.float64) - start
-        length = float(np.hypot(*axis))
-        tx, ty = axis / length if length > 1e-6 else (0.0, 1.0)
-        first, last = float(profile[0, 0]), float(profile[-1, 0])
-        # The corners of the outline bound the pixels to look at.
-        along = np.asarray(start) + profile[:, :1] * np.array([[tx, ty]])
-        across = profile[:, 1:] * np.array([[ty, -tx]])
-        window = self._window(np.concatenate([along + across, along - across]))
+        start_x, start_y = float(start[0]), float(start[1])
+        axis_x, axis_y = float(end[0]) - start_x, float(end[1]) - start_y
+        length = math.hypot(axis_x, axis_y)
+        tx, ty = (axis_x / length, axis_y / length) if length > 1e-6 else (0.0, 1.0)
+        first, last, widest = float(profile[0, 0]), float(profile[-1, 0]), float(profile[:, 1].max())
+        middle = 0.5 * (first + last)
+        reach_x = 0.5 * (last - first) * abs(tx) + widest * abs(ty)
+        reach_y = 0.5 * (last - first) * abs(ty) + widest * abs(tx)
+        window = self._window(start_x + middle * tx, start_y + middle * ty, reach_x, reach_y)
         if window is None:
             return
         rows, columns, y, x = window
-        x, y = x - np.float32(start[0]), y - np.float32(start[1])
+        x, y = x - np.float32(start_x), y - np.float32(start_y)
         u = x * np.float32(tx) + y * np.float32(ty)
         v = x * np.float32(ty) - y * np.float32(tx)
 
         # Radius, slope and folds depend on u alone: look them up, two entries a pixel.
-        stations = np.linspace(first, last, max(8, int(2 * (last - first)) + 2))
-        radii = np.interp(stations, profile[:, 0], profile[:, 1])
-        slope = np.gradient(radii, stations)
-        folds = np.ones_like(stations)
+        entries = max(8, int(2 * (last - first)) + 2)
+        step = (last - first) / (entries - 1)
+        stations = first + step * np.arange(entries)
+        table = np.ones((3, entries), dtype=np.float32)
+        table[0] = np.interp(stations, profile[:, 0], profile[:, 1])
+        slope = np.diff(table[0]) / np.float32(step)
+        table[1, :-1] = 1 / np.sqrt(1 + slope * slope)
+        table[1, -1] = table[1, -2]
         for centre, width, strength in creases:
-            folds *= 1 - strength * np.exp(-(((stations - centre) / width) ** 2))
-        table = np.stack([radii, 1 / np.sqrt(1 + slope**2), folds]).astype(np.float32)
-        place = ((u - np.float32(first)) * np.float32((len(stations) - 1) / (last - first)) + np.float32(0.5)).astype(
-            np.int32
-        )
-        radius, steepness, fold = table[:, np.clip(place, 0, len(stations) - 1)]
+            table[2] *= 1 - strength * np.exp(-(((stations - centre) / width) ** 2))
+        place = ((u - np.float32(first)) * np.float32(1 / step) + np.float32(0.5)).astype(np.int32)
+        radius, steepness, fold = table.take(np.minimum(np.maximum(place, 0), entries - 1), axis=1)
 
         depth = (radius - np.abs(v)) * steepness
         ends = np.minimum(u - np.float32(first), np.float32(last) - u)
-        coverage = np.clip(np.minimum(depth, ends) + np.float32(0.5), 0, 1)
-        v = np.clip(v / np.maximum(radius, np.float32(0.5)), -1, 1)
+        coverage = np.minimum(np.minimum(depth, ends) + np.float32(0.5), 1)
+        inside = coverage > 0
+        coverage, depth, fold, radius, u, v = (a[inside] for a in (coverage, depth, fold, radius, u, v))
+        v = np.minimum(np.maximum(v / np.maximum(radius, np.float32(0.5)), -1), 1)
         colour = texture(u, v) if callable(texture) else texture
         sideways = float(self.light[0] * ty - self.light[1] * tx)
-        shade = (1 + np.float32(relief) * (np.float32(0.2 * sideways) * v - np.float32(0.3) * v * v)) * fold
+        shade = (1 + np.float32(relief) * (np.float32(0.2 * sideways) - np.float32(0.3) * v) * v) * fold
         # A dark rim parts an arm from a shirt of the same colour.
-        shade *= 1 - np.float32(0.25 * relief) * np.clip(1.5 - depth, 0, 1)
-        self._blend(rows, columns, coverage, colour * shade[..., None], part)
+        shade *= 1 - np.float32(0.25 * relief) * np.minimum(np.maximum(np.float32(1.5) - depth, 0), 1)
+        self._blend(rows, columns, inside, coverage, colour * shade[:, None], part)
 
     def ellipse(
         self, centre: np.ndarray, axes: np.ndarray, colour: Colour, part: int | None = None, opacity: float = 1.0
@@ -100,21 +105,21 @@ class Canvas:
             part: What the pixels become in ``ids``; None leaves them.
             opacity: 0..1.
         """
-        determinant = float(axes[0, 0] * axes[1, 1] - axes[0, 1] * axes[1, 0])
-        reach = np.hypot(axes[0], axes[1])
+        (ax, ay), (bx, by) = axes.tolist()
+        determinant = ax * by - ay * bx
         if abs(determinant) < 1e-3:
             return
-        window = self._window(np.stack([centre - reach, centre + reach]))
+        window = self._window(float(centre[0]), float(centre[1]), math.hypot(ax, bx), math.hypot(ay, by))
         if window is None:
             return
         rows, columns, y, x = window
         x, y = x - np.float32(centre[0]), y - np.float32(centre[1])
-        a = (x * np.float32(axes[1, 1]) - y * np.float32(axes[1, 0])) / np.float32(determinant)
-        b = (y * np.float32(axes[0, 0]) - x * np.float32(axes[0, 1])) / np.float32(determinant)
-        norm = np.sqrt(a * a + b * b)
-        thickness = np.float32(abs(determinant) / max(np.hypot(*axes[0]), np.hypot(*axes[1])))
-        coverage = np.clip((1 - norm) * thickness + np.float32(0.5), 0, 1) * np.float32(opacity)
-        self._blend(rows, columns, coverage, colour, part)
+        a = x * np.float32(by / determinant) - y * np.float32(bx / determinant)
+        b = y * np.float32(ax / determinant) - x * np.float32(ay / determinant)
+        thickness = np.float32(abs(determinant) / max(math.hypot(ax, ay), math.hypot(bx, by)))
+        coverage = np.minimum((1 - np.sqrt(a * a + b * b)) * thickness + np.float32(0.5), 1)
+        inside = coverage > 0
+        self._blend(rows, columns, inside, coverage[inside] * np.float32(opacity), colour, part)
 
     def ellipsoid(
         self,
@@ -130,47 +135,67 @@ class Canvas:
             centre: ``(2,)`` px.
             frame: ``(3, 3)`` rotation from its own axes to the camera's (x right, y down, z to the viewer).
             half_axes: ``(3,)`` px.
-            texture: Colours of points ``(3, h, w)`` of the unit sphere, in the ellipsoid's own axes.
+            texture: Colours of points ``(3, n)`` of the unit sphere, in the ellipsoid's own axes.
             part: What the pixels are in ``ids``.
         """
         quadric = frame @ np.diag(half_axes**-2.0) @ frame.T
         outline = quadric[:2, :2] - np.outer(quadric[:2, 2], quadric[:2, 2]) / quadric[2, 2]
-        reach = np.sqrt(np.diag(np.linalg.inv(outline)))
-        window = self._window(np.stack([centre - reach, centre + reach]))
+        reach_x, reach_y = np.sqrt(np.diag(np.linalg.inv(outline))).tolist()
+        window = self._window(float(centre[0]), float(centre[1]), reach_x, reach_y)
         if window is None:
             return
         rows, columns, y, x = window
         x, y = np.broadcast_arrays(x - np.float32(centre[0]), y - np.float32(centre[1]))
-        (sxx, sxy), (_, syy) = outline.astype(np.float32)
+        sxx, sxy, syy = (np.float32(outline[place]) for place in ((0, 0), (0, 1), (1, 1)))
         gx, gy = sxx * x + sxy * y, sxy * x + syy * y
-        inside = 1 - (x * gx + y * gy)
-        coverage = np.clip(inside / (2 * np.sqrt(gx * gx + gy * gy) + np.float32(1e-6)) + np.float32(0.5), 0, 1)
-        shift = (quadric[0, 2] * x + quadric[1, 2] * y) / quadric[2, 2]
-        z = -shift + np.sqrt(np.maximum(inside, 0) / quadric[2, 2])
+        height = 1 - (x * gx + y * gy)  # 1 in the middle, 0 on the outline
+        coverage = np.minimum(height / (2 * np.sqrt(gx * gx + gy * gy) + np.float32(1e-6)) + np.float32(0.5), 1)
+        inside = coverage > 0
+        coverage, height, x, y = coverage[inside], np.maximum(height[inside], 0), x[inside], y[inside]
+        tilt_x, tilt_y = (np.float32(quadric[axis, 2] / quadric[2, 2]) for axis in (0, 1))
+        z = np.sqrt(height / np.float32(quadric[2, 2])) - tilt_x * x - tilt_y * y
         # Camera axes -> own axes, scaled to the unit sphere.
-        inverse = (frame / half_axes).T.astype(np.float32)
-        sphere = np.tensordot(inverse, np.stack([x, y, z]).astype(np.float32), axes=1)
-        facing = np.sqrt(np.clip(inside, 0, 1))
-        sideways = (x * np.float32(self.light[0]) + y * np.float32(self.light[1])) / np.float32(reach.max())
-        shade = np.float32(0.72) + np.float32(0.28) * facing + np.float32(0.15) * sideways
-        self._blend(rows, columns, coverage, texture(sphere) * shade[..., None], part)
+        sphere = (frame / half_axes).T.astype(np.float32) @ np.stack([x, y, z])
+        sideways = (x * np.float32(self.light[0]) + y * np.float32(self.light[1])) / np.float32(max(reach_x, reach_y))
+        shade = np.float32(0.72) + np.float32(0.28) * np.sqrt(height) + np.float32(0.15) * sideways
+        self._blend(rows, columns, inside, coverage, texture(sphere) * shade[:, None], part)
 
-    def _window(self, corners: np.ndarray) -> tuple[slice, slice, np.ndarray, np.ndarray] | None:
-        """Return slices of the pixels around points ``(N, 2)`` and their coordinates; None if outside."""
+    def _window(
+        self, x: float, y: float, reach_x: float, reach_y: float
+    ) -> tuple[slice, slice, np.ndarray, np.ndarray] | None:
+        """Return slices of the pixels around a point and their coordinates; None if outside."""
         height, width = self.ids.shape
-        left, top = np.maximum(np.floor(corners.min(axis=0)).astype(int) - 1, 0)
-        right, bottom = np.minimum(np.ceil(corners.max(axis=0)).astype(int) + 2, (width, height))
+        left, right = max(0, math.floor(x - reach_x) - 1), min(width, math.ceil(x + reach_x) + 2)
+        top, bottom = max(0, math.floor(y - reach_y) - 1), min(height, math.ceil(y + reach_y) + 2)
         if left >= right or top >= bottom:
             return None
-        y = np.arange(top, bottom, dtype=np.float32)[:, None]
-        x = np.arange(left, right, dtype=np.float32)[None, :]
-        return slice(top, bottom), slice(left, right), y, x
+        ys = np.arange(top, bottom, dtype=np.float32)[:, None]
+        xs = np.arange(left, right, dtype=np.float32)[None, :]
+        return slice(top, bottom), slice(left, right), ys, xs
 
-    def _blend(self, rows: slice, columns: slice, coverage: np.ndarray, colour: Colour, part: int | None) -> None:
-        target = self.pixels[rows, columns]
-        target += (colour - target) * coverage[..., None]
+    def _blend(
+        self, rows: slice, columns: slice, inside: np.ndarray, coverage: np.ndarray, colour: Colour, part: int | None
+    ) -> None:
+        """Mix colours into the pixels of a window that are ``inside``, by their coverage ``(n,)`` in 0..1."""
+        window = self.pixels[rows, columns]
+        target = window[inside]
+        window[inside] = target + (colour - target) * coverage[:, None]
         if part is not None:
-            self.ids[rows, columns][coverage >= 0.5] = part
+            inside[inside] = coverage >= 0.5
+            self.ids[rows, columns][inside] = part
+
+
+# Outline of a limb: a quarter of a circle, the limb proper, a quarter of a circle. Rows: what each length contributes.
+_ARC, _ALONG = np.linspace(0, np.pi / 2, 6), np.linspace(0, 1, 9)[1:-1]
+_CAPSULE_STATIONS = np.zeros((3, 19))
+_CAPSULE_STATIONS[0, :6] = -np.cos(_ARC)
+_CAPSULE_STATIONS[1, 6:] = [*_ALONG, 1, 1, 1, 1, 1, 1]
+_CAPSULE_STATIONS[2, 13:] = np.sin(_ARC)
+_CAPSULE_RADII = np.zeros((2, 19))
+_CAPSULE_RADII[0, :13] = [*np.sin(_ARC), *(1 - _ALONG)]
+_CAPSULE_RADII[1, 6:] = [*_ALONG, *np.cos(_ARC)]
+_CAPSULE_BULGE = np.zeros(19)
+_CAPSULE_BULGE[6:13] = np.sin(np.pi * np.sqrt(_ALONG))
 
 
 def capsule(length: float, start_radius: float, end_radius: float, bulge: float = 0.0) -> np.ndarray:
@@ -182,10 +207,6 @@ def capsule(length: float, start_radius: float, end_radius: float, bulge: float 
         end_radius: px.
         bulge: How much thicker the muscle makes the first half, as a share of the radius.
     """
-    angles = np.linspace(0, np.pi / 2, 6)
-    t = np.linspace(0, 1, 9)[1:-1]
-    middle = start_radius + (end_radius - start_radius) * t
-    middle *= 1 + bulge * np.sin(np.pi * np.sqrt(t))
-    stations = np.concatenate([-start_radius * np.cos(angles), t * length, length + end_radius * np.sin(angles)])
-    radii = np.concatenate([start_radius * np.sin(angles), middle, end_radius * np.cos(angles)])
+    stations = np.array([start_radius, length, end_radius]) @ _CAPSULE_STATIONS
+    radii = np.array([start_radius, end_radius]) @ _CAPSULE_RADII * (1 + bulge * _CAPSULE_BULGE)
     return np.stack([stations, radii], axis=1)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from gog_pose.data.synthetic.person import PART_STRIDE, Keypoint, Person, part_id
+from gog_pose.data.synthetic.person import PART_BITS, Keypoint, Person, part_id
 from gog_pose.skeleton import load_skeleton
 
 KEYPOINT_NAMES = load_skeleton("coco_19").keypoints
@@ -18,7 +18,7 @@ Annotation = dict[str, Any]
 
 def person_mask(ids: np.ndarray, index: int) -> np.ndarray:
     """Return where a person is seen, ``(H, W)`` bool."""
-    return ids // PART_STRIDE == index + 1
+    return np.asarray(ids >> PART_BITS == index + 1)
 
 
 def person_annotation(
@@ -88,7 +88,7 @@ def outlines(mask: np.ndarray) -> list[list[float]]:
     top, left = rows[0], columns[0]
     crop = mask[top : rows[-1] + 1, left : columns[-1] + 1].astype(np.uint8)
     # Twice the size, the outline that joins pixel centres keeps within a quarter pixel of the pixels' edges.
-    doubled = cv2.copyMakeBorder(cv2.resize(crop, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST), *[1] * 4, 0)
+    doubled = np.pad(crop.repeat(2, axis=0).repeat(2, axis=1), 1)
     contours, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     polygons = []
     for contour in sorted(contours, key=len, reverse=True):

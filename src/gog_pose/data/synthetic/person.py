@@ -15,7 +15,7 @@ PARTS = (
     "torso", "head", "neck", "hair", "skirt",
     *(f"{side}_{part}" for _, side in SIDES for part in ("arm", "forearm", "hand", "thigh", "shin", "foot")),
 )  # fmt: skip
-PART_STRIDE = 32  # ids of one person: PART_STRIDE * (index + 1) + index of the part
+PART_BITS = 5  # the ids of a person: (index + 1) << PART_BITS, plus the index of the part
 
 _HEAD_HALF_AXES = np.array([0.37, 0.5, 0.43])  # shares of the head's length: x, y, z
 # Where the features sit on the head, in its axes, as shares of the half axes.
@@ -24,7 +24,7 @@ _FACE = {"nose": (0.0, 0.12, 1.06), "left_eye": (0.4, -0.08, 0.9), "left_ear": (
 
 def part_id(person: int, part: str) -> int:
     """Return the id of a person's part; ``person`` counts from 0."""
-    return PART_STRIDE * (person + 1) + PARTS.index(part)
+    return (person + 1 << PART_BITS) + PARTS.index(part)
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,8 @@ class Person:
         part, looks = part_id(index, f"{side}_forearm"), self.looks
         ends, radii = (f"{side}_elbow", f"{side}_wrist"), (0.024, 0.016)
         self._limb(canvas, f"{side}_wrist", f"{side}_hand", (0.018, 0.02), looks.skin, part_id(index, f"{side}_hand"))
-        self._limb(canvas, *ends, radii, looks.skin, part, bulge=0.12, fold=(0.0,))
+        if looks.sleeve < 1:
+            self._limb(canvas, *ends, radii, looks.skin, part, bulge=0.12, fold=(0.0,))
         if looks.sleeve == 1:
             wide = (radii[0] * 1.2, radii[1] * 1.35)
             self._limb(canvas, *ends, wide, self._shirt(self._radius(wide[0])), part, until=0.98, fold=(0.0, 0.95))
@@ -278,7 +279,7 @@ class Person:
             angle = np.arcsin(v) - spin
             angle -= np.float32(2 * np.pi) * np.round(angle / np.float32(2 * np.pi))
             below = np.clip(u - waist + 0.5, 0, 1)[..., None]
-            shirt = np.broadcast_to(looks.top.paint(u, angle * around, self.height), (*u.shape, 3))
+            shirt = np.broadcast_to(looks.top.paint(u, angle * around, self.height), (len(u), 3))
             shirt = self._shirt_details(shirt, u / np.float32(length), angle)
             legs = looks.bottom.paint(u, angle * around, self.height)
             belt = (np.abs(u / np.float32(length) - np.float32(0.835)) < np.float32(0.025))[..., None]
@@ -291,7 +292,7 @@ class Person:
         """Put on the shirt what tells front from back.
 
         Args:
-            shirt: ``(h, w, 3)`` colours.
+            shirt: ``(n, 3)`` colours.
             t: 0 = neck .. 1 = hips.
             angle: Radians around the body, 0 = front.
         """
@@ -343,8 +344,8 @@ class Person:
         self._features(canvas, length, part)
 
     def _scalp(self, sphere: np.ndarray) -> np.ndarray:
-        """Return skin or hair at points ``(3, h, w)`` of the unit sphere in the head's axes."""
-        x, y, z = sphere
+        """Return skin or hair at points ``(3, n)`` of the unit sphere in the head's axes."""
+        _, y, z = sphere
         if self.looks.hairstyle == "bald":
             covered = np.zeros_like(z, dtype=bool)
         elif self.looks.hairstyle == "cap":
@@ -366,7 +367,6 @@ class Person:
 
         def patch(place: tuple[float, float, float], size: tuple[float, float], colour: np.ndarray) -> None:
             """Paint an ellipse that lies on the head; sizes are shares of the head's length."""
-            x, y, z = place
             normal = np.array(place) / half_axes
             right = np.cross([0.0, 1.0, 0.0], normal)
             right /= np.linalg.norm(right)

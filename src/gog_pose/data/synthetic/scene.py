@@ -171,6 +171,7 @@ def _expose(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
     if rng.random() < 0.25:
         pixels = cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.4, 0.9))
     gain = rng.uniform(0.75, 1.2) * rng.uniform(0.93, 1.07, 3)
+    levels = np.arange(256)[:, None] * gain + rng.uniform(-12, 12)
+    exposed = cv2.LUT(cv2.convertScaleAbs(pixels), np.clip(levels, 0, 255).round().astype(np.uint8)[None])
     grain = rng.standard_normal(pixels.shape[:2], dtype=np.float32) * np.float32(rng.uniform(1, 7))
-    exposed = pixels * gain.astype(np.float32) + grain[..., None] + np.float32(rng.uniform(-12, 12))
-    return np.clip(exposed + 0.5, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.add(exposed, cv2.merge([grain] * 3), dtype=cv2.CV_8U))

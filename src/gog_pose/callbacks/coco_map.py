@@ -1,0 +1,80 @@
+"""COCO AP at validation: decodes the maps, gathers the poses of all devices, logs the metrics."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+import torch.distributed as dist
+
+from gog_pose.data import PoseDataModule
+from gog_pose.data.dataset import EvaluationSample
+from gog_pose.evaluation import CocoKeypointEvaluator
+from gog_pose.module import PoseModule
+from gog_pose.records import PoseMaps
+
+_log = logging.getLogger(__name__)
+
+
+class CocoMap(pl.Callback):
+    """Logs ``val/AP`` and the other COCO metrics, over the validation images of all devices.
+
+    Args:
+        annotations: COCO-format JSON of the validation split; the data module's where it is None.
+    """
+
+    def __init__(self, annotations: str | Path | None = None) -> None:
+        self._annotations = annotations
+        self._evaluator: CocoKeypointEvaluator | None = None
+        self._detections: dict[int, list[dict[str, Any]]] = {}
+
+    def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Forget the last epoch; read the annotations the first time."""
+        self._detections = {}
+        if self._evaluator is None:
+            annotations = self._annotations
+            if annotations is None:
+                datamodule = trainer.datamodule  # type: ignore[attr-defined]
+                assert isinstance(datamodule, PoseDataModule)
+                annotations = datamodule.annotations(datamodule.val_split)
+            assert isinstance(pl_module, PoseModule)
+            self._evaluator = CocoKeypointEvaluator(annotations, pl_module.network.skeleton)
+
+    def on_validation_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,
+        batch: list[EvaluationSample],
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Decode the maps of a batch into poses in px of the original images."""
+        assert isinstance(pl_module, PoseModule)
+        answers: list[PoseMaps] = outputs
+        for sample, maps in zip(batch, answers, strict=True):
+            poses = pl_module.decoder(maps)[0].transformed(torch.linalg.inv(sample.matrix.cpu()).numpy())
+            self._detections[int(sample.image_id)] = poses.to_coco(int(sample.image_id))
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Compute the metrics on every device from all poses, since every device's checkpointing needs them."""
+        if trainer.sanity_checking:
+            return
+        assert self._evaluator is not None
+        metrics = self._evaluator.evaluate(self._gather())
+        for name, value in metrics.items():
+            pl_module.log(f"val/{name}", value, prog_bar=name == "AP", rank_zero_only=False, sync_dist=False)
+        if trainer.is_global_zero:
+            summary = "  ".join(f"{name} {value:.3f}" for name, value in metrics.items() if not name.startswith("AR5"))
+            _log.info("epoch %d, step %d: %s", trainer.current_epoch, trainer.global_step, summary)
+
+    def _gather(self) -> dict[int, list[dict[str, Any]]]:
+        """Merge the devices' poses; the sampler repeats images to even out devices, the dict keeps each once."""
+        if not (dist.is_available() and dist.is_initialized()):
+            return self._detections
+        gathered: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(gathered, self._detections)
+        return {image_id: people for detections in reversed(gathered) for image_id, people in detections.items()}

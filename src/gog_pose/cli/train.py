@@ -1,0 +1,128 @@
+"""``gog-train``: train a pose network, evaluate the best checkpoint, say what was made and where."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from pytorch_lightning.loggers import WandbLogger
+
+from gog_pose.callbacks import InterruptCheckpoint
+from gog_pose.checkpoint import read_checkpoint, require_same_skeleton
+from gog_pose.cli.runtime import command, instantiate, resolved
+from gog_pose.data import PoseDataModule
+from gog_pose.errors import InputError
+from gog_pose.module import PoseModule
+
+_log = logging.getLogger(__name__)
+
+
+@command("train")
+def main(cfg: DictConfig) -> None:
+    """Train; see ``conf/train.yaml``."""
+    pl.seed_everything(cfg.seed, workers=True, verbose=False)
+    module = PoseModule(
+        network=instantiate(cfg.model),
+        loss=instantiate(cfg.loss),
+        decoder=instantiate(cfg.decoder),
+        preprocessing=instantiate(cfg.preprocessing),
+        optimizer=instantiate(cfg.optim.optimizer),
+        schedule=instantiate(cfg.optim.schedule),
+    )
+    data: PoseDataModule = instantiate(cfg.data)
+    if data.multiple % module.network.max_stride:
+        raise InputError(
+            f"data.multiple: {data.multiple} is no multiple of the network's largest stride {module.network.max_stride}"
+        )
+    if cfg.resume is not None:
+        require_same_skeleton(read_checkpoint(cfg.resume), module.network.skeleton)
+
+    trainer = build_trainer(cfg)
+    for logger in trainer.loggers:
+        logger.log_hyperparams(resolved(cfg))
+        if isinstance(logger, WandbLogger) and trainer.is_global_zero:
+            logger.experiment.define_metric("val/AP", summary="max")
+    try:
+        trainer.fit(module, data, ckpt_path=cfg.resume, weights_only=True)
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        report(trainer, module, data, Path(cfg.paths.output_dir), cfg.results)
+    except SystemExit:
+        if trainer.interrupted:
+            say_how_to_resume(trainer)
+            sys.exit(130)
+        raise
+    finally:
+        finish_wandb(trainer)
+
+
+def build_trainer(cfg: DictConfig) -> pl.Trainer:
+    """Build the Trainer with its callbacks and loggers.
+
+    Raises:
+        InputError: A multirun over several devices, which Lightning's launcher cannot do: its child processes would
+            start the whole sweep again.
+    """
+    trainer: pl.Trainer = instantiate(
+        cfg.trainer,
+        callbacks=[instantiate(node) for node in cfg.callbacks.values()],
+        logger=[instantiate(node) for node in cfg.logger.values()],
+    )
+    if HydraConfig.get().mode == RunMode.MULTIRUN and trainer.world_size > 1:
+        raise InputError("multirun (-m) runs on one device only: start one process a run, or set trainer.devices=1")
+    return trainer
+
+
+def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output: Path, results: str | None) -> None:
+    """Evaluate the best checkpoint and say what was made; the ledger reads the same as JSON."""
+    best = output / "checkpoints" / "best.ckpt"
+    metrics = dict(trainer.validate(module, data, ckpt_path=str(best), weights_only=True, verbose=False)[0])
+    if not trainer.is_global_zero:
+        return
+    scores: dict[str, Any] = {
+        name.removeprefix("val/"): round(float(value), 6) for name, value in metrics.items() if "/A" in name
+    }
+    record = {
+        **scores,
+        "images": len(data.val_set),
+        "data": str(data.annotations(data.val_split)),
+        "long_side": data.preprocessing.long_side,
+        "flip": False,
+        "epochs": trainer.current_epoch,
+        "steps": trainer.global_step,
+        "checkpoint": str(best),
+    }
+    if results is not None:
+        Path(results).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    print(
+        f"AP {record['AP']:.3f} (AP50 {record['AP50']:.3f}, AP75 {record['AP75']:.3f}, AP_M {record['AP_M']:.3f},"
+        f" AP_L {record['AP_L']:.3f}, AR {record['AR']:.3f}) on {record['images']} images of {record['data']},"
+        f" long side {record['long_side']} px, no flip\n"
+        f"best checkpoint: {best}\npictures: {output / 'pictures'}\nlog: {output / 'csv' / 'metrics.csv'}"
+    )
+
+
+def say_how_to_resume(trainer: pl.Trainer) -> None:
+    """Tell the user how to go on after an interrupt."""
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, InterruptCheckpoint) and callback.path.exists() and trainer.is_global_zero:
+            print(f"interrupted; go on with the same command and resume={callback.path}", file=sys.stderr)
+
+
+def finish_wandb(trainer: pl.Trainer) -> None:
+    """Close the W&B run, or a second run in the same process would be written into it."""
+    if any(isinstance(logger, WandbLogger) for logger in trainer.loggers) and trainer.is_global_zero:
+        import wandb
+
+        wandb.finish()
+
+
+if __name__ == "__main__":
+    main()

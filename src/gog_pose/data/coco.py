@@ -1,0 +1,209 @@
+"""COCO-format keypoint annotations, read once, checked and packed into arrays that DataLoader workers share."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import pycocotools.mask as rle
+
+from gog_pose.errors import InputError
+from gog_pose.images import resolve_inside
+
+
+class People(NamedTuple):
+    """The person annotations of one image.
+
+    Attributes:
+        boxes: ``(A, 4)`` float32 x, y, width, height, px of the original image.
+        keypoints: ``(A, K, 3)`` float32 x, y (px, original image) and visibility 0/1/2.
+        is_crowd: ``(A,)`` True for regions that hold a crowd instead of one person.
+    """
+
+    boxes: np.ndarray
+    keypoints: np.ndarray
+    is_crowd: np.ndarray
+
+    @property
+    def is_labelled(self) -> np.ndarray:
+        """``(A,)`` True for single people with at least one labelled keypoint."""
+        return ~self.is_crowd & (self.keypoints[..., 2] > 0).any(axis=1)
+
+
+class CocoKeypoints:
+    """The images and people of one COCO-format JSON file.
+
+    Args:
+        annotations: The JSON file.
+        image_root: Folder of its images.
+        num_keypoints: Keypoints a person, as the skeleton has them.
+
+    Raises:
+        InputError: The file or the folder is missing, the JSON is malformed, a field is absent or does not fit, an
+            annotation refers to an image that is not listed, or an image file is absent.
+    """
+
+    def __init__(self, annotations: str | Path, image_root: str | Path, num_keypoints: int) -> None:
+        self.path = Path(annotations)
+        self.image_root = Path(image_root)
+        content = load_coco_json(self.path)
+        if not self.image_root.is_dir():
+            raise InputError(f"{self.image_root}: no such folder of images; check data.root")
+
+        images = sorted(content["images"], key=lambda image: image["id"])
+        self.image_ids = np.array([image["id"] for image in images], dtype=np.int64)
+        self.file_names = np.array([image["file_name"] for image in images], dtype=np.str_)
+        self.sizes = np.array([(image["height"], image["width"]) for image in images], dtype=np.int64).reshape(-1, 2)
+        self._check_files_exist()
+
+        index = {image_id: place for place, image_id in enumerate(self.image_ids.tolist())}
+        people = sorted(
+            (person for person in content["annotations"] if person["category_id"] == self._person_category(content)),
+            key=lambda person: index[person["image_id"]],
+        )
+        self._first = np.searchsorted([index[person["image_id"]] for person in people], np.arange(len(images) + 1))
+        self._boxes = np.array([person["bbox"] for person in people], dtype=np.float32).reshape(-1, 4)
+        self._is_crowd = np.array([bool(person["iscrowd"]) for person in people], dtype=bool)
+        self._keypoints = np.array(
+            [_keypoints(person, num_keypoints, self.path) for person in people], dtype=np.float32
+        ).reshape(-1, num_keypoints, 3)
+        # Only regions that hide people from supervision need their outline: few, and kept as COCO stores them.
+        self._segmentations: dict[int, Any] = {
+            place: person["segmentation"]
+            for place, person in enumerate(people)
+            if person.get("segmentation") and (person["iscrowd"] or not person["num_keypoints"])
+        }
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def image_path(self, index: int) -> Path:
+        """Return the file of an image.
+
+        Raises:
+            InputError: Its name leads out of the image root.
+        """
+        return resolve_inside(self.image_root, str(self.file_names[index]))
+
+    def people(self, index: int) -> People:
+        """Return the person annotations of an image."""
+        own = slice(self._first[index], self._first[index + 1])
+        return People(self._boxes[own], self._keypoints[own], self._is_crowd[own])
+
+    def ignore_mask(self, index: int) -> np.ndarray:
+        """Return ``(H, W)`` bool, True where people are that nobody labelled: px of the original image.
+
+        Crowds and people without keypoints are ignored in their outline (polygons or RLE) or, where there is none, in
+        their box. A labelled person's box is never ignored, even inside a crowd.
+        """
+        height, width = self.sizes[index]
+        ignored = np.zeros((height, width), dtype=bool)
+        people = self.people(index)
+        labelled = people.is_labelled
+        for place in np.flatnonzero(~labelled):
+            outline = self._segmentations.get(int(self._first[index] + place))
+            if outline is None:
+                ignored[_box_slices(people.boxes[place])] = True
+            else:
+                ignored |= _rasterise(outline, int(height), int(width))
+        for box in people.boxes[labelled]:
+            ignored[_box_slices(box)] = False
+        return ignored
+
+    def with_labelled_people(self) -> np.ndarray:
+        """Return the indices of images that have at least one person with keypoints."""
+        return np.array([i for i in range(len(self)) if self.people(i).is_labelled.any()], dtype=np.int64)
+
+    def with_people(self) -> np.ndarray:
+        """Return the indices of images that have any person annotation, crowds included."""
+        return np.flatnonzero(np.diff(self._first) > 0)
+
+    def _person_category(self, content: dict[str, Any]) -> int:
+        persons = [category["id"] for category in content["categories"] if category.get("name") == "person"]
+        if len(persons) != 1:
+            raise InputError(
+                f"{self.path}: categories: there must be one category named 'person', found {len(persons)}"
+            )
+        return int(persons[0])
+
+    def _check_files_exist(self) -> None:
+        for name in self.file_names.tolist():
+            if not resolve_inside(self.image_root, name).is_file():
+                raise InputError(
+                    f"{self.path}: images: {name!r} is not in {self.image_root}; add the file or remove its entry"
+                )
+
+
+def load_coco_json(path: str | Path) -> dict[str, Any]:
+    """Read a COCO-format JSON file and check the fields that the package relies on.
+
+    Raises:
+        InputError: The file is missing or malformed, or an entry lacks a field or contradicts another.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such annotation file; check data.root") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: not a readable JSON file ({error}); restore it from its source") from None
+    for field in ("images", "annotations", "categories"):
+        if not isinstance(content, dict) or not isinstance(content.get(field), list):
+            raise InputError(f"{path}: the list {field!r} is missing; this is not a COCO-format keypoint file")
+    image_ids = set()
+    for place, image in enumerate(content["images"]):
+        _require(path, f"images[{place}]", image, {"id": int, "file_name": str, "height": int, "width": int})
+        image_ids.add(image["id"])
+    if len(image_ids) != len(content["images"]):
+        raise InputError(f"{path}: images: ids repeat; every image needs an id of its own")
+    for place, person in enumerate(content["annotations"]):
+        where = f"annotations[{place}]"
+        _require(path, where, person, {"image_id": int, "category_id": int, "bbox": list})
+        if person["image_id"] not in image_ids:
+            raise InputError(f"{path}: {where}.image_id: no image has the id {person['image_id']}; add or remove it")
+        box = person["bbox"]
+        if len(box) != 4 or not all(isinstance(value, (int, float)) and math.isfinite(value) for value in box):
+            raise InputError(f"{path}: {where}.bbox: {box} must be four numbers: x, y, width, height")
+        person.setdefault("iscrowd", 0)
+        person.setdefault("num_keypoints", sum(v > 0 for v in person.get("keypoints", [])[2::3]))
+    return content
+
+
+def _require(path: Path, where: str, entry: Any, fields: dict[str, type]) -> None:
+    for field, kind in fields.items():
+        if not isinstance(entry, dict) or not isinstance(entry.get(field), kind):
+            raise InputError(f"{path}: {where}.{field}: missing or not of type {kind.__name__}")
+
+
+def _keypoints(person: dict[str, Any], num_keypoints: int, path: Path) -> list[float]:
+    """Return the flat keypoints of an annotation; those without any (crowds often) have all unlabelled."""
+    keypoints = person.get("keypoints") or [0] * (3 * num_keypoints)
+    if len(keypoints) != 3 * num_keypoints:
+        raise InputError(
+            f"{path}: annotation {person.get('id')}: keypoints: {len(keypoints)} numbers, but the skeleton has"
+            f" {num_keypoints} keypoints, 3 numbers each; choose the skeleton of this data set"
+        )
+    return [float(value) for value in keypoints]
+
+
+def _box_slices(box: np.ndarray) -> tuple[slice, slice]:
+    x, y, width, height = (float(value) for value in box)
+    left, top = max(0, math.floor(x)), max(0, math.floor(y))
+    return slice(top, max(top, math.ceil(y + height))), slice(left, max(left, math.ceil(x + width)))
+
+
+def _rasterise(segmentation: Any, height: int, width: int) -> np.ndarray:
+    """Fill an outline as COCO stores it: a list of polygons, or run lengths, compressed or not."""
+    if isinstance(segmentation, list):
+        mask = np.zeros((height, width), dtype=np.uint8)
+        polygons = [np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in segmentation]
+        # COCO's polygons run along pixel edges, OpenCV's through pixel centres.
+        cv2.fillPoly(mask, [np.round(polygon - 0.5).astype(np.int32) for polygon in polygons], 1)
+        return mask.astype(bool)
+    if isinstance(segmentation["counts"], list):
+        segmentation = rle.frPyObjects(segmentation, height, width)
+    return np.asarray(rle.decode(segmentation), dtype=bool)

@@ -1,0 +1,138 @@
+"""The LightningDataModule of every COCO-format data set: COCO itself, synthetic people, one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytorch_lightning as pl
+from torch.utils.data import DataLoader
+
+from gog_pose.data.augmentation import Augmentation
+from gog_pose.data.coco import CocoKeypoints
+from gog_pose.data.dataset import EvaluationSample, PoseBatch, TrainingCrops, WholeImages
+from gog_pose.encoding import PoseEncoder
+from gog_pose.errors import InputError
+from gog_pose.preprocessing import Preprocessing
+
+
+class PoseDataModule(pl.LightningDataModule):
+    """Yields training crops with targets and whole images for evaluation.
+
+    Args:
+        root: The data set: ``annotations/person_keypoints_<split>.json`` beside the image folders ``<split>/``.
+        train_split: Name of the training split.
+        val_split: Name of the validation split.
+        encoder: Draws targets; its skeleton says how many keypoints a person has.
+        augmentation: Draws training crops.
+        preprocessing: Normalises pixels and sets the size of evaluation inputs.
+        multiple: Sides of evaluation inputs become multiples of this, px: the network's largest stride.
+        batch_size: Training crops a step over all devices together.
+        val_batch_size: Whole images a step and device.
+        num_workers: Loading processes a device.
+        val_subset: Which validation images count: ``people`` those with any person (the paper's), ``labelled`` those
+            with keypoints, ``all``.
+        train_limit: Use only the first so many training images.
+        val_limit: Use only the first so many validation images.
+        pin_memory: Whether batches lie in page-locked memory, for GPUs.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        train_split: str = "train",
+        val_split: str = "val",
+        encoder: PoseEncoder,
+        augmentation: Augmentation,
+        preprocessing: Preprocessing,
+        multiple: int = 128,
+        batch_size: int = 32,
+        val_batch_size: int = 1,
+        num_workers: int = 4,
+        val_subset: str = "people",
+        train_limit: int | None = None,
+        val_limit: int | None = None,
+        pin_memory: bool = False,
+    ) -> None:
+        super().__init__()
+        if val_subset not in ("people", "labelled", "all"):
+            raise InputError(f"data.val_subset: {val_subset!r} must be people, labelled or all")
+        self.root = Path(root)
+        self.train_split = train_split
+        self.val_split = val_split
+        self.encoder = encoder
+        self.augmentation = augmentation
+        self.preprocessing = preprocessing
+        self.multiple = multiple
+        self.batch_size = batch_size
+        self.val_batch_size = val_batch_size
+        self.val_subset = val_subset
+        self.train_limit = train_limit
+        self.val_limit = val_limit
+        self._loading: dict[str, Any] = {
+            "num_workers": num_workers,
+            "pin_memory": pin_memory,
+            "persistent_workers": num_workers > 0,
+            "worker_init_fn": _single_threaded,
+        }
+
+    def annotations(self, split: str) -> Path:
+        """Return the annotation file of a split."""
+        return self.root / "annotations" / f"person_keypoints_{split}.json"
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read the annotations that a stage needs.
+
+        Raises:
+            InputError: A file or folder is missing or malformed, or no image can be trained on.
+        """
+        if stage in (None, "fit"):
+            images = self._read(self.train_split)
+            self.train_set = TrainingCrops(
+                images, self.augmentation, self.encoder, self.preprocessing, self.train_limit
+            )
+            if not len(self.train_set):
+                raise InputError(f"{self.annotations(self.train_split)}: no image has a person with labelled keypoints")
+        if stage in (None, "fit", "validate"):
+            images = self._read(self.val_split)
+            indices = {
+                "people": images.with_people,
+                "labelled": images.with_labelled_people,
+                "all": lambda: np.arange(len(images)),
+            }[self.val_subset]()[: self.val_limit]
+            if not len(indices):
+                raise InputError(
+                    f"{self.annotations(self.val_split)}: no image to evaluate on (data.val_subset={self.val_subset})"
+                )
+            self.val_set = WholeImages(images, indices, self.encoder, self.preprocessing, self.multiple)
+
+    def _read(self, split: str) -> CocoKeypoints:
+        return CocoKeypoints(self.annotations(split), self.root / split, self.encoder.skeleton.num_keypoints)
+
+    def train_dataloader(self) -> DataLoader[PoseBatch]:
+        """Return the loader of augmented crops."""
+        world_size = self.trainer.world_size if self.trainer is not None else 1
+        if self.batch_size % world_size:
+            raise InputError(f"data.batch_size: {self.batch_size} is no multiple of the {world_size} devices")
+        if len(self.train_set) < self.batch_size:
+            raise InputError(
+                f"data.batch_size: {self.batch_size} is more than the {len(self.train_set)} training images of"
+                f" {self.annotations(self.train_split)}"
+            )
+        return DataLoader(self.train_set, self.batch_size // world_size, shuffle=True, drop_last=True, **self._loading)
+
+    def val_dataloader(self) -> DataLoader[EvaluationSample]:
+        """Return the loader of whole images; a batch is a list, since their sizes differ."""
+        return DataLoader(self.val_set, self.val_batch_size, collate_fn=_as_list, **self._loading)
+
+
+def _as_list(samples: list[EvaluationSample]) -> list[EvaluationSample]:
+    return samples
+
+
+def _single_threaded(_: int) -> None:
+    """Keep OpenCV from starting threads in each of the workers, which share the processors already."""
+    cv2.setNumThreads(0)

@@ -1,0 +1,161 @@
+"""Datasets: training crops with targets, and whole images for evaluation."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from gog_pose import geometry
+from gog_pose.data.augmentation import Augmentation, Warp, warp_image, warp_keypoints, warp_mask
+from gog_pose.data.coco import CocoKeypoints
+from gog_pose.encoding import PoseEncoder
+from gog_pose.images import read_image
+from gog_pose.letterboxing import prepare_image
+from gog_pose.preprocessing import Preprocessing
+from gog_pose.records import PoseTargets
+
+
+class PoseBatch(NamedTuple):
+    """Training crops with their targets; one sample without the batch dimension.
+
+    Attributes:
+        images: ``(B, 3, H, W)`` normalised float32.
+        targets: Targets with a leading batch dimension.
+        image_ids: ``(B,)`` int64, where each crop comes from.
+    """
+
+    images: torch.Tensor
+    targets: PoseTargets
+    image_ids: torch.Tensor
+
+
+class EvaluationSample(NamedTuple):
+    """One whole image, letterboxed.
+
+    Attributes:
+        image: ``(3, H, W)`` normalised float32, sides multiples of the network's largest stride.
+        targets: Targets of the image, for the validation loss.
+        matrix: ``(3, 3)`` float64, px of the original image -> px of the network input.
+        image_id: COCO's id of the image.
+    """
+
+    image: torch.Tensor
+    targets: PoseTargets
+    matrix: torch.Tensor
+    image_id: int
+
+
+class TrainingCrops(Dataset[PoseBatch]):
+    """Augmented crops around labelled people, one an image with any, with targets.
+
+    Args:
+        images: The annotations.
+        augmentation: Draws warps and changes colours.
+        encoder: Draws targets.
+        preprocessing: Normalises pixels.
+        limit: Use only the first so many images; all where it is None.
+    """
+
+    def __init__(
+        self,
+        images: CocoKeypoints,
+        augmentation: Augmentation,
+        encoder: PoseEncoder,
+        preprocessing: Preprocessing,
+        limit: int | None = None,
+    ) -> None:
+        self._images = images
+        self._augmentation = augmentation
+        self._encoder = encoder
+        self._preprocessing = preprocessing
+        self._indices = images.with_labelled_people()[:limit]
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, item: int) -> PoseBatch:
+        index = int(self._indices[item])
+        # PyTorch's generator is seeded by worker, epoch and rank; NumPy's is drawn from it.
+        random = np.random.default_rng(int(torch.randint(2**31 - 1, ())))
+        people = self._images.people(index)
+        labelled = people.is_labelled
+        keypoints, boxes = people.keypoints[labelled], people.boxes[labelled]
+
+        chosen = keypoints[random.integers(len(keypoints))]
+        image = read_image(self._images.image_path(index))
+        warp = self._augmentation.draw_warp(image.shape[:2], _middle(chosen), random)
+        size = self._augmentation.crop_size
+        crop = warp_image(image, warp.matrix, size, self._preprocessing.border_rgb)
+        targets = self._encoder(
+            warp_keypoints(keypoints, warp, size, self._encoder.skeleton),
+            _scales(boxes, warp.matrix),
+            size,
+            warp_mask(self._images.ignore_mask(index), warp.matrix, size),
+        )
+        tensor = self._preprocessing.to_tensor(self._augmentation.change_colour(crop))
+        return PoseBatch(tensor, targets, torch.tensor(self._images.image_ids[index]))
+
+
+class WholeImages(Dataset[EvaluationSample]):
+    """Images as they are evaluated: letterboxed, not augmented.
+
+    Args:
+        images: The annotations.
+        indices: Which of the images.
+        encoder: Draws the targets of the validation loss.
+        preprocessing: Sets the input size and normalises pixels.
+        multiple: Both sides of an input become multiples of this, px.
+    """
+
+    def __init__(
+        self,
+        images: CocoKeypoints,
+        indices: np.ndarray,
+        encoder: PoseEncoder,
+        preprocessing: Preprocessing,
+        multiple: int,
+    ) -> None:
+        self._images = images
+        self._indices = indices
+        self._encoder = encoder
+        self._preprocessing = preprocessing
+        self._multiple = multiple
+
+    @property
+    def image_ids(self) -> list[int]:
+        """COCO's ids of the images, in order."""
+        return [int(image_id) for image_id in self._images.image_ids[self._indices]]
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __getitem__(self, item: int) -> EvaluationSample:
+        index = int(self._indices[item])
+        prepared = prepare_image(read_image(self._images.image_path(index)), self._preprocessing, self._multiple)
+        size = (prepared.tensor.shape[1], prepared.tensor.shape[2])
+        people = self._images.people(index)
+        labelled = people.is_labelled
+        targets = self._encoder(
+            warp_keypoints(
+                people.keypoints[labelled], Warp(prepared.matrix, flipped=False), size, self._encoder.skeleton
+            ),
+            _scales(people.boxes[labelled], prepared.matrix),
+            size,
+            warp_mask(self._images.ignore_mask(index), prepared.matrix, size),
+        )
+        image_id = int(self._images.image_ids[index])
+        return EvaluationSample(prepared.tensor, targets, torch.from_numpy(prepared.matrix), image_id)
+
+
+def _middle(keypoints: np.ndarray) -> np.ndarray:
+    """Return the middle of the labelled keypoints of one person, ``(2,)`` px."""
+    labelled = keypoints[keypoints[:, 2] > 0, :2]
+    return np.asarray((labelled.min(axis=0) + labelled.max(axis=0)) / 2)
+
+
+def _scales(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Return the root of each box's area after a warp, ``(P,)`` px: the individual scale of Sec. 2.5."""
+    return np.asarray(np.sqrt(boxes[:, 2] * boxes[:, 3]) * geometry.area_scale(matrix), dtype=np.float32)

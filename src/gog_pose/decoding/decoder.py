@@ -1,0 +1,131 @@
+"""The decoder: maps to poses."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import Any
+
+import torch
+
+from gog_pose.decoding.grouping import group_limbs
+from gog_pose.decoding.limbs import follow_offsets, score_limbs
+from gog_pose.decoding.peaks import find_peaks
+from gog_pose.errors import InputError
+from gog_pose.records import PoseMaps, Poses
+from gog_pose.skeleton import Skeleton
+
+_CHOICES = {"interpolation": ("bicubic", "bilinear"), "method": ("sparse", "dense"), "score": ("sum", "mean")}
+
+
+@dataclass(frozen=True)
+class GogDecoder:
+    """Greedy offset-guided keypoint grouping (Sec. 2.2 to 2.4): ``find_peaks``, ``score_limbs``, ``group_limbs``.
+
+    Attributes:
+        skeleton: What a person is made of.
+        stride: Pixels of the input image a cell, R.
+        topk: Candidates kept of each keypoint type, k.
+        threshold: Lowest response of a keypoint candidate.
+        interpolation: How heatmaps are upsampled: ``bicubic`` restores integer coordinates, ``bilinear`` cannot.
+        method: ``sparse`` interpolates only where a peak can be, ``dense`` everywhere; the result is the same.
+        gate: A guiding offset may miss its target by this much, px, input image ...
+        gate_ratio: ... or by this part of the limb's length, whichever is more.
+        min_length: Lower bound of the limb length L in the score, px, input image.
+        limb_threshold: Lowest connection score S of a candidate limb.
+        min_keypoints: People of fewer keypoints are dropped; 1 keeps isolated keypoints.
+        score: Score of a person: ``sum`` of the responses / K, or their ``mean`` over the keypoints found.
+        score_threshold: People of a lower score are dropped.
+
+    Raises:
+        InputError: An option is out of its range.
+    """
+
+    skeleton: Skeleton
+    _: KW_ONLY
+    stride: int = 4
+    topk: int = 32
+    threshold: float = 0.04
+    interpolation: str = "bicubic"
+    method: str = "sparse"
+    gate: float = 40.0
+    gate_ratio: float = 0.5
+    min_length: float = 0.5
+    limb_threshold: float = 0.0
+    min_keypoints: int = 1
+    score: str = "sum"
+    score_threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        for option, choices in _CHOICES.items():
+            if getattr(self, option) not in choices:
+                raise InputError(
+                    f"decoder.{option}: {getattr(self, option)!r} is unknown; choose {' or '.join(choices)}"
+                )
+        for option in ("stride", "topk", "min_keypoints"):
+            if getattr(self, option) < 1:
+                raise InputError(f"decoder.{option}: must be 1 or more, got {getattr(self, option)}")
+        for option in ("threshold", "min_length"):
+            if not getattr(self, option) > 0:
+                raise InputError(f"decoder.{option}: must be more than 0, got {getattr(self, option)}")
+
+    def __call__(self, maps: PoseMaps) -> list[Poses]:
+        """Decode a batch.
+
+        Args:
+            maps: ``(B, K, h, w)`` heatmaps and ``(B, 2L, h, w)`` offsets, on any device, of any floating type.
+
+        Returns:
+            The people of each image, px, input image. An image's result does not depend on the others.
+
+        Raises:
+            InputError: The maps do not fit the skeleton.
+        """
+        self._check(maps)
+        limbs = self.skeleton.limbs
+        with torch.no_grad():
+            peaks = find_peaks(
+                maps.heatmaps,
+                stride=self.stride,
+                topk=self.topk,
+                threshold=self.threshold,
+                interpolation=self.interpolation,
+                method=self.method,
+            )
+            guides = follow_offsets(peaks, maps.offsets, limbs, self.stride)
+        images = zip(*(array.cpu().numpy() for array in (*peaks, guides)), strict=True)
+        return [
+            group_limbs(
+                xy,
+                responses,
+                score_limbs(
+                    xy,
+                    responses,
+                    guide,
+                    limbs,
+                    gate=self.gate,
+                    gate_ratio=self.gate_ratio,
+                    min_length=self.min_length,
+                    threshold=self.limb_threshold,
+                ),
+                min_keypoints=self.min_keypoints,
+                score=self.score,
+                score_threshold=self.score_threshold,
+            )
+            for xy, responses, guide in images
+        ]
+
+    def options(self) -> dict[str, Any]:
+        """Return all but the skeleton as plain values: ``GogDecoder(skeleton, **decoder.options())`` is equal."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "skeleton"}
+
+    def _check(self, maps: PoseMaps) -> None:
+        """Raise unless the maps have the channels of the skeleton and one size."""
+        heatmaps, offsets = tuple(maps.heatmaps.shape), tuple(maps.offsets.shape)
+        channels = self.skeleton.num_keypoints, 2 * self.skeleton.num_limbs
+        fits = len(heatmaps) == len(offsets) == 4 and (heatmaps[1], offsets[1]) == channels
+        if not fits or heatmaps[0] != offsets[0] or heatmaps[2:] != offsets[2:]:
+            raise InputError(
+                f"decoder: maps of shape {heatmaps} and {offsets} do not fit skeleton {self.skeleton.name};"
+                f" give (B, {channels[0]}, h, w) heatmaps and (B, {channels[1]}, h, w) offsets"
+            )

@@ -1,0 +1,84 @@
+"""Greedy grouping: candidate limbs join peaks into people (Sec. 2.4)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gog_pose.decoding.limbs import Limbs
+from gog_pose.records import Poses
+
+
+def group_limbs(
+    xy: np.ndarray,
+    responses: np.ndarray,
+    limbs: Limbs,
+    *,
+    min_keypoints: int,
+    score: str,
+    score_threshold: float,
+) -> Poses:
+    """Group the peaks of one image into people.
+
+    Every peak starts as a fragment of its own. The limbs of all types are taken up once, the best score first; a limb
+    joins the fragments of its two ends unless they share a keypoint type. This is Kruskal's algorithm with a
+    constraint, and the constraint gives the guarantees: a peak is in one person, a person has one keypoint of a type,
+    a peak has one limb of a type, and nothing is ever averaged or replaced. Limbs of all types compete at once, so
+    that a doubtful limb never comes before a sure one only because its type does.
+
+    Args:
+        xy: ``(K, n, 2)`` peaks, px, input image.
+        responses: ``(K, n)`` their responses; 0 = no peak.
+        limbs: Candidates; their order does not matter.
+        min_keypoints: Smaller fragments are dropped; 1 keeps single peaks.
+        score: ``sum`` divides the responses of a person by K, ``mean`` by the number of keypoints found.
+        score_threshold: People below are dropped.
+
+    Returns:
+        The people, best score first.
+    """
+    types, ranks = responses.shape
+    fragments = _join(types, ranks, limbs, xy)
+    type_index, rank_index = np.nonzero(responses > 0)
+    roots, person = np.unique(fragments[type_index, rank_index], return_inverse=True)
+    keypoints = np.zeros((len(roots), types, 3), dtype=np.float32)
+    keypoints[person, type_index, :2] = xy[type_index, rank_index]
+    keypoints[person, type_index, 2] = responses[type_index, rank_index]
+
+    found = (keypoints[:, :, 2] > 0).sum(axis=1)
+    scores = keypoints[:, :, 2].sum(axis=1) / (types if score == "sum" else np.maximum(found, 1))
+    kept = (found >= min_keypoints) & (scores >= score_threshold)
+    keypoints, scores = keypoints[kept], scores[kept].astype(np.float32)
+    # Equal scores: by position, heights first, so that a mirrored scene keeps its order.
+    order = np.lexsort((*keypoints[:, :, 0].T, *keypoints[:, :, 1].T, -scores))
+    return Poses(keypoints[order], scores[order])
+
+
+def _join(types: int, ranks: int, limbs: Limbs, xy: np.ndarray) -> np.ndarray:
+    """Return ``(K, n)`` labels: peaks of a person have the same one."""
+    parent = list(range(types * ranks))
+    held = [1 << (peak // ranks) for peak in parent]  # keypoint types of a fragment, as bits
+
+    def root(peak: int) -> int:
+        while parent[peak] != peak:
+            parent[peak] = peak = parent[parent[peak]]
+        return peak
+
+    order = _best_first(limbs, xy)
+    for start, end in zip(
+        (limbs.starts @ (ranks, 1))[order].tolist(), (limbs.ends @ (ranks, 1))[order].tolist(), strict=True
+    ):
+        a, b = root(start), root(end)
+        if a != b and not held[a] & held[b]:
+            parent[b] = a
+            held[a] |= held[b]
+    return np.array([root(peak) for peak in parent], dtype=np.intp).reshape(types, ranks)
+
+
+def _best_first(limbs: Limbs, xy: np.ndarray) -> np.ndarray:
+    """Return the order of the candidates: score, then error, then position; none of them depends on their order."""
+    start, end = xy[limbs.starts[:, 0], limbs.starts[:, 1]], xy[limbs.ends[:, 0], limbs.ends[:, 1]]
+    # Scores that differ by rounding are equal; heights before widths, so that a mirrored scene keeps its order.
+    scores, errors = limbs.scores.astype(np.float32), limbs.errors.astype(np.float32)
+    return np.lexsort(
+        (limbs.ends[:, 0], limbs.starts[:, 0], end[:, 0], start[:, 0], end[:, 1], start[:, 1], errors, -scores)
+    )

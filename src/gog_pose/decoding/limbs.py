@@ -1,0 +1,108 @@
+"""Candidate limbs: pairs of peaks, scored by how well the guiding offset of one leads to the other (Sec. 2.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from gog_pose.decoding.peaks import Peaks
+from gog_pose.geometry import image_to_cells
+
+
+class Limbs(NamedTuple):
+    """Candidate limbs of one image, M of them in no particular order.
+
+    Attributes:
+        starts: ``(M, 2)`` the peak J_from as (keypoint type, rank among the peaks of the type).
+        ends: ``(M, 2)`` the peak J_to.
+        scores: ``(M,)`` S(J_from, J_to).
+        errors: ``(M,)`` dl, px, input image: distance from J_guid to J_to.
+    """
+
+    starts: np.ndarray
+    ends: np.ndarray
+    scores: np.ndarray
+    errors: np.ndarray
+
+
+def follow_offsets(peaks: Peaks, offsets: torch.Tensor, limbs: Sequence[Sequence[int]], stride: int) -> torch.Tensor:
+    """Return where the guiding offsets lead from every peak that can start a limb: J_guid.
+
+    The offset map is read bilinearly at the peaks and nowhere else, which gives what upsampling it would give there.
+
+    Args:
+        peaks: Peaks of B images, n of a type.
+        offsets: ``(B, 2L, h, w)`` px, input image.
+        limbs: L pairs of keypoint types.
+        stride: Pixels a cell, R.
+
+    Returns:
+        ``(B, L, n, 2)`` float32 px, input image. Not finite where the map is not.
+    """
+    starts = peaks.xy[:, [start for start, _ in limbs]]
+    maps = offsets.reshape(-1, len(limbs), 2, *offsets.shape[2:])  # a view, whatever the memory format
+    last = torch.tensor([maps.shape[-1] - 1, maps.shape[-2] - 1], device=maps.device)
+    cells = torch.minimum(image_to_cells(starts, stride).clamp(min=0), last)
+    low = cells.floor().long()
+    high = torch.minimum(low + 1, last)
+    tx, ty = (cells - low)[..., :1], (cells - low)[..., 1:]
+
+    image = torch.arange(starts.shape[0], device=maps.device)[:, None, None]
+    limb = torch.arange(starts.shape[1], device=maps.device)[:, None]
+    top, bottom = (
+        torch.lerp(maps[image, limb, :, y, low[..., 0]].float(), maps[image, limb, :, y, high[..., 0]].float(), tx)
+        for y in (low[..., 1], high[..., 1])
+    )
+    return starts + torch.lerp(top, bottom, ty)
+
+
+def score_limbs(
+    xy: np.ndarray,
+    responses: np.ndarray,
+    guides: np.ndarray,
+    limbs: Sequence[Sequence[int]],
+    *,
+    gate: float,
+    gate_ratio: float,
+    min_length: float,
+    threshold: float = 0.0,
+) -> Limbs:
+    """Score every pair of peaks that may be a limb: ``S = r_from r_to exp(-dl / L)`` (Sec. 2.3).
+
+    Args:
+        xy: ``(K, n, 2)`` peaks of one image, px, input image.
+        responses: ``(K, n)`` their responses r; 0 = no peak.
+        guides: ``(L, n, 2)`` J_guid of the starts, px, input image.
+        limbs: L pairs of keypoint types.
+        gate: Errors dl below this always pass, px, input image.
+        gate_ratio: Errors below this part of the limb's length L pass too.
+        min_length: Lower bound of L in the score, px, input image.
+        threshold: Lowest score S of a candidate.
+
+    Returns:
+        The candidates.
+    """
+    pairs = np.asarray(limbs, dtype=np.intp).reshape(-1, 2)
+    start_xy, end_xy = xy[pairs[:, 0]].astype(np.float64), xy[pairs[:, 1]].astype(np.float64)
+    # Guides that are not finite give errors that are not, which pass no gate; far ones may overflow to that.
+    with np.errstate(invalid="ignore", over="ignore"):
+        errors = _distances(guides.astype(np.float64), end_xy)
+        lengths = _distances(start_xy, end_xy)
+        product = responses[pairs[:, 0], :, None].astype(np.float64) * responses[pairs[:, 1], None, :]
+        scores = product * np.exp(-errors / np.maximum(lengths, min_length))
+        passed = (errors < np.maximum(gate, gate_ratio * lengths)) & (product > 0) & (scores >= threshold)
+    limb, start, end = np.nonzero(passed)
+    return Limbs(
+        np.stack([pairs[limb, 0], start], axis=1),
+        np.stack([pairs[limb, 1], end], axis=1),
+        scores[passed],
+        errors[passed],
+    )
+
+
+def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return ``(L, n, n)`` distances between ``(L, n, 2)`` points and ``(L, n, 2)`` points."""
+    return np.asarray(np.hypot(a[:, :, None, 0] - b[:, None, :, 0], a[:, :, None, 1] - b[:, None, :, 1]))

@@ -1,0 +1,209 @@
+"""Keypoint candidates: the peaks of the heatmaps, interpolated to the resolution of the input image (Sec. 2.2).
+
+A peak is a pixel of the interpolated heatmap that reaches the threshold and that no pixel of its 3x3 window exceeds.
+Two ways lead to the same peaks:
+
+- ``dense`` interpolates whole maps. It is the definition, and what the tests compare with.
+- ``sparse`` interpolates only where the surrounding cells allow a response above the threshold.
+
+Both interpolate in float64 and round the result to float32. Where the stride is a power of two, the weights of cubic
+interpolation are short binary fractions, so the order of summation has no influence: ties stay ties (a keypoint between
+two pixels, a constant map), mirrored maps have mirrored peaks, and the two ways agree to the bit. At other strides they
+agree but for rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+
+# Responses lie around [0, 1]. Anything beyond this is a broken map; the limit keeps products of responses finite.
+_LIMIT = 1e6
+_CUBIC_A = -0.75  # the constant of torch's (and OpenCV's) bicubic kernel
+_REACH = 6  # cells a side that decide a block of pixels and the pixels next to it
+# Pixels of a 3x3 window in reading order, as (dy, dx), around the pixel in question.
+_BEFORE = ((-1, -1), (-1, 0), (-1, 1), (0, -1))
+_AFTER = ((0, 1), (1, -1), (1, 0), (1, 1))
+
+
+class Peaks(NamedTuple):
+    """Keypoint candidates of a batch, at most n of a type, the highest response first.
+
+    Attributes:
+        xy: ``(B, K, n, 2)`` float32, px, input image; 0 where there is no peak.
+        responses: ``(B, K, n)`` float32; 0 = no peak.
+    """
+
+    xy: torch.Tensor
+    responses: torch.Tensor
+
+
+def find_peaks(
+    heatmaps: torch.Tensor,
+    *,
+    stride: int,
+    topk: int,
+    threshold: float,
+    interpolation: str = "bicubic",
+    method: str = "sparse",
+) -> Peaks:
+    """Find the keypoint candidates of every type.
+
+    Of neighbours with the same response the first in reading order stands for all; its position is the centre of
+    those in its window, so that a keypoint halfway between two pixels is found where it is.
+
+    Args:
+        heatmaps: ``(B, K, h, w)`` of any floating type. Values that are not finite count as no response.
+        stride: Pixels a cell, R.
+        topk: Candidates kept of a type.
+        threshold: Lowest response of a candidate, positive.
+        interpolation: ``bicubic`` or ``bilinear``.
+        method: ``sparse`` or ``dense``.
+
+    Returns:
+        The peaks, on the device of the maps.
+    """
+    batch, types, height, width = heatmaps.shape
+    if not heatmaps.numel():
+        return Peaks(*(heatmaps.new_zeros(batch, types, 0, *last, dtype=torch.float32) for last in ((2,), ())))
+    maps = heatmaps.reshape(batch * types, height, width).float()
+    maps = maps.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).clamp(-_LIMIT, _LIMIT)
+    search = {"dense": _search_dense, "sparse": _search_sparse}[method]
+    index, xy, responses = search(maps, stride, threshold, interpolation)
+    return _keep_best(index, xy, responses, (batch, types), topk)
+
+
+def _search_dense(
+    maps: torch.Tensor, stride: int, threshold: float, interpolation: str
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return map index, position (px) and response of every peak, from whole interpolated maps."""
+    size = (maps.shape[1] * stride, maps.shape[2] * stride)
+    image = F.interpolate(maps[None].to(_exact(maps)), size, mode=interpolation, align_corners=False)[0]
+    return _local_maxima(F.pad(image.float(), (1, 1, 1, 1), value=-math.inf), threshold)
+
+
+def _search_sparse(
+    maps: torch.Tensor, stride: int, threshold: float, interpolation: str
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return what ``_search_dense`` returns, interpolating only blocks that can reach the threshold.
+
+    Block i along an axis holds the R pixels between the centres of cells i and i + 1, i = -1 at the border. They
+    depend on the cells i - 1 .. i + 2, their outer neighbours on i - 2 .. i + 3, and beyond the border on the cell at
+    the border.
+    """
+    _, height, width = maps.shape
+    cells = F.pad(maps[None], (3, 3, 3, 3), mode="replicate")[0] if maps.numel() else maps
+    weights = _block_weights(stride, interpolation)
+    index, row, column = (_upper_bounds(cells, weights) >= threshold).nonzero().unbind(1)
+
+    side = torch.arange(_REACH, device=maps.device)
+    patches = cells[index[:, None, None], (row[:, None] + side)[:, :, None], (column[:, None] + side)[:, None, :]]
+    # Both axes at once: pixel values of a block are linear in its 6x6 cells.
+    kernel = torch.kron(weights, weights).to(patches.device, _exact(maps))
+    pixels = (patches.flatten(1).to(kernel.dtype) @ kernel.T).float().reshape(-1, stride + 2, stride + 2)
+
+    reach = torch.arange(stride + 2, device=maps.device) + (stride // 2 - 1)
+    y, x = (row[:, None] - 1) * stride + reach, (column[:, None] - 1) * stride + reach
+    inside_y, inside_x = (y >= 0) & (y < height * stride), (x >= 0) & (x < width * stride)
+    pixels = pixels.masked_fill(~(inside_y[:, :, None] & inside_x[:, None, :]), -math.inf)
+
+    block, xy, responses = _local_maxima(pixels, threshold)
+    return index[block], xy + torch.stack([x[block, 1], y[block, 1]], dim=1), responses
+
+
+def _upper_bounds(cells: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Return ``(M, h + 1, w + 1)`` responses that no pixel of a block exceeds.
+
+    The two middle cells of an axis have weights of at least 0, the two outer ones of at most 0. So the product of both
+    axes is positive for the 2x2 middle cells and the four corners of the 4x4 cells of a block, and not for the rest.
+    """
+    inner, outer = weights[1:-1, 2:4].sum(1).max(), weights[1:-1, [1, 4]].sum(1).abs().max()
+    middle = _slide(_slide(cells[:, 2:-2, 2:-2], 1), 2).clamp(min=0)
+    around = _slide(_slide(cells[:, 1:-1, 1:-1], 1, 4), 2, 4)
+    deepest = cells.amin(dim=(1, 2), keepdim=True).clamp(max=0)
+    bounds = float(inner**2) * middle + float(outer**2) * around.clamp(min=0) - float(2 * inner * outer) * deepest
+    return bounds * (1 + 1e-5)  # rounding of the bound itself
+
+
+def _slide(values: torch.Tensor, dim: int, window: int = 2) -> torch.Tensor:
+    """Return the maximum of each window along an axis; windows are powers of two."""
+    while window > 1:
+        window //= 2
+        length = values.shape[dim] - window
+        values = torch.maximum(values.narrow(dim, 0, length), values.narrow(dim, window, length))
+    return values
+
+
+@lru_cache(maxsize=8)
+def _block_weights(stride: int, interpolation: str) -> torch.Tensor:
+    """Return ``(R + 2, 6)`` float64 weights along one axis: pixels of a block and its two neighbours x cells."""
+    weights = torch.zeros(stride + 2, _REACH, dtype=torch.float64)
+    for pixel in range(stride + 2):
+        position = (stride // 2 + pixel - 0.5) / stride - 0.5  # in cells, from cell i
+        cell = math.floor(position)
+        t = position - cell
+        for tap in (0, 1) if interpolation == "bilinear" else (-1, 0, 1, 2):
+            distance = abs(t - tap)
+            weights[pixel, 2 + cell + tap] = 1 - distance if interpolation == "bilinear" else _cubic(distance)
+    return weights
+
+
+def _cubic(x: float) -> float:
+    """Return the cubic convolution kernel at a distance of ``x`` cells (Keys, 1981)."""
+    a = _CUBIC_A
+    return ((a + 2) * x - (a + 3)) * x * x + 1 if x <= 1 else ((x - 5) * x + 8) * x * a - 4 * a
+
+
+def _local_maxima(pixels: torch.Tensor, threshold: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Find the peaks of images that come with a frame of one pixel.
+
+    Args:
+        pixels: ``(N, H + 2, W + 2)`` float32.
+        threshold: Lowest response of a peak.
+
+    Returns:
+        Image index ``(n,)``, position ``(n, 2)`` float32 in px from the first pixel inside the frame, and response
+        ``(n,)``.
+    """
+    height, width = pixels.shape[1] - 2, pixels.shape[2] - 2
+    inner = pixels[:, 1:-1, 1:-1]
+    peak = inner >= threshold
+    for dy, dx in _BEFORE:
+        peak &= inner > pixels[:, 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
+    for dy, dx in _AFTER:
+        peak &= inner >= pixels[:, 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
+    index, y, x = peak.nonzero().unbind(1)
+    responses = inner[index, y, x]
+
+    window = torch.tensor(((0, 0), *_AFTER), device=pixels.device)
+    tied = pixels[index[:, None], y[:, None] + 1 + window[:, 0], x[:, None] + 1 + window[:, 1]]
+    tied = (tied == responses[:, None]).float()
+    centre = tied @ window.flip(1).float() / tied.sum(1, keepdim=True)
+    return index, torch.stack([x, y], dim=1) + centre, responses
+
+
+def _keep_best(
+    index: torch.Tensor, xy: torch.Tensor, responses: torch.Tensor, shape: tuple[int, int], topk: int
+) -> Peaks:
+    """Sort the peaks of each map by response, then position, and lay the first ``topk`` out in a table."""
+    order = torch.arange(len(index), device=index.device)
+    for key, descending in ((xy[:, 0], False), (xy[:, 1], False), (responses, True), (index, False)):
+        order = order[torch.sort(key[order], stable=True, descending=descending).indices]
+    index, xy, responses = index[order], xy[order], responses[order]
+    counts = torch.bincount(index, minlength=shape[0] * shape[1])
+    rank = torch.arange(len(index), device=index.device) - (counts.cumsum(0) - counts)[index]
+    kept = rank < topk
+    most = min(topk, int(counts.max()))
+    table = Peaks(xy.new_zeros(shape[0] * shape[1], most, 2), xy.new_zeros(shape[0] * shape[1], most))
+    table.xy[index[kept], rank[kept]] = xy[kept]
+    table.responses[index[kept], rank[kept]] = responses[kept]
+    return Peaks(table.xy.reshape(*shape, most, 2), table.responses.reshape(*shape, most))
+
+
+def _exact(maps: torch.Tensor) -> torch.dtype:
+    """Return the type to interpolate in: float64, but Apple's GPUs have none."""
+    return torch.float32 if maps.device.type == "mps" else torch.float64

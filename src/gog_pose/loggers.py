@@ -1,0 +1,43 @@
+"""The Weights & Biases logger, which needs no account to be tried."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+
+import requests.utils
+from pytorch_lightning.loggers import WandbLogger
+
+_log = logging.getLogger(__name__)
+_HOST = "https://api.wandb.ai"
+
+
+def wandb_logger(
+    *,
+    project: str,
+    save_dir: str,
+    name: str | None = None,
+    group: str | None = None,
+    tags: Sequence[str] = (),
+    offline: bool | None = None,
+) -> WandbLogger:
+    """Build a W&B logger; without an API key it logs to disk, for a later ``wandb sync``, instead of asking for one.
+
+    Args:
+        project: W&B project.
+        save_dir: Folder that holds ``wandb/``.
+        name: Name of the run.
+        group: Runs that belong together.
+        tags: Labels of the run.
+        offline: Whether to log to disk; None means where neither ``WANDB_API_KEY`` nor a netrc entry gives a key.
+    """
+    if offline is None:
+        host = os.environ.get("WANDB_BASE_URL", _HOST)
+        has_key = bool(os.environ.get("WANDB_API_KEY")) or requests.utils.get_netrc_auth(host) is not None
+        offline = not has_key or os.environ.get("WANDB_MODE") == "offline"
+        if not has_key:
+            _log.info("no W&B API key: logging offline below %s/wandb; `wandb sync` sends it later", save_dir)
+    return WandbLogger(
+        project=project, save_dir=save_dir, name=name, group=group, tags=list(tags), offline=offline, log_model=False
+    )

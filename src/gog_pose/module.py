@@ -1,0 +1,95 @@
+"""The LightningModule: wiring only. Network, loss, decoder, optimiser and schedule are given to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from gog_pose.checkpoint import KEY, describe, require_same_skeleton
+from gog_pose.data.dataset import EvaluationSample, PoseBatch
+from gog_pose.decoding import GogDecoder
+from gog_pose.inference import group_by_shape
+from gog_pose.losses import LossTerms, PoseLoss
+from gog_pose.models import PoseNetwork
+from gog_pose.preprocessing import Preprocessing
+from gog_pose.records import PoseMaps, PoseTargets
+
+
+class PoseModule(pl.LightningModule):
+    """Trains a pose network and answers validation images with maps.
+
+    Args:
+        network: Image to maps.
+        loss: Maps and targets to the objective.
+        decoder: Maps to poses; callbacks use it, and checkpoints carry its options.
+        preprocessing: How pixels became input; checkpoints carry it.
+        optimizer: Builds the optimiser from parameters.
+        schedule: Builds the schedule of the learning rate, by step, from the optimiser and the number of steps.
+    """
+
+    def __init__(
+        self,
+        network: PoseNetwork,
+        loss: PoseLoss,
+        decoder: GogDecoder,
+        preprocessing: Preprocessing,
+        optimizer: Callable[[Iterable[torch.nn.Parameter]], Optimizer],
+        schedule: Callable[[Optimizer, int], LRScheduler],
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.loss = loss
+        self.decoder = decoder
+        self.preprocessing = preprocessing
+        self._optimizer = optimizer
+        self._schedule = schedule
+
+    def forward(self, images: torch.Tensor) -> list[PoseMaps]:
+        """Answer ``(B, 3, H, W)`` images with the maps of each stack."""
+        stacks: list[PoseMaps] = self.network(images)
+        return stacks
+
+    def training_step(self, batch: PoseBatch, batch_idx: int) -> torch.Tensor:
+        """Return the objective of a batch of crops."""
+        terms: LossTerms = self.loss(self(batch.images), batch.targets)
+        self._log("train", terms, len(batch.images))
+        return terms.total
+
+    def validation_step(self, batch: list[EvaluationSample], batch_idx: int) -> list[PoseMaps]:
+        """Return the final maps of each image, each with a batch dimension of 1."""
+        answers: list[PoseMaps] = [None] * len(batch)  # type: ignore[list-item]
+        for places in group_by_shape([sample.image for sample in batch]):
+            stacks = self(torch.stack([batch[place].image for place in places]))
+            fields = zip(*(batch[place].targets for place in places), strict=True)
+            self._log("val", self.loss(stacks, PoseTargets(*map(torch.stack, fields))), len(places))
+            for row, place in enumerate(places):
+                answers[place] = PoseMaps(*(maps[row : row + 1] for maps in stacks[-1]))
+        return answers
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Build the optimiser and its schedule, which moves every step."""
+        optimizer = self._optimizer(self.parameters())
+        schedule = self._schedule(optimizer, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what ``PoseEstimator.from_checkpoint`` needs to rebuild network, decoder and preprocessing."""
+        checkpoint[KEY] = describe(self.network, self.decoder, self.preprocessing)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse the checkpoint of another skeleton before its tensors are compared one by one."""
+        require_same_skeleton(checkpoint, self.network.skeleton)
+
+    def _log(self, split: str, terms: LossTerms, num_images: int) -> None:
+        training = split == "train"
+        kwargs: dict[str, Any] = {"batch_size": num_images, "on_epoch": not training, "sync_dist": not training}
+        self.log(f"{split}/loss", terms.total, prog_bar=True, **kwargs)
+        for stack, (heatmap, offset) in enumerate(zip(terms.heatmap, terms.offset, strict=True)):
+            self.log(f"{split}/heatmap_{stack}", heatmap, prog_bar=training and stack == 0, **kwargs)
+            self.log(f"{split}/offset_{stack}", offset, prog_bar=training and stack == 0, **kwargs)
