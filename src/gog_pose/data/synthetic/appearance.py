@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gog_pose.data.synthetic.chance import pick
+
 _SKIN = np.array(
     [[246, 214, 190], [232, 190, 160], [214, 164, 128], [184, 130, 94], [142, 94, 64], [98, 64, 46]], dtype=np.float32
 )
@@ -43,7 +45,7 @@ class Cloth:
         if self.pattern == "plain":
             return self.colour
         if period < 3:  # finer than the pixels can show
-            return 0.5 * (self.colour + self.second)
+            return np.asarray(0.5 * (self.colour + self.second))
         weight = np.zeros_like(u)
         if self.pattern in ("rings", "checks"):
             weight = weight + _wave(u, period)
@@ -56,7 +58,7 @@ class Cloth:
 def _wave(x: np.ndarray, period: float) -> np.ndarray:
     """Return a square wave 0..1 with flanks of about a pixel."""
     wave = np.sin(x * np.float32(2 * np.pi / period)) * np.float32(period / 4) + np.float32(0.5)
-    return np.minimum(np.maximum(wave, 0), 1)
+    return np.asarray(np.minimum(np.maximum(wave, 0), 1))
 
 
 @dataclass(frozen=True)
@@ -96,25 +98,22 @@ class Appearance:
     @staticmethod
     def sample(rng: np.random.Generator, *, seated: bool) -> Appearance:
         """Draw a person's looks; who sits wears no skirt."""
-        garments, shares = (["trousers", "shorts", "skirt"], [0.62, 0.22, 0.16])
-        garment = "trousers" if seated and rng.random() < 0.7 else str(rng.choice(garments, p=shares))
-        if seated and garment == "skirt":
-            garment = "shorts"
+        garment = pick(rng, {"trousers": 0.62, "shorts": 0.22, "skirt": 0.0 if seated else 0.16})
         leg = {"trousers": 0.97, "shorts": rng.uniform(0.25, 0.5), "skirt": rng.uniform(0.35, 0.62)}[garment]
-        sleeve = rng.choice([0.0, rng.uniform(0.18, 0.4), 1.0], p=[0.12, 0.43, 0.45])
+        sleeve = pick(rng, {0.0: 0.12, rng.uniform(0.18, 0.4): 0.43, 1.0: 0.45})
         top = _cloth(rng, plain=0.5)
         contrast = 240.0 if top.colour.mean() < 130 else 35.0
         return Appearance(
             skin=_pick(rng, _SKIN, 10),
             hair=_pick(rng, _HAIR, 10),
-            hairstyle=str(rng.choice(["short", "long", "bald", "cap"], p=[0.55, 0.28, 0.05, 0.12])),
+            hairstyle=pick(rng, {"short": 0.55, "long": 0.28, "bald": 0.05, "cap": 0.12}),
             top=top,
-            sleeve=float(sleeve),
-            front=str(rng.choice(["buttons", "zip", "tie", "logo"], p=[0.35, 0.2, 0.2, 0.25])),
+            sleeve=sleeve,
+            front=pick(rng, {"buttons": 0.35, "zip": 0.2, "tie": 0.2, "logo": 0.25}),
             collar=np.clip(contrast + rng.uniform(-25, 25, 3), 0, 255).astype(np.float32),
             bottom=_cloth(rng, plain=0.8),
             garment=garment,
-            leg=float(leg),
+            leg=leg,
             shoe=_colour(rng),
             sock=_colour(rng),
             accessory=_colour(rng),
@@ -123,16 +122,18 @@ class Appearance:
 
 def _pick(rng: np.random.Generator, palette: np.ndarray, jitter: float) -> np.ndarray:
     chosen = palette[rng.integers(len(palette))]
-    return np.clip(chosen * rng.uniform(0.9, 1.08) + rng.uniform(-jitter, jitter, 3), 8, 255).astype(np.float32)
+    tinted = chosen * rng.uniform(0.9, 1.08) + rng.uniform(-jitter, jitter, 3)
+    return np.asarray(np.clip(tinted, 8, 255), dtype=np.float32)
 
 
 def _colour(rng: np.random.Generator) -> np.ndarray:
     """Draw a colour: greys, muted and vivid ones."""
-    saturation = rng.choice([0.08, 0.4, 0.8]) * rng.uniform(0.6, 1.2)
+    saturation = pick(rng, {0.08: 1, 0.4: 1, 0.8: 1}) * rng.uniform(0.6, 1.2)
     rgb = colorsys.hsv_to_rgb(rng.random(), min(1.0, saturation), rng.uniform(0.16, 0.97))
     return np.array(rgb, dtype=np.float32) * np.float32(255)
 
 
 def _cloth(rng: np.random.Generator, plain: float) -> Cloth:
-    pattern = "plain" if rng.random() < plain else str(rng.choice(["rings", "stripes", "checks"]))
-    return Cloth(_colour(rng), _colour(rng), pattern, float(rng.uniform(0.02, 0.05)))
+    rest = (1 - plain) / 3
+    pattern = pick(rng, {"plain": plain, "rings": rest, "stripes": rest, "checks": rest})
+    return Cloth(_colour(rng), _colour(rng), pattern, rng.uniform(0.02, 0.05))

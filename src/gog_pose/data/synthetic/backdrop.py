@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from gog_pose.data.synthetic.canvas import Canvas, capsule
+from gog_pose.data.synthetic.chance import pick
 
 _SHIFT = 4  # fractional bits of OpenCV's coordinates
 FOREGROUND = 1  # what occluders are in a canvas' ids
@@ -28,10 +29,7 @@ def backdrop(rng: np.random.Generator, image_size: tuple[int, int]) -> np.ndarra
         image[horizon:] = _gradient(rng, height - horizon, width)
     image = cv2.convertScaleAbs(_add_noise(rng, image))
     for _ in range(rng.integers(4, 16)):
-        kind = rng.choice(["polygon", "box", "pole", "foliage", "shelf", "window"], p=[0.25, 0.2, 0.2, 0.15, 0.1, 0.1])
-        {"polygon": _polygon, "box": _box, "pole": _pole, "foliage": _foliage, "shelf": _shelf, "window": _window}[
-            str(kind)
-        ](rng, image)
+        pick(rng, _CLUTTER)(rng, image)
     if rng.random() < 0.4:  # out of focus
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.6, 2.5))
     return _add_noise(rng, image, 0.5)
@@ -53,7 +51,7 @@ def occluder(rng: np.random.Generator, canvas: Canvas) -> None:
     """Paint a pole, a table, a board or a plant in front of what is there."""
     height, width = canvas.ids.shape
     colour = _paint(rng)
-    kind = rng.choice(["pole", "table", "board", "plant"])
+    kind = pick(rng, {"pole": 1, "table": 1, "board": 1, "plant": 1})
     x, y = rng.uniform(0.05, 0.95) * width, rng.uniform(0.55, 0.9) * height
 
     def slab(x0: float, y0: float, x1: float, y1: float, relief: float = 0.3) -> None:
@@ -82,7 +80,7 @@ def occluder(rng: np.random.Generator, canvas: Canvas) -> None:
 
 
 def _paint(rng: np.random.Generator) -> np.ndarray:
-    return rng.uniform(15, 240, 3).astype(np.float32)
+    return np.asarray(rng.uniform(15, 240, 3), dtype=np.float32)
 
 
 def _colour(rng: np.random.Generator) -> tuple[float, ...]:
@@ -93,7 +91,7 @@ def _colour(rng: np.random.Generator) -> tuple[float, ...]:
 def _gradient(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     grey = rng.uniform(45, 210) + rng.normal(0, 22, (1, 1, 3))
     corners = np.clip(grey + rng.normal(0, 16, (2, 2, 1)) + rng.normal(0, 6, (2, 2, 3)), 0, 255)
-    return cv2.resize(corners.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.resize(corners.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 def _add_noise(rng: np.random.Generator, image: np.ndarray, strength: float = 1.0) -> np.ndarray:
@@ -145,7 +143,7 @@ def _box(rng: np.random.Generator, image: np.ndarray) -> None:
 def _pole(rng: np.random.Generator, image: np.ndarray) -> None:
     height, width = image.shape[:2]
     start = rng.uniform(0, [width, height])
-    end = start + rng.normal(0, 0.08 * width, 2) + [0, rng.choice([-1, 1]) * rng.uniform(0.2, 1) * height]
+    end = start + rng.normal(0, 0.08 * width, 2) + [0, (1 if rng.random() < 0.5 else -1) * rng.uniform(0.2, 1) * height]
     if rng.random() < 0.3:
         end = start + rng.uniform(-0.6, 0.6, 2) * [width, height]
     across = np.array([end[1] - start[1], start[0] - end[0]])
@@ -192,3 +190,6 @@ def _window(rng: np.random.Generator, image: np.ndarray) -> None:
             x0, x1 = x + w * i / columns + bar, x + w * (i + 1) / columns - bar
             y0, y1 = y + h * j / rows + bar, y + h * (j + 1) / rows - bar
             _fill(image, np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]), pane)
+
+
+_CLUTTER = {_polygon: 0.25, _box: 0.2, _pole: 0.2, _foliage: 0.15, _shelf: 0.1, _window: 0.1}

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gog_pose.data.synthetic.chance import pick
+
 SIDES = ((1, "left"), (-1, "right"))  # sign of the body's x axis, name
 
 
@@ -105,7 +107,7 @@ def pose(rng: np.random.Generator, proportions: Proportions) -> Body:
     roll = _bell(rng, 9, 25) if rng.random() < 0.95 else rng.uniform(-80, 80)
     view = turn(z=roll) @ turn(x=rng.uniform(2, 14)) @ turn(y=yaw)
 
-    gait = rng.choice(["stand", "walk", "sit", "lunge"], p=[0.42, 0.28, 0.16, 0.14])
+    gait = pick(rng, {"stand": 0.42, "walk": 0.28, "sit": 0.16, "lunge": 0.14})
     bow = rng.uniform(-4, 12) + (rng.uniform(5, 25) if rng.random() < 0.2 else 0)
     chest = turn(y=_bell(rng, 8, 25)) @ turn(x=bow, z=_bell(rng, 6, 18))
     head = chest @ turn(y=_bell(rng, 22, 60), x=rng.uniform(-14, 18) - 0.5 * bow, z=_bell(rng, 7, 20))
@@ -121,9 +123,9 @@ def pose(rng: np.random.Generator, proportions: Proportions) -> Body:
         points[f"{side}_elbow"] = shoulder + size.upper_arm * (chest @ arm)
         points[f"{side}_wrist"] = points[f"{side}_elbow"] + size.forearm * (chest @ forearm)
         points[f"{side}_hand"] = points[f"{side}_wrist"] + 0.06 * (chest @ forearm)
-    swing = rng.choice([-1, 1]) * rng.uniform(8, 28)
+    swing = (1 if rng.random() < 0.5 else -1) * rng.uniform(8, 28)
     for sign, side in SIDES:
-        flex, bend, spread = _leg(rng, str(gait), sign * swing)
+        flex, bend, spread = _leg(rng, gait, sign * swing)
         hip = np.array([sign * size.hip, 0, 0])
         points[f"{side}_hip"] = hip
         points[f"{side}_knee"] = hip + size.thigh * _leg_direction(sign, flex, spread)
@@ -146,7 +148,7 @@ def pose(rng: np.random.Generator, proportions: Proportions) -> Body:
 
 def _bell(rng: np.random.Generator, spread: float, limit: float) -> float:
     """Draw degrees around 0, cut at a limit."""
-    return float(np.clip(rng.normal(0, spread), -limit, limit))
+    return max(-limit, min(limit, rng.normal(0, spread)))
 
 
 def _arm(rng: np.random.Generator, sign: int, walking: bool) -> tuple[np.ndarray, np.ndarray, float]:
@@ -154,7 +156,7 @@ def _arm(rng: np.random.Generator, sign: int, walking: bool) -> tuple[np.ndarray
 
     ``raise_`` is the angle from hanging, ``way`` where it rises to: 0 = sideways, 90 = forward.
     """
-    kind = rng.choice(["hang", "akimbo", "hold", "aside", "up", "any"], p=[0.36, 0.12, 0.18, 0.12, 0.14, 0.08])
+    kind = pick(rng, {"hang": 0.36, "akimbo": 0.12, "hold": 0.18, "aside": 0.12, "up": 0.14, "any": 0.08})
     raise_, way, bend, towards = {
         "hang": (rng.uniform(4, 26), rng.uniform(-30, 70), rng.uniform(3, 40), (-0.2, 0, 1)),
         "akimbo": (rng.uniform(30, 55), rng.uniform(-25, 20), rng.uniform(70, 110), (-1, 0.2, 0.25)),
@@ -162,9 +164,9 @@ def _arm(rng: np.random.Generator, sign: int, walking: bool) -> tuple[np.ndarray
         "aside": (rng.uniform(60, 100), rng.uniform(-15, 35), rng.uniform(5, 100), (-0.1, -1, 0.6)),
         "up": (rng.uniform(105, 170), rng.uniform(-10, 50), rng.uniform(5, 110), (-1, -0.4, 0.3)),
         "any": (rng.uniform(10, 150), rng.uniform(-20, 90), rng.uniform(5, 130), (-0.5, -0.5, 0.8)),
-    }[str(kind)]
+    }[kind]
     if walking and kind == "hang":
-        raise_, way = rng.uniform(8, 30), rng.choice([-60, 80])
+        raise_, way = rng.uniform(8, 30), -60 if rng.random() < 0.5 else 80
     e, a, b = np.deg2rad([raise_, way, bend])
     arm = np.array([sign * np.sin(e) * np.cos(a), np.cos(e), np.sin(e) * np.sin(a)])
     pull = np.array(towards, dtype=float) + rng.normal(0, 0.25, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ PARTS = (
 PART_BITS = 5  # the ids of a person: (index + 1) << PART_BITS, plus the index of the part
 
 _HEAD_HALF_AXES = np.array([0.37, 0.5, 0.43])  # shares of the head's length: x, y, z
+_FACELESS = 6.0  # px; a head shorter than this shows no features
 # Where the features sit on the head, in its axes, as shares of the half axes.
 _FACE = {"nose": (0.0, 0.12, 1.06), "left_eye": (0.4, -0.08, 0.9), "left_ear": (1.0, 0.02, -0.08)}
 
@@ -341,7 +343,8 @@ class Person:
                 centre + shift[:2], self.body.head, half_axes * 1.07, lambda p: np.asarray(looks.hair), part
             )
         canvas.ellipsoid(centre, self.body.head, half_axes, self._scalp, part)
-        self._features(canvas, length, part)
+        if length > _FACELESS:
+            self._features(canvas, length, part)
 
     def _scalp(self, sphere: np.ndarray) -> np.ndarray:
         """Return skin or hair at points ``(3, n)`` of the unit sphere in the head's axes."""
@@ -367,11 +370,10 @@ class Person:
 
         def patch(place: tuple[float, float, float], size: tuple[float, float], colour: np.ndarray) -> None:
             """Paint an ellipse that lies on the head; sizes are shares of the head's length."""
-            normal = np.array(place) / half_axes
-            right = np.cross([0.0, 1.0, 0.0], normal)
-            right /= np.linalg.norm(right)
-            down = np.cross(normal, right)
-            down /= np.linalg.norm(down)
+            nx, ny, nz = np.array(place) / half_axes
+            across = math.hypot(nx, nz)
+            right = np.array([nz, 0, -nx]) / across
+            down = np.array([-nx * ny, across**2, -ny * nz]) / (across * math.hypot(across, ny))
             axes = np.stack([(head @ right)[:2] * size[0], (head @ down)[:2] * size[1]]) * length
             canvas.ellipse(self._on_head(np.array(place))[0], axes, colour, part)
 

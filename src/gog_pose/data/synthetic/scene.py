@@ -11,10 +11,11 @@ from gog_pose.data.synthetic.appearance import Appearance
 from gog_pose.data.synthetic.backdrop import backdrop, distractors, occluder
 from gog_pose.data.synthetic.body import Proportions, pose
 from gog_pose.data.synthetic.canvas import Canvas
+from gog_pose.data.synthetic.chance import pick
 from gog_pose.data.synthetic.labels import Annotation, crowd_annotation, person_annotation, person_mask
 from gog_pose.data.synthetic.person import Person
 
-_PEOPLE = np.array([0.22, 0.22, 0.18, 0.14, 0.1, 0.06, 0.04, 0.04])  # probability of 1, 2, ... people
+_PEOPLE = {1: 0.22, 2: 0.22, 3: 0.18, 4: 0.14, 5: 0.1, 6: 0.06, 7: 0.04, 8: 0.04}  # number -> probability
 _HARDLY_SEEN = 0.15  # who shows less of the body than this share gets no keypoints
 _SMALLEST_AREA = 8  # px; who shows less is not annotated at all
 
@@ -57,7 +58,7 @@ def render_scene(
     distractors(rng, canvas)
     actors = _cast(rng, image_size, max_people, height_range)
     # Things stand before the first so many actors and behind the others.
-    things = rng.integers(1, len(actors) + 1, rng.choice([0, 1, 2], p=[0.55, 0.3, 0.15]))
+    things = rng.integers(1, len(actors) + 1, pick(rng, {0: 0.55, 1: 0.3, 2: 0.15}))
     whole_areas = []
     for index, actor in enumerate(actors):
         _shadow(canvas, actor.person)
@@ -73,7 +74,7 @@ def _cast(
 ) -> list[_Actor]:
     """Draw who is in the scene and where, the far before the near."""
     smallest, largest = height_range
-    number = int(rng.choice(len(_PEOPLE), p=_PEOPLE)) + 1
+    number = pick(rng, _PEOPLE)
     heights = np.sort(
         np.exp(np.log(smallest) + np.log(largest / smallest) * rng.beta(2.2, 1.7, min(number, max_people)))
     )
@@ -109,7 +110,7 @@ def _place(rng: np.random.Generator, image_size: tuple[int, int], extent: np.nda
         high[1] = low[1] + 0.05 * size[1]
     if low[0] > high[0]:
         low[0], high[0] = high[0], low[0]
-    return rng.uniform(low - margin, high + margin)
+    return np.asarray(rng.uniform(low - margin, high + margin))
 
 
 def _overlap(box: np.ndarray, boxes: list[np.ndarray]) -> float:
@@ -168,10 +169,10 @@ def _annotate(
 
 def _expose(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
     """Take the photograph: focus, exposure, white balance and sensor noise; ``(H, W, 3)`` uint8."""
-    if rng.random() < 0.25:
-        pixels = cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.4, 0.9))
     gain = rng.uniform(0.75, 1.2) * rng.uniform(0.93, 1.07, 3)
-    levels = np.arange(256)[:, None] * gain + rng.uniform(-12, 12)
-    exposed = cv2.LUT(cv2.convertScaleAbs(pixels), np.clip(levels, 0, 255).round().astype(np.uint8)[None])
+    levels = np.clip(np.arange(256)[:, None] * gain + rng.uniform(-12, 12), 0, 255)
+    exposed = cv2.LUT(cv2.convertScaleAbs(pixels), levels.round().astype(np.uint8)[None])
+    if rng.random() < 0.25:
+        exposed = cv2.GaussianBlur(exposed, (0, 0), rng.uniform(0.4, 0.9))
     grain = rng.standard_normal(pixels.shape[:2], dtype=np.float32) * np.float32(rng.uniform(1, 7))
     return np.asarray(cv2.add(exposed, cv2.merge([grain] * 3), dtype=cv2.CV_8U))
