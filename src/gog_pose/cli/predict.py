@@ -89,8 +89,8 @@ def main(config: DictConfig) -> None:
     if cells:
         Image.fromarray(contact_sheet(cells, SHEET_COLUMNS, SHEET_CELL_HW)).save(output / SHEET)
 
-    for error in unreadable:
-        print(f"gog-predict: left out: {error}", file=sys.stderr)
+    for damage in unreadable:
+        print(f"gog-predict: left out: {damage}", file=sys.stderr)
     print(
         f"{num_people} people on {len(paths) - len(unreadable)} of {len(paths)} images -> {output}:"
         f" an overlay of each, predictions.json, images.json{f', {SHEET}' if cells else ''}"
