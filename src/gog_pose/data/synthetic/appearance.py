@@ -130,7 +130,7 @@ def _colour(rng: np.random.Generator) -> np.ndarray:
     """Draw a colour: greys, muted and vivid ones."""
     saturation = pick(rng, {0.08: 1, 0.4: 1, 0.8: 1}) * rng.uniform(0.6, 1.2)
     rgb = colorsys.hsv_to_rgb(rng.random(), min(1.0, saturation), rng.uniform(0.16, 0.97))
-    return np.array(rgb, dtype=np.float32) * np.float32(255)
+    return np.asarray(np.array(rgb, dtype=np.float32) * np.float32(255))
 
 
 def _cloth(rng: np.random.Generator, plain: float) -> Cloth:

@@ -25,7 +25,7 @@ class Canvas:
 
     def __init__(self, pixels: np.ndarray, light: np.ndarray) -> None:
         self.pixels = np.ascontiguousarray(pixels, dtype=np.float32)
-        self.ids = np.zeros(pixels.shape[:2], dtype=np.uint16)
+        self.ids: np.ndarray = np.zeros(pixels.shape[:2], dtype=np.uint16)
         self.light = light
 
     def solid(
@@ -70,25 +70,25 @@ class Canvas:
         entries = max(8, int(2 * (last - first)) + 2)
         step = (last - first) / (entries - 1)
         stations = first + step * np.arange(entries)
-        table = np.ones((3, entries), dtype=np.float32)
-        table[0] = np.interp(stations, profile[:, 0], profile[:, 1])
-        slope = np.diff(table[0]) / np.float32(step)
-        table[1, :-1] = 1 / np.sqrt(1 + slope * slope)
-        table[1, -1] = table[1, -2]
-        for centre, width, strength in creases:
-            table[2] *= 1 - strength * np.exp(-(((stations - centre) / width) ** 2))
+        radii = np.interp(stations, profile[:, 0], profile[:, 1]).astype(np.float32)
+        slope = (radii[1:] - radii[:-1]) * np.float32(1 / step)
+        steepness = 1 / np.sqrt(1 + slope * slope)
         place = ((u - np.float32(first)) * np.float32(1 / step) + np.float32(0.5)).astype(np.int32)
-        radius, steepness, fold = table.take(np.minimum(np.maximum(place, 0), entries - 1), axis=1)
+        place = np.minimum(np.maximum(place, 0), entries - 2)
 
-        depth = (radius - np.abs(v)) * steepness
+        depth = (radii.take(place) - np.abs(v)) * steepness.take(place)
         ends = np.minimum(u - np.float32(first), np.float32(last) - u)
         coverage = np.minimum(np.minimum(depth, ends) + np.float32(0.5), 1)
         inside = coverage > 0
-        coverage, depth, fold, radius, u, v = (a[inside] for a in (coverage, depth, fold, radius, u, v))
-        v = np.minimum(np.maximum(v / np.maximum(radius, np.float32(0.5)), -1), 1)
+        chosen = np.flatnonzero(inside)
+        coverage, depth, u, v, place = (a.take(chosen) for a in (coverage, depth, u, v, place))
+        v = np.minimum(np.maximum(v / np.maximum(radii.take(place), np.float32(0.5)), -1), 1)
         colour = texture(u, v) if callable(texture) else texture
         sideways = float(self.light[0] * ty - self.light[1] * tx)
-        shade = (1 + np.float32(relief) * (np.float32(0.2 * sideways) - np.float32(0.3) * v) * v) * fold
+        shade = 1 + np.float32(relief) * (np.float32(0.2 * sideways) - np.float32(0.3) * v) * v
+        for centre, width, strength in creases:
+            folds = 1 - strength * np.exp(-(((stations - centre) / width) ** 2))
+            shade *= folds.astype(np.float32).take(place)
         # A dark rim parts an arm from a shirt of the same colour.
         shade *= 1 - np.float32(0.25 * relief) * np.minimum(np.maximum(np.float32(1.5) - depth, 0), 1)
         self._blend(rows, columns, inside, coverage, colour * shade[:, None], part)
@@ -138,7 +138,7 @@ class Canvas:
             texture: Colours of points ``(3, n)`` of the unit sphere, in the ellipsoid's own axes.
             part: What the pixels are in ``ids``.
         """
-        quadric = frame @ np.diag(half_axes**-2.0) @ frame.T
+        quadric: np.ndarray = (frame / half_axes**2) @ frame.T
         outline = quadric[:2, :2] - np.outer(quadric[:2, 2], quadric[:2, 2]) / quadric[2, 2]
         reach_x, reach_y = np.sqrt(np.diag(np.linalg.inv(outline))).tolist()
         window = self._window(float(centre[0]), float(centre[1]), reach_x, reach_y)
@@ -146,7 +146,7 @@ class Canvas:
             return
         rows, columns, y, x = window
         x, y = np.broadcast_arrays(x - np.float32(centre[0]), y - np.float32(centre[1]))
-        sxx, sxy, syy = (np.float32(outline[place]) for place in ((0, 0), (0, 1), (1, 1)))
+        sxx, sxy, syy = (np.float32(outline[entry]) for entry in ((0, 0), (0, 1), (1, 1)))
         gx, gy = sxx * x + sxy * y, sxy * x + syy * y
         height = 1 - (x * gx + y * gy)  # 1 in the middle, 0 on the outline
         coverage = np.minimum(height / (2 * np.sqrt(gx * gx + gy * gy) + np.float32(1e-6)) + np.float32(0.5), 1)

@@ -20,6 +20,7 @@ PART_BITS = 5  # the ids of a person: (index + 1) << PART_BITS, plus the index o
 
 _HEAD_HALF_AXES = np.array([0.37, 0.5, 0.43])  # shares of the head's length: x, y, z
 _FACELESS = 6.0  # px; a head shorter than this shows no features
+_PLAIN = 45.0  # px; who is shorter than this shows no folds
 # Where the features sit on the head, in its axes, as shares of the half axes.
 _FACE = {"nose": (0.0, 0.12, 1.06), "left_eye": (0.4, -0.08, 0.9), "left_ear": (1.0, 0.02, -0.08)}
 
@@ -160,7 +161,7 @@ class Person:
             cut = max(until * length, 1.0)
             radius = float(np.interp(cut, profile[:, 0], profile[:, 1]))
             profile = np.concatenate([profile[profile[:, 0] < cut], [[cut, radius * 1.08]]])
-        creases = [(place * length, 0.012 * self.height, 0.3) for place in fold]
+        creases = [(place * length, 0.012 * self.height, 0.3) for place in fold] if self.height > _PLAIN else []
         canvas.solid(a, b, profile, colour, part, creases=creases)
 
     def _shirt(self, radius: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
@@ -233,13 +234,14 @@ class Person:
 
     def _skirt(self, canvas: Canvas, index: int) -> None:
         top, knees = self.at("pelvis"), 0.5 * (self.at("left_knee") + self.at("right_knee"))
+        across = self._across(self.body.view, top, knees)
         length = float(np.hypot(*(knees - top)))
         apart = float(np.hypot(*(self.at("left_knee") - self.at("right_knee"))))
         hem = max(1.9 * self.looks.leg, 0.5) * length
         profile = np.array(
             [
-                [-self._radius(0.075), self._girdle(self.body.view, 0.08, 0.07)],
-                [0, self._girdle(self.body.view, 0.105, 0.08)],
+                [-self._radius(0.075), self._girdle(across, 0.08, 0.07)],
+                [0, self._girdle(across, 0.105, 0.08)],
                 [max(hem, 2.0), self._radius(0.095) + 0.5 * apart * 1.9 * self.looks.leg],
             ]
         )
@@ -247,32 +249,46 @@ class Person:
         folds = [(0.98 * hem, 0.012 * self.height, 0.25)]
         canvas.solid(top, knees, profile, texture, part_id(index, "skirt"), creases=folds)
 
-    def _girdle(self, frame: np.ndarray, half_width: float, half_depth: float) -> float:
-        """Return the half width (px) at which an oval section of the torso appears."""
-        return float(self._radius(np.hypot(half_width * frame[0, 0], half_depth * frame[0, 2])))
+    def _girdle(self, across: np.ndarray, half_width: float, half_depth: float) -> float:
+        """Return the half width (px) at which an oval section of the torso appears.
+
+        Args:
+            across: ``(3,)`` from ``_across``.
+            half_width: Along the body's x axis, shares of the standing height.
+            half_depth: Along its z axis.
+        """
+        return self._radius(math.hypot(half_width * across[0], half_depth * across[2]))
+
+    @staticmethod
+    def _across(frame: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """Return the image direction across an axis (to the right of one that points down) in a frame's axes."""
+        x, y = end - start
+        length = math.hypot(x, y) + 1e-6
+        return np.asarray(np.array([y, -x]) / length @ frame[:2])
 
     def _torso(self, canvas: Canvas, index: int) -> None:
         """Paint pelvis, belly and chest as one solid from the neck down, then the front or the back of the shirt."""
-        size, chest, view, looks = self.body.proportions, self.body.chest, self.body.view, self.looks
+        size, looks = self.body.proportions, self.looks
         a, b = self.at("neck"), self.at("pelvis")
+        ribs, loins = self._across(self.body.chest, a, b), self._across(self.body.view, a, b)
         length = float(np.hypot(*(b - a)))
         shoulder = size.shoulder / size.girth
         widths = [
-            (-0.02, self._girdle(chest, 0.035, 0.035)),
-            (0.02, self._girdle(chest, 0.6 * shoulder, 0.045)),
-            (0.10, self._girdle(chest, shoulder + 0.012, 0.06)),
-            (0.22, self._girdle(chest, shoulder + 0.008, 0.075)),
-            (0.45, self._girdle(chest, 0.75 * shoulder + 0.018, 0.076)),
-            (0.68, self._girdle(view, 0.45 * shoulder + 0.038, 0.07)),
-            (0.86, self._girdle(view, 0.5 * size.hip / size.girth + 0.06, 0.075)),
-            (1.02, self._girdle(view, size.hip / size.girth + 0.05, 0.078)),
-            (1.14, self._girdle(view, size.hip / size.girth + 0.035, 0.06)),
-            (1.22, self._girdle(view, 0.03, 0.03)),
+            (-0.02, self._girdle(ribs, 0.035, 0.035)),
+            (0.02, self._girdle(ribs, 0.6 * shoulder, 0.045)),
+            (0.10, self._girdle(ribs, shoulder + 0.012, 0.06)),
+            (0.22, self._girdle(ribs, shoulder + 0.008, 0.075)),
+            (0.45, self._girdle(ribs, 0.75 * shoulder + 0.018, 0.076)),
+            (0.68, self._girdle(loins, 0.45 * shoulder + 0.038, 0.07)),
+            (0.86, self._girdle(loins, 0.5 * size.hip / size.girth + 0.06, 0.075)),
+            (1.02, self._girdle(loins, size.hip / size.girth + 0.05, 0.078)),
+            (1.14, self._girdle(loins, size.hip / size.girth + 0.035, 0.06)),
+            (1.22, self._girdle(loins, 0.03, 0.03)),
         ]
         profile = np.array(widths) * [length, 1]
         profile[:, 0] += np.arange(len(profile)) * 1e-3  # ascending even when the torso points at the viewer
 
-        spin = np.float32(np.arctan2(0.075 * chest[0, 2], shoulder * chest[0, 0]))
+        spin = np.float32(math.atan2(0.075 * ribs[2], shoulder * ribs[0]))
         waist = np.float32(0.82 * length)
         around = np.float32(self._radius(0.1))
 

@@ -78,7 +78,7 @@ def _cast(
     heights = np.sort(
         np.exp(np.log(smallest) + np.log(largest / smallest) * rng.beta(2.2, 1.7, min(number, max_people)))
     )
-    actors = _crowd(rng, image_size, 0.75 * smallest) if rng.random() < 0.12 else []
+    actors = _crowd(rng, image_size, 0.75 * smallest) if rng.random() < 0.1 else []
     if rng.random() < 0.15:
         for _ in range(rng.integers(1, 4)):
             actors.append(_Actor(_someone(rng, image_size, min(40.0, smallest) * rng.uniform(0.4, 0.8), []), "tiny"))
@@ -127,7 +127,7 @@ def _crowd(rng: np.random.Generator, image_size: tuple[int, int], tallest: float
     """Draw a packed group of small people."""
     height, width = image_size
     size = min(tallest, 0.4 * height) * rng.uniform(0.55, 1)
-    members = int(rng.integers(7, 17))
+    members = int(rng.integers(6, 13))
     centre = rng.uniform([0.2 * width, 0.25 * height], [0.8 * width, 0.75 * height])
     places = centre + rng.uniform(-1, 1, (members, 2)) * [0.16 * size * members, 0.3 * size]
     actors = []
