@@ -1,7 +1,8 @@
 """What a checkpoint says about itself, so that it can be used without the configuration that made it.
 
 Beside Lightning's entries a checkpoint holds one entry, ``gog_pose``, of plain values: format, skeleton, network,
-decoder and preprocessing. Nothing in a checkpoint names code to run, and files are only ever read with ``weights_only=True``.
+decoder and preprocessing. Nothing in a checkpoint names code to run, and files are only ever read with
+``weights_only=True``.
 """
 
 from __future__ import annotations

@@ -44,12 +44,12 @@ def stretch(x: float, y: float) -> np.ndarray:
 
 def resize(x: float, y: float) -> np.ndarray:
     """Return the map of an image resize by these factors: ``x' = s (x + 0.5) - 0.5``, as ``cv2.resize`` does it."""
-    return translation(-0.5, -0.5) @ stretch(x, y) @ translation(0.5, 0.5)
+    return np.asarray(translation(-0.5, -0.5) @ stretch(x, y) @ translation(0.5, 0.5))
 
 
 def mirror(width: int) -> np.ndarray:
     """Return the horizontal flip of an image of that width: ``x' = width - 1 - x``."""
-    return translation(width - 1, 0) @ stretch(-1, 1)
+    return np.asarray(translation(width - 1, 0) @ stretch(-1, 1))
 
 
 def apply_affine(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:

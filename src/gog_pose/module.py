@@ -61,7 +61,9 @@ class PoseModule(pl.LightningModule):
         self._log("train", terms, len(batch.images))
         return terms.total
 
-    def validation_step(self, batch: list[EvaluationSample], batch_idx: int) -> list[PoseMaps]:
+    def validation_step(  # type: ignore[override]  # a list is fine: callbacks get it as it is
+        self, batch: list[EvaluationSample], batch_idx: int
+    ) -> list[PoseMaps]:
         """Return the final maps of each image, each with a batch dimension of 1."""
         answers: list[PoseMaps] = [None] * len(batch)  # type: ignore[list-item]
         for places in group_by_shape([sample.image for sample in batch]):

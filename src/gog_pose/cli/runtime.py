@@ -11,9 +11,9 @@ from typing import Any
 import hydra
 from hydra.errors import HydraException
 from hydra.utils import instantiate as hydra_instantiate
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from gog_pose.errors import InputError
 

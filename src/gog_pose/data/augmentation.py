@@ -167,4 +167,4 @@ def warp_keypoints(keypoints: np.ndarray, warp: Warp, size: tuple[int, int], ske
     x, y = moved[..., 0], moved[..., 1]
     outside = (x < -0.5) | (y < -0.5) | (x >= size[1] - 0.5) | (y >= size[0] - 0.5)
     moved[outside | (moved[..., 2] <= 0)] = 0
-    return moved[:, list(skeleton.flip_index)] if warp.flipped else moved
+    return np.asarray(moved[:, list(skeleton.flip_index)]) if warp.flipped else moved

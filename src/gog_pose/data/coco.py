@@ -146,7 +146,7 @@ def load_coco_json(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such annotation file; check data.root") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:

@@ -98,11 +98,12 @@ class PoseDataModule(pl.LightningDataModule):
                 raise InputError(f"{self.annotations(self.train_split)}: no image has a person with labelled keypoints")
         if stage in (None, "fit", "validate"):
             images = self._read(self.val_split)
-            indices = {
-                "people": images.with_people,
-                "labelled": images.with_labelled_people,
-                "all": lambda: np.arange(len(images)),
-            }[self.val_subset]()[: self.val_limit]
+            indices = np.arange(len(images))
+            if self.val_subset == "people":
+                indices = images.with_people()
+            elif self.val_subset == "labelled":
+                indices = images.with_labelled_people()
+            indices = indices[: self.val_limit]
             if not len(indices):
                 raise InputError(
                     f"{self.annotations(self.val_split)}: no image to evaluate on (data.val_subset={self.val_subset})"

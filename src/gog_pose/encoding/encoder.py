@@ -55,8 +55,8 @@ class PoseEncoder:
         """Encode the people of one image.
 
         Args:
-            keypoints: ``(P, K, 3)`` x, y (px, input image) and COCO visibility. Keypoints that are unlabelled
-                (visibility 0) or lie outside the image make no target.
+            keypoints: ``(P, K, 3)`` x, y (px, input image) and COCO visibility; all with visibility > 0 make a target.
+                One outside the image leaves the part of its mark that reaches in: unlabel it where that is not wanted.
             scales: ``(P,)`` root of each person's box area, px of the input image.
             image_size: ``(H, W)`` of the input image, multiples of the stride.
             ignore: ``(H, W)`` bool, True = do not supervise; a cell is ignored when most of its pixels are.
@@ -79,7 +79,7 @@ class PoseEncoder:
             raise ValueError(f"image_size {image_size} must be a multiple of the stride {self.stride}")
         height, width = image_size[0] // self.stride, image_size[1] // self.stride
 
-        labelled = _labelled_inside(keypoints, image_size)
+        labelled = (keypoints[..., 2] > 0) & keypoints.isfinite().all(dim=-1)
         person, channel = labelled.nonzero(as_tuple=True)
         heatmaps = gaussian_heatmaps(
             keypoints[person, channel, :2],
@@ -107,9 +107,3 @@ class PoseEncoder:
             return torch.ones((1, height, width), device=device)
         ignored = torch.as_tensor(ignore, dtype=torch.float32, device=device)[None]
         return (F.avg_pool2d(ignored, self.stride) <= 0.5).float()
-
-
-def _labelled_inside(keypoints: torch.Tensor, image_size: tuple[int, int]) -> torch.Tensor:
-    """``(P, K)`` True for labelled keypoints on the image's area, which reaches 0.5 px beyond the outermost centres."""
-    x, y, visibility = keypoints.unbind(dim=-1)
-    return (visibility > 0) & (x >= -0.5) & (y >= -0.5) & (x < image_size[1] - 0.5) & (y < image_size[0] - 0.5)

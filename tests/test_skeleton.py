@@ -1,0 +1,86 @@
+"""Skeletons are closed under mirroring and refuse what is not."""
+
+import pytest
+
+from gog_pose.errors import InputError
+from gog_pose.skeleton import Skeleton, load_skeleton
+
+NAMES = ["coco_16", "coco_19", "coco_31", "coco_39", "coco_44"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_coco_skeletons_have_the_limbs_of_their_name(name):
+    skeleton = load_skeleton(name)
+    assert skeleton.num_limbs == int(name[-2:])
+    assert skeleton.num_keypoints == 17
+    assert Skeleton(**skeleton.to_dict()) == skeleton
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_flip_swaps_left_and_right_and_is_its_own_inverse(name):
+    skeleton = load_skeleton(name)
+    for index, mirror in enumerate(skeleton.flip_index):
+        assert skeleton.flip_index[mirror] == index
+        swapped = {"left": "right", "right": "left"}
+        side, _, part = skeleton.keypoints[index].partition("_")
+        expected = f"{swapped[side]}_{part}" if part else side
+        assert skeleton.keypoints[mirror] == expected
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_mirror_of_a_limb_is_the_limb_that_the_flip_indices_name(name):
+    skeleton = load_skeleton(name)
+    for limb, (start, end) in enumerate(skeleton.limbs):
+        mirrored = (skeleton.flip_index[start], skeleton.flip_index[end])
+        counterpart = skeleton.limbs[skeleton.limb_flip_index[limb]]
+        assert mirrored == (counterpart[::-1] if skeleton.limb_flip_reversed[limb] else counterpart)
+
+
+def test_only_limbs_between_a_keypoint_and_its_own_mirror_run_backwards():
+    skeleton = load_skeleton("coco_44")
+    reversed_limbs = {limb for limb, flag in zip(skeleton.limbs, skeleton.limb_flip_reversed, strict=True) if flag}
+    assert reversed_limbs == {(1, 2), (3, 4), (5, 6), (11, 12), (7, 8), (9, 10), (13, 14), (15, 16)}
+
+
+def test_39_limbs_are_44_without_five_mirror_limbs():
+    removed = set(load_skeleton("coco_44").limbs) - set(load_skeleton("coco_39").limbs)
+    assert removed == {(3, 4), (7, 8), (9, 10), (13, 14), (15, 16)}
+
+
+def custom(**changes):
+    options = {
+        "name": "hand",
+        "keypoints": ["root", "left", "right"],
+        "limbs": [[0, 1], [0, 2]],
+        "flip_pairs": [[1, 2]],
+        "oks_sigmas": [0.1, 0.1, 0.1],
+    }
+    return Skeleton(**{**options, **changes})
+
+
+def test_a_skeleton_may_be_given_by_plain_lists():
+    assert custom().flip_index == (0, 2, 1)
+    assert custom().limb_flip_index == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"limbs": [[0, 1]]}, "limbs"),  # no mirror image
+        ({"limbs": [[0, 3], [0, 2]]}, "limbs"),  # out of range
+        ({"limbs": [[1, 1]]}, "limbs"),
+        ({"limbs": [[0, 1], [1, 0], [0, 2]]}, "limbs"),  # the same limb twice
+        ({"flip_pairs": [[1, 2], [0, 1]]}, "flip_pairs"),
+        ({"oks_sigmas": [0.1, 0.1]}, "oks_sigmas"),
+        ({"oks_sigmas": [0.1, 0.1, 0.0]}, "oks_sigmas"),
+        ({"keypoints": ["root", "left", "left"]}, "keypoints"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_field(changes, field):
+    with pytest.raises(InputError, match=f"skeleton hand: {field}"):
+        custom(**changes)
+
+
+def test_unknown_name_lists_the_known_ones():
+    with pytest.raises(InputError, match="coco_19"):
+        load_skeleton("coco_18")
