@@ -54,7 +54,7 @@ def find_peaks(
     """Find the keypoint candidates of every type.
 
     Of neighbours with the same response the first in reading order stands for all; its position is the centre of
-    those in its window, so that a keypoint halfway between two pixels is found where it is.
+    those in its window, so that a keypoint halfway between two pixels is found there.
 
     Args:
         heatmaps: ``(B, K, h, w)`` of any floating type. Values that are not finite count as no response.
@@ -72,31 +72,45 @@ def find_peaks(
         return Peaks(*(heatmaps.new_zeros(batch, types, 0, *last, dtype=torch.float32) for last in ((2,), ())))
     maps = heatmaps.reshape(batch * types, height, width).float()
     maps = maps.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).clamp(-_LIMIT, _LIMIT)
-    search = {"dense": _search_dense, "sparse": _search_sparse}[method]
-    index, xy, responses = search(maps, stride, threshold, interpolation)
-    return _keep_best(index, xy, responses, (batch, types), topk)
+    interpolate = {"dense": _whole_maps, "sparse": _blocks}[method]
+    tiles = interpolate(maps, stride, threshold, interpolation)
+    return _keep_best(*_local_maxima(tiles, threshold), (batch, types), topk)
 
 
-def _search_dense(
-    maps: torch.Tensor, stride: int, threshold: float, interpolation: str
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return map index, position (px) and response of every peak, from whole interpolated maps."""
+class _Tiles(NamedTuple):
+    """Pieces of interpolated maps.
+
+    Attributes:
+        pixels: ``(N, H + 2, W + 2)`` float32 responses, with a frame of one pixel that belongs to the neighbours; minus
+            infinity outside the image.
+        source: ``(N,)`` which map it is of.
+        x: ``(N,)`` px, input image, of the first pixel inside the frame.
+        y: ``(N,)`` likewise.
+    """
+
+    pixels: torch.Tensor
+    source: torch.Tensor
+    x: torch.Tensor
+    y: torch.Tensor
+
+
+def _whole_maps(maps: torch.Tensor, stride: int, threshold: float, interpolation: str) -> _Tiles:
+    """Interpolate all of every map, ``(M, h, w)``; the threshold saves no work here."""
     size = (maps.shape[1] * stride, maps.shape[2] * stride)
     image = F.interpolate(maps[None].to(_exact(maps)), size, mode=interpolation, align_corners=False)[0]
-    return _local_maxima(F.pad(image.float(), (1, 1, 1, 1), value=-math.inf), threshold)
+    index = torch.arange(len(maps), device=maps.device)
+    return _Tiles(F.pad(image.float(), (1, 1, 1, 1), value=-math.inf), index, 0 * index, 0 * index)
 
 
-def _search_sparse(
-    maps: torch.Tensor, stride: int, threshold: float, interpolation: str
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return what ``_search_dense`` returns, interpolating only blocks that can reach the threshold.
+def _blocks(maps: torch.Tensor, stride: int, threshold: float, interpolation: str) -> _Tiles:
+    """Interpolate the blocks of ``(M, h, w)`` maps that can reach the threshold.
 
     Block i along an axis holds the R pixels between the centres of cells i and i + 1, i = -1 at the border. They
-    depend on the cells i - 1 .. i + 2, their outer neighbours on i - 2 .. i + 3, and beyond the border on the cell at
-    the border.
+    depend on the cells i - 1 .. i + 2, with the frame on i - 2 .. i + 3, and beyond the border on the cell at the
+    border.
     """
     _, height, width = maps.shape
-    cells = F.pad(maps[None], (3, 3, 3, 3), mode="replicate")[0] if maps.numel() else maps
+    cells = F.pad(maps[None], (3, 3, 3, 3), mode="replicate")[0]
     weights = _block_weights(stride, interpolation)
     index, row, column = (_upper_bounds(cells, weights) >= threshold).nonzero().unbind(1)
 
@@ -106,13 +120,14 @@ def _search_sparse(
     kernel = torch.kron(weights, weights).to(patches.device, _exact(maps))
     pixels = (patches.flatten(1).to(kernel.dtype) @ kernel.T).float().reshape(-1, stride + 2, stride + 2)
 
-    reach = torch.arange(stride + 2, device=maps.device) + (stride // 2 - 1)
-    y, x = (row[:, None] - 1) * stride + reach, (column[:, None] - 1) * stride + reach
-    inside_y, inside_x = (y >= 0) & (y < height * stride), (x >= 0) & (x < width * stride)
-    pixels = pixels.masked_fill(~(inside_y[:, :, None] & inside_x[:, None, :]), -math.inf)
-
-    block, xy, responses = _local_maxima(pixels, threshold)
-    return index[block], xy + torch.stack([x[block, 1], y[block, 1]], dim=1), responses
+    reach = torch.arange(-1, stride + 1, device=maps.device)
+    x, y = ((block - 1) * stride + stride // 2 for block in (column, row))
+    outside_x, outside_y = (
+        ((first[:, None] + reach) < 0) | ((first[:, None] + reach) >= size * stride)
+        for first, size in ((x, width), (y, height))
+    )
+    pixels = pixels.masked_fill(outside_y[:, :, None] | outside_x[:, None, :], -math.inf)
+    return _Tiles(pixels, index, x, y)
 
 
 def _upper_bounds(cells: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
@@ -158,32 +173,45 @@ def _cubic(x: float) -> float:
     return ((a + 2) * x - (a + 3)) * x * x + 1 if x <= 1 else ((x - 5) * x + 8) * x * a - 4 * a
 
 
-def _local_maxima(pixels: torch.Tensor, threshold: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Find the peaks of images that come with a frame of one pixel.
+def _local_maxima(tiles: _Tiles, threshold: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return map index ``(n,)``, position ``(n, 2)`` float32 px and response ``(n,)`` of every peak."""
+    pixels = tiles.pixels
+    tile, y, x = _not_exceeded(pixels, threshold, first=True).nonzero().unbind(1)
+    responses = pixels[tile, y + 1, x + 1]
+
+    dy, dx = torch.tensor(_AFTER, device=pixels.device).unbind(1)
+    tied = pixels[tile[:, None], y[:, None] + 1 + dy, x[:, None] + 1 + dx] == responses[:, None]
+    centre = torch.stack([x + tiles.x[tile], y + tiles.y[tile]], dim=1).float()
+    if tied.any():
+        # Where a neighbour exceeds one of the equals, none of them is a peak. It may lie in another tile.
+        whole = tuple(_not_exceeded(pixels, threshold, first=False).nonzero().unbind(1))
+        summit = torch.isin(_places(tiles, tile[:, None], y[:, None] + dy, x[:, None] + dx), _places(tiles, *whole))
+        centre = centre + (tied.float() @ torch.stack([dx, dy], dim=1).float()) / (1 + tied.sum(1, keepdim=True))
+        peak = (summit | ~tied).all(1)
+        return tiles.source[tile[peak]], centre[peak], responses[peak]
+    return tiles.source[tile], centre, responses
+
+
+def _not_exceeded(pixels: torch.Tensor, threshold: float, first: bool) -> torch.Tensor:
+    """Mark ``(N, H, W)`` pixels inside the frame that reach the threshold and that no neighbour exceeds.
 
     Args:
-        pixels: ``(N, H + 2, W + 2)`` float32.
-        threshold: Lowest response of a peak.
-
-    Returns:
-        Image index ``(n,)``, position ``(n, 2)`` float32 in px from the first pixel inside the frame, and response
-        ``(n,)``.
+        pixels: ``(N, H + 2, W + 2)``.
+        threshold: Lowest response.
+        first: Mark of equal neighbours only the first in reading order.
     """
     height, width = pixels.shape[1] - 2, pixels.shape[2] - 2
     inner = pixels[:, 1:-1, 1:-1]
-    peak = inner >= threshold
-    for dy, dx in _BEFORE:
-        peak &= inner > pixels[:, 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
-    for dy, dx in _AFTER:
-        peak &= inner >= pixels[:, 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
-    index, y, x = peak.nonzero().unbind(1)
-    responses = inner[index, y, x]
+    marks = inner >= threshold
+    for dy, dx in (*_BEFORE, *_AFTER):
+        neighbour = pixels[:, 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
+        marks &= inner > neighbour if first and (dy, dx) in _BEFORE else inner >= neighbour
+    return marks
 
-    window = torch.tensor(((0, 0), *_AFTER), device=pixels.device)
-    tied = pixels[index[:, None], y[:, None] + 1 + window[:, 0], x[:, None] + 1 + window[:, 1]]
-    tied = (tied == responses[:, None]).float()
-    centre = tied @ window.flip(1).float() / tied.sum(1, keepdim=True)
-    return index, torch.stack([x, y], dim=1) + centre, responses
+
+def _places(tiles: _Tiles, tile: torch.Tensor, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Return one number for each pixel of each map, whatever tile it is in."""
+    return (tiles.source[tile] << 40) + ((tiles.y[tile] + y) << 20) + (tiles.x[tile] + x)
 
 
 def _keep_best(

@@ -1,0 +1,156 @@
+"""Peaks: both methods against each other and against torch, exact coordinates, ties and broken maps."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from gog_pose.decoding import find_peaks
+from gog_pose.geometry import cells_to_image
+
+OPTIONS = {"stride": 4, "topk": 32, "threshold": 0.04}
+
+
+def gaussian(points, hw=(16, 16), stride=4, sigma=7.0):
+    """Return a (1, 1, h, w) heatmap of the nearest point's Gaussian, as targets are drawn."""
+    y = cells_to_image(torch.arange(hw[0], dtype=torch.float64), stride)[:, None]
+    x = cells_to_image(torch.arange(hw[1], dtype=torch.float64), stride)
+    maps = [torch.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * sigma**2)) for px, py in points]
+    heatmap = torch.stack(maps).amax(0)
+    return torch.where(heatmap >= 0.01, heatmap, 0.0).float()[None, None]
+
+
+def found(heatmap, kind=0, **options):
+    """Return [(x, y, response)] of one map."""
+    peaks = find_peaks(heatmap, **{**OPTIONS, **options})
+    rows = torch.cat([peaks.xy[0, kind], peaks.responses[0, kind, :, None]], dim=1).tolist()
+    return [tuple(row) for row in rows if row[2] > 0]
+
+
+@pytest.mark.parametrize("method", ["dense", "sparse"])
+def test_bicubic_restores_every_integer_keypoint_and_bilinear_does_not(method):
+    missed = 0
+    for x in range(6, 58):  # every sub-cell phase; nearer to the border the kernel reaches beyond the map
+        y = 6 + x * 7 % 52
+        heatmap = gaussian([(x, y)])
+        ((px, py, _),) = found(heatmap, method=method)
+        assert (px, py) == (x, y)
+        missed += found(heatmap, method=method, interpolation="bilinear")[0][:2] != (x, y)
+    assert missed > 32
+
+
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+def test_responses_are_those_of_the_upsampled_map(interpolation):
+    heatmaps = torch.rand(2, 3, 9, 11, generator=torch.Generator().manual_seed(0))
+    image = F.interpolate(heatmaps, scale_factor=4, mode=interpolation, align_corners=False)
+    pooled = F.max_pool2d(image, 3, stride=1, padding=1)
+    image, pooled = image[..., 2:-2, 2:-2], pooled[..., 2:-2, 2:-2]  # bilinear maps are flat at the border
+    expected = image[(image == pooled) & (image >= 0.04)].unique()
+    for method in ("dense", "sparse"):
+        peaks = find_peaks(heatmaps, **{**OPTIONS, "topk": 10_000}, interpolation=interpolation, method=method)
+        inside = (peaks.xy >= 2).all(-1) & (peaks.xy < peaks.xy.new_tensor([42, 34])).all(-1) & (peaks.responses > 0)
+        torch.testing.assert_close(peaks.responses[inside].unique(), expected, rtol=0, atol=2e-6)
+        batch, kind, rank = inside.nonzero().unbind(1)
+        x, y = (peaks.xy[batch, kind, rank].long() - 2).unbind(1)
+        torch.testing.assert_close(peaks.responses[inside], image[batch, kind, y, x], rtol=0, atol=2e-6)
+
+
+@st.composite
+def heatmaps(draw):
+    """Maps of every sort: noise, Gaussians, what networks give, plateaus, steps, constants."""
+    height, width = draw(st.integers(1, 14)), draw(st.integers(1, 14))
+    seed = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
+    noise = torch.randn(2, 2, height, width, generator=seed)
+    points = draw(st.lists(st.tuples(st.integers(-6, 4 * width + 6), st.integers(-6, 4 * height + 6)), max_size=4))
+    clean = torch.zeros(1, 1, height, width) if not points else gaussian(points, (height, width))
+    return draw(
+        st.sampled_from(
+            [
+                noise,
+                noise * 0.05,
+                clean + noise.abs() * 0.02,
+                (clean + noise * 0.02).clamp(0, 0.5),
+                clean.expand(2, 2, -1, -1),
+                (noise > 0.5).float(),
+                noise.mul(2).round() / 4,
+                torch.full_like(noise, draw(st.sampled_from([0.0, 0.3, 1.0, -1.0]))),
+                noise * 1e30,
+            ]
+        )
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(heatmaps(), st.sampled_from([1, 2, 4, 8]), st.sampled_from(["bicubic", "bilinear"]), st.sampled_from([2, 300]))
+@example(torch.ones(1, 1, 1, 1), 4, "bicubic", 2)
+def test_sparse_equals_dense_to_the_bit(maps, stride, interpolation, topk):
+    options = {"stride": stride, "topk": topk, "threshold": 0.04, "interpolation": interpolation}
+    sparse, dense = (find_peaks(maps, **options, method=method) for method in ("sparse", "dense"))
+    assert sparse.xy.equal(dense.xy)
+    assert sparse.responses.equal(dense.responses)
+
+
+@pytest.mark.parametrize("stride", [3, 5, 6])
+def test_strides_without_binary_weights_agree_but_for_rounding(stride):
+    maps = torch.randn(2, 3, 9, 11, generator=torch.Generator().manual_seed(stride))
+    options = {"stride": stride, "topk": 300, "threshold": 0.04}
+    sparse, dense = (find_peaks(maps, **options, method=method) for method in ("sparse", "dense"))
+    torch.testing.assert_close(sparse.responses, dense.responses, rtol=1e-6, atol=0)
+    torch.testing.assert_close(sparse.xy, dense.xy)
+
+
+@pytest.mark.parametrize("method", ["dense", "sparse"])
+def test_a_keypoint_between_pixels_is_one_peak_there(method):
+    for point in ((31.5, 20), (30, 21.5), (29.5, 33.5)):  # where cells, too, lie the same on both sides
+        ((x, y, _),) = found(gaussian([point]), method=method)
+        assert (x, y) == point
+
+
+@pytest.mark.parametrize("method", ["dense", "sparse"])
+@pytest.mark.parametrize("value", [0.1, 0.3, 1.0])
+def test_a_constant_map_has_one_peak(method, value):
+    assert len(found(torch.full((1, 1, 6, 9), value), method=method)) == 1
+
+
+@pytest.mark.parametrize("method", ["dense", "sparse"])
+def test_a_rectangular_plateau_is_one_peak(method):
+    heatmap = torch.zeros(1, 1, 12, 12)
+    heatmap[..., 3:6, 4:9] = 0.5
+    peaks = found(heatmap, method=method, stride=1)
+    assert len(peaks) == 1
+
+
+@pytest.mark.parametrize("method", ["dense", "sparse"])
+def test_the_strongest_are_kept_in_order(method):
+    heatmap = torch.zeros(1, 1, 5, 20)
+    heatmap[0, 0, 2, ::4] = torch.tensor([0.5, 0.9, 0.2, 0.9, 0.7])
+    assert [(x, r) for x, _, r in found(heatmap, method=method, stride=1, topk=3)] == [
+        (4, pytest.approx(0.9)),
+        (12, pytest.approx(0.9)),
+        (16, pytest.approx(0.7)),
+    ]
+
+
+@pytest.mark.parametrize("method", ["dense", "sparse"])
+@pytest.mark.parametrize("shape", [(0, 3, 4, 4), (2, 3, 4, 4), (1, 1, 1, 1), (1, 2, 0, 5)])
+def test_maps_without_peaks(method, shape):
+    peaks = find_peaks(torch.zeros(shape), **OPTIONS, method=method)
+    assert peaks.xy.shape == (*shape[:2], 0, 2)
+    assert peaks.responses.shape == (*shape[:2], 0)
+
+
+@pytest.mark.parametrize("method", ["dense", "sparse"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_values_that_are_not_finite_are_no_response(method, value):
+    heatmap = gaussian([(40, 24)])
+    heatmap[0, 0, 14, 2] = value
+    assert [(x, y) for x, y, _ in found(heatmap, method=method)] == [(40, 24)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_maps_are_promoted_first(dtype):
+    heatmap = gaussian([(40, 24), (12, 50)]).to(dtype)
+    assert found(heatmap) == found(heatmap.float())
