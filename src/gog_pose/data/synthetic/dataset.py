@@ -127,8 +127,11 @@ def _run(draw: Any, jobs: list[tuple[str, int]], workers: int) -> Iterator[list[
     if workers == 0:
         yield from map(draw, jobs)
         return
-    # Spawned, not forked: OpenCV's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
+    # Not forked from this process, whose threads would not survive it. The server imports once for all workers.
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if "forkserver" in methods:
+        context.set_forkserver_preload([__name__])
     with ProcessPoolExecutor(workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         yield from pool.map(draw, jobs, chunksize=8)
 
