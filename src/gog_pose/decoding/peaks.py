@@ -18,6 +18,7 @@ import math
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -25,9 +26,7 @@ import torch.nn.functional as F
 _LIMIT = 1e6
 _CUBIC_A = -0.75  # the constant of torch's (and OpenCV's) bicubic kernel
 _REACH = 6  # cells a side that decide a block of pixels and the pixels next to it
-# Pixels of a 3x3 window in reading order, as (dy, dx), around the pixel in question.
-_BEFORE = ((-1, -1), (-1, 0), (-1, 1), (0, -1))
-_AFTER = ((0, 1), (1, -1), (1, 0), (1, 1))
+_AFTER = ((0, 1), (1, -1), (1, 0), (1, 1))  # the neighbours (dy, dx) of a pixel that are read after it
 
 
 class Peaks(NamedTuple):
@@ -71,17 +70,17 @@ def find_peaks(
     if not heatmaps.numel():
         return Peaks(*(heatmaps.new_zeros(batch, types, 0, *last, dtype=torch.float32) for last in ((2,), ())))
     maps = heatmaps.reshape(batch * types, height, width).float()
-    maps = maps.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).clamp(-_LIMIT, _LIMIT)
+    maps = maps.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).clamp_(-_LIMIT, _LIMIT)
     interpolate = {"dense": _whole_maps, "sparse": _blocks}[method]
     tiles = interpolate(maps, stride, threshold, interpolation)
     return _keep_best(*_local_maxima(tiles, threshold), (batch, types), topk)
 
 
 class _Tiles(NamedTuple):
-    """Pieces of interpolated maps.
+    """Pieces of interpolated maps, N of one size.
 
     Attributes:
-        pixels: ``(N, H + 2, W + 2)`` float32 responses, with a frame of one pixel that belongs to the neighbours; minus
+        pixels: ``(H + 2, W + 2, N)`` float32 responses, with a frame of one pixel that belongs to the neighbours; minus
             infinity outside the image.
         source: ``(N,)`` which map it is of.
         x: ``(N,)`` px, input image, of the first pixel inside the frame.
@@ -98,8 +97,9 @@ def _whole_maps(maps: torch.Tensor, stride: int, threshold: float, interpolation
     """Interpolate all of every map, ``(M, h, w)``; the threshold saves no work here."""
     size = (maps.shape[1] * stride, maps.shape[2] * stride)
     image = F.interpolate(maps[None].to(_exact(maps)), size, mode=interpolation, align_corners=False)[0]
-    index = torch.arange(len(maps), device=maps.device)
-    return _Tiles(F.pad(image.float(), (1, 1, 1, 1), value=-math.inf), index, 0 * index, 0 * index)
+    source = torch.arange(len(maps), device=maps.device)
+    pixels = F.pad(image.float(), (1, 1, 1, 1), value=-math.inf)
+    return _Tiles(pixels.permute(1, 2, 0), source, 0 * source, 0 * source)
 
 
 def _blocks(maps: torch.Tensor, stride: int, threshold: float, interpolation: str) -> _Tiles:
@@ -110,47 +110,50 @@ def _blocks(maps: torch.Tensor, stride: int, threshold: float, interpolation: st
     border.
     """
     _, height, width = maps.shape
-    cells = F.pad(maps[None], (3, 3, 3, 3), mode="replicate")[0]
     weights = _block_weights(stride, interpolation)
-    index, row, column = (_upper_bounds(cells, weights) >= threshold).nonzero().unbind(1)
+    source, row, column = _marked(_reaching(maps, weights, threshold))
 
-    side = torch.arange(_REACH, device=maps.device)
-    patches = cells[index[:, None, None], (row[:, None] + side)[:, :, None], (column[:, None] + side)[:, None, :]]
-    # Both axes at once: pixel values of a block are linear in its 6x6 cells.
-    kernel = torch.kron(weights, weights).to(patches.device, _exact(maps))
-    pixels = (patches.flatten(1).to(kernel.dtype) @ kernel.T).float().reshape(-1, stride + 2, stride + 2)
+    side = torch.arange(_REACH, device=maps.device)[:, None] - 3
+    rows, columns = (row + side).clamp(0, height - 1), (column + side).clamp(0, width - 1)  # (6, N)
+    cells = maps.flatten()[((source * height + rows) * width)[:, None] + columns]  # (6, 6, N)
+    kernel = weights.to(maps.device, _exact(maps))
+    pixels = kernel @ cells.to(kernel.dtype).flatten(1)  # along y: (R + 2, 6 N)
+    pixels = (kernel @ pixels.reshape(stride + 2, _REACH, -1)).float()  # along x: (R + 2, R + 2, N)
 
-    reach = torch.arange(-1, stride + 1, device=maps.device)
+    frame = torch.arange(-1, stride + 1, device=maps.device)[:, None]
     x, y = ((block - 1) * stride + stride // 2 for block in (column, row))
     outside_x, outside_y = (
-        ((first[:, None] + reach) < 0) | ((first[:, None] + reach) >= size * stride)
-        for first, size in ((x, width), (y, height))
+        (first + frame < 0) | (first + frame >= size * stride) for first, size in ((x, width), (y, height))
     )
-    pixels = pixels.masked_fill(outside_y[:, :, None] | outside_x[:, None, :], -math.inf)
-    return _Tiles(pixels, index, x, y)
+    return _Tiles(pixels.masked_fill_(outside_y[:, None] | outside_x, -math.inf), source, x, y)
 
 
-def _upper_bounds(cells: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Return ``(M, h + 1, w + 1)`` responses that no pixel of a block exceeds.
+def _reaching(maps: torch.Tensor, weights: torch.Tensor, threshold: float) -> torch.Tensor:
+    """Mark ``(M, h + 1, w + 1)`` blocks of which a pixel may reach the threshold.
 
-    The two middle cells of an axis have weights of at least 0, the two outer ones of at most 0. So the product of both
-    axes is positive for the 2x2 middle cells and the four corners of the 4x4 cells of a block, and not for the rest.
+    The two middle cells of an axis have weights of at least 0, the two outer ones of at most 0. So of the 4x4 cells of
+    a block the 2x2 in the middle and the four corners count for a response, the others against it, by as much as the
+    deepest cell allows. What is missing to the threshold must come from the middle, to nine tenths, or the corners.
     """
-    inner, outer = weights[1:-1, 2:4].sum(1).max(), weights[1:-1, [1, 4]].sum(1).abs().max()
-    middle = _slide(_slide(cells[:, 2:-2, 2:-2], 1), 2).clamp(min=0)
-    around = _slide(_slide(cells[:, 1:-1, 1:-1], 1, 4), 2, 4)
-    deepest = cells.amin(dim=(1, 2), keepdim=True).clamp(max=0)
-    bounds = float(inner**2) * middle + float(outer**2) * around.clamp(min=0) - float(2 * inner * outer) * deepest
-    return bounds * (1 + 1e-5)  # rounding of the bound itself
+    inner, outer = float(weights[1:-1, 2:4].sum(1).max()), float(weights[1:-1, [1, 4]].sum(1).abs().max())
+    missing = threshold * (1 - 1e-5) + 2 * inner * outer * maps.amin(dim=(1, 2), keepdim=True).clamp(max=0)
+    marks = _spread(_spread(maps >= missing * (0.9 / inner**2), 1, 2), 2, 2)
+    if outer:
+        corners = _spread(_spread(maps >= missing * (0.1 / outer**2), 1, 4), 2, 4)
+        marks |= corners[:, 1:-1, 1:-1]
+    return marks
 
 
-def _slide(values: torch.Tensor, dim: int, window: int = 2) -> torch.Tensor:
-    """Return the maximum of each window along an axis; windows are powers of two."""
-    while window > 1:
-        window //= 2
-        length = values.shape[dim] - window
-        values = torch.maximum(values.narrow(dim, 0, length), values.narrow(dim, window, length))
-    return values
+def _spread(marks: torch.Tensor, dim: int, width: int) -> torch.Tensor:
+    """Mark all windows of some width along an axis that hold a mark: n become n + width - 1; width 2 or 4."""
+    for step in (1, 2)[: width // 2]:
+        shape = list(marks.shape)
+        length, shape[dim] = shape[dim], shape[dim] + step
+        spread = marks.new_zeros(shape)
+        spread.narrow(dim, 0, length).copy_(marks)
+        spread.narrow(dim, step, length).logical_or_(marks)
+        marks = spread
+    return marks
 
 
 @lru_cache(maxsize=8)
@@ -176,16 +179,16 @@ def _cubic(x: float) -> float:
 def _local_maxima(tiles: _Tiles, threshold: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return map index ``(n,)``, position ``(n, 2)`` float32 px and response ``(n,)`` of every peak."""
     pixels = tiles.pixels
-    tile, y, x = _not_exceeded(pixels, threshold, first=True).nonzero().unbind(1)
-    responses = pixels[tile, y + 1, x + 1]
+    y, x, tile = _marked(_not_exceeded(pixels, threshold, first=True))
+    responses = pixels[y + 1, x + 1, tile]
 
     dy, dx = torch.tensor(_AFTER, device=pixels.device).unbind(1)
-    tied = pixels[tile[:, None], y[:, None] + 1 + dy, x[:, None] + 1 + dx] == responses[:, None]
+    tied = pixels[y[:, None] + 1 + dy, x[:, None] + 1 + dx, tile[:, None]] == responses[:, None]
     centre = torch.stack([x + tiles.x[tile], y + tiles.y[tile]], dim=1).float()
     if tied.any():
         # Where a neighbour exceeds one of the equals, none of them is a peak. It may lie in another tile.
-        whole = tuple(_not_exceeded(pixels, threshold, first=False).nonzero().unbind(1))
-        summit = torch.isin(_places(tiles, tile[:, None], y[:, None] + dy, x[:, None] + dx), _places(tiles, *whole))
+        whole = _marked(_not_exceeded(pixels, threshold, first=False))
+        summit = torch.isin(_places(tiles, y[:, None] + dy, x[:, None] + dx, tile[:, None]), _places(tiles, *whole))
         centre = centre + (tied.float() @ torch.stack([dx, dy], dim=1).float()) / (1 + tied.sum(1, keepdim=True))
         peak = (summit | ~tied).all(1)
         return tiles.source[tile[peak]], centre[peak], responses[peak]
@@ -193,23 +196,31 @@ def _local_maxima(tiles: _Tiles, threshold: float) -> tuple[torch.Tensor, torch.
 
 
 def _not_exceeded(pixels: torch.Tensor, threshold: float, first: bool) -> torch.Tensor:
-    """Mark ``(N, H, W)`` pixels inside the frame that reach the threshold and that no neighbour exceeds.
+    """Mark ``(H, W, N)`` pixels inside the frame that reach the threshold and that no neighbour exceeds.
 
     Args:
-        pixels: ``(N, H + 2, W + 2)``.
+        pixels: ``(H + 2, W + 2, N)``.
         threshold: Lowest response.
         first: Mark of equal neighbours only the first in reading order.
     """
-    height, width = pixels.shape[1] - 2, pixels.shape[2] - 2
-    inner = pixels[:, 1:-1, 1:-1]
-    marks = inner >= threshold
-    for dy, dx in (*_BEFORE, *_AFTER):
-        neighbour = pixels[:, 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
-        marks &= inner > neighbour if first and (dy, dx) in _BEFORE else inner >= neighbour
-    return marks
+    inner = pixels[1:-1, 1:-1]
+    rows = torch.maximum(torch.maximum(pixels[:, :-2], pixels[:, 2:]), pixels[:, 1:-1])
+    before = torch.maximum(rows[:-2], pixels[1:-1, :-2])  # the highest of the four neighbours that are read before
+    after = torch.maximum(rows[2:], pixels[1:-1, 2:])
+    marks = inner > before if first else inner >= before
+    return marks.logical_and_(inner >= after).logical_and_(inner >= threshold)
 
 
-def _places(tiles: _Tiles, tile: torch.Tensor, y: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+def _marked(marks: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Return the indices of all marks, one tensor a dimension, in reading order."""
+    if marks.device.type == "cpu":  # where torch's nonzero is ten times slower than NumPy's
+        flat = torch.from_numpy(np.flatnonzero(marks.numpy()))
+    else:
+        flat = marks.flatten().nonzero()[:, 0]
+    return torch.unravel_index(flat, marks.shape)
+
+
+def _places(tiles: _Tiles, y: torch.Tensor, x: torch.Tensor, tile: torch.Tensor) -> torch.Tensor:
     """Return one number for each pixel of each map, whatever tile it is in."""
     return (tiles.source[tile] << 40) + ((tiles.y[tile] + y) << 20) + (tiles.x[tile] + x)
 
