@@ -8,3 +8,26 @@ them. For users:
 - ``gog_pose.encoding`` and ``gog_pose.decoding``: poses to maps and back.
 - ``gog_pose.data``, ``gog_pose.models``, ``gog_pose.losses``, ``gog_pose.module``: training.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gog_pose.inference import PoseEstimator
+    from gog_pose.records import Poses
+
+__all__ = ["PoseEstimator", "Poses"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the two public names on first use, so that commands that need no network start without PyTorch."""
+    if name == "PoseEstimator":
+        from gog_pose.inference import PoseEstimator
+
+        return PoseEstimator
+    if name == "Poses":
+        from gog_pose.records import Poses
+
+        return Poses
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 import torch
 import torch.distributed as dist
 
-from gog_pose.data import PoseDataModule
+from gog_pose.data.datamodule import PoseDataModule
 from gog_pose.data.dataset import EvaluationSample
 from gog_pose.evaluation import CocoKeypointEvaluator
 from gog_pose.module import PoseModule

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import hydra
 from hydra.errors import HydraException
 from hydra.utils import instantiate as hydra_instantiate
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -67,19 +68,17 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
     """
 
     def decorate(run: Callable[[DictConfig], None]) -> Callable[[], None]:
+        @functools.wraps(run)
+        def told(cfg: DictConfig) -> None:
+            with _told_in_one_line():  # here already: Hydra would put a line of its own before what passes through it
+                run(cfg)
+
         def main() -> None:
-            # Hydra then raises instead of printing, so that all errors are told in one way, below.
+            # Hydra then raises instead of printing, so that all errors are told in one way.
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-            application = hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(run)
-            try:
+            application = hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(told)
+            with _told_in_one_line():
                 application()
-            except (InputError, MisconfigurationException, HydraException, OmegaConfBaseException) as error:
-                known = _cause(error, (InputError, MisconfigurationException)) or _composition_error(error)
-                if known is None:
-                    raise
-                line = " ".join(_original_message(known).split())
-                print(f"{Path(sys.argv[0]).name}: error: {line}", file=sys.stderr)
-                sys.exit(2)
 
         main.__doc__ = run.__doc__
         return main
@@ -87,9 +86,23 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
     return decorate
 
 
-def _cause(error: BaseException | None, kind: tuple[type[BaseException], ...]) -> BaseException | None:
-    """Return the first error of one of those kinds along the chain of causes (Hydra wraps what constructors raise)."""
-    while error is not None and not isinstance(error, kind):
+@contextmanager
+def _told_in_one_line() -> Iterator[None]:
+    """End the process with code 2 and one line on an error that the user can mend."""
+    try:
+        yield
+    except (InputError, HydraException, OmegaConfBaseException) as error:
+        known = _cause(error) or _composition_error(error)
+        if known is None:
+            raise
+        line = " ".join(_original_message(known).split())
+        print(f"{Path(sys.argv[0]).name}: error: {line}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _cause(error: BaseException | None) -> BaseException | None:
+    """Return the first ``InputError`` along the chain of causes (Hydra wraps what constructors raise)."""
+    while error is not None and not isinstance(error, InputError):
         error = error.__cause__ or error.__context__
     return error
 

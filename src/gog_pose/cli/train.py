@@ -10,14 +10,16 @@ from typing import Any
 
 import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
 from hydra.types import RunMode
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
 from pytorch_lightning.loggers import WandbLogger
 
 from gog_pose.callbacks import InterruptCheckpoint
 from gog_pose.checkpoint import read_checkpoint, require_same_skeleton
 from gog_pose.cli.runtime import command, instantiate, resolved
-from gog_pose.data import PoseDataModule
+from gog_pose.data.datamodule import PoseDataModule
 from gog_pose.errors import InputError
 from gog_pose.module import PoseModule
 
@@ -67,14 +69,19 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
     """Build the Trainer with its callbacks and loggers.
 
     Raises:
-        InputError: A multirun over several devices, which Lightning's launcher cannot do: its child processes would
-            start the whole sweep again.
+        InputError: There is no such device, or a multirun over several devices, which Lightning's launcher cannot do:
+            its child processes would start the whole sweep again.
     """
-    trainer: pl.Trainer = instantiate(
-        cfg.trainer,
-        callbacks=[instantiate(node) for node in cfg.callbacks.values()],
-        logger=[instantiate(node) for node in cfg.logger.values()],
-    )
+    try:
+        trainer: pl.Trainer = instantiate(
+            cfg.trainer,
+            callbacks=[instantiate(node) for node in cfg.callbacks.values()],
+            logger=[instantiate(node) for node in cfg.logger.values()],
+        )
+    except InstantiationException as error:
+        if isinstance(error.__cause__, MisconfigurationException):
+            raise InputError(f"trainer: {error.__cause__}; choose another, such as trainer=cpu") from error
+        raise
     if HydraConfig.get().mode == RunMode.MULTIRUN and trainer.world_size > 1:
         raise InputError("multirun (-m) runs on one device only: start one process a run, or set trainer.devices=1")
     return trainer

@@ -1,21 +1,10 @@
 """COCO-format people in, training batches out.
 
-``coco.py`` reads annotations, ``augmentation.py`` warps and colours, ``dataset.py`` makes samples, ``datamodule.py``
-hands them to Lightning, ``synthetic`` draws a data set where there is none.
+- ``coco``: reads annotations (``CocoKeypoints``).
+- ``augmentation``: warps and colours (``Augmentation``, ``NoAugmentation``).
+- ``dataset``: makes samples (``TrainingCrops``, ``WholeImages``).
+- ``datamodule``: hands them to Lightning (``PoseDataModule``).
+- ``synthetic``: draws a data set where there is none.
+
+Import from the modules: drawing synthetic people, say, should not have to load Lightning first.
 """
-
-from gog_pose.data.augmentation import Augmentation, NoAugmentation
-from gog_pose.data.coco import CocoKeypoints
-from gog_pose.data.datamodule import PoseDataModule
-from gog_pose.data.dataset import EvaluationSample, PoseBatch, TrainingCrops, WholeImages
-
-__all__ = [
-    "Augmentation",
-    "CocoKeypoints",
-    "EvaluationSample",
-    "NoAugmentation",
-    "PoseBatch",
-    "PoseDataModule",
-    "TrainingCrops",
-    "WholeImages",
-]

@@ -1,0 +1,126 @@
+"""The reader keeps what COCO says and refuses, in one line, what does not fit."""
+
+import json
+
+import numpy as np
+import pycocotools.mask as rle
+import pytest
+from samples import person, write_folder
+
+from gog_pose.data.coco import CocoKeypoints
+from gog_pose.errors import InputError
+
+GREY = np.full((100, 120, 3), 128, dtype=np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three images: two people and a crowd, nobody with keypoints, nobody at all."""
+    polygon = [[10, 10, 30, 10, 30, 20, 10, 20]]
+    run_lengths = rle.encode(np.asfortranarray(np.pad(np.ones((10, 10), np.uint8), ((80, 10), (100, 10)))))
+    run_lengths["counts"] = run_lengths["counts"].decode()
+    people = [
+        person(2, labelled=0, segmentation=polygon),
+        person(1, xy=(40, 40)),
+        person(1, xy=(70, 50), labelled=9),
+        person(1, xy=(60, 50), size=80, labelled=0, iscrowd=1),
+        person(1, labelled=0, iscrowd=1, segmentation=run_lengths),
+    ]
+    write_folder(tmp_path, {"a.png": GREY, "b.png": GREY, "c.png": GREY}, people)
+    return tmp_path
+
+
+def read(root, **changes):
+    return CocoKeypoints(
+        root / "annotations/person_keypoints_train.json", root / "train", **{"num_keypoints": 17, **changes}
+    )
+
+
+def test_people_belong_to_their_images(folder):
+    images = read(folder)
+    assert len(images) == 3
+    assert images.people(0).is_labelled.tolist() == [True, True, False, False]
+    assert images.people(0).is_crowd.tolist() == [False, False, True, True]
+    assert images.people(0).keypoints[1, :, 2].tolist() == [2.0] * 9 + [0.0] * 8
+    assert images.people(1).boxes.tolist() == [[40, 40, 40, 40]]
+    assert len(images.people(2).boxes) == 0
+    assert images.with_labelled_people().tolist() == [0]
+    assert images.with_people().tolist() == [0, 1]
+
+
+def test_crowds_are_ignored_except_where_labelled_people_are(folder):
+    mask = read(folder).ignore_mask(0)
+    expected = np.zeros((100, 120), dtype=bool)
+    expected[10:90, 20:100] = True  # the crowd without an outline: its box
+    expected[80:90, 100:110] = True  # the crowd given by run lengths
+    expected[20:60, 20:60] = False  # labelled people
+    expected[30:70, 50:90] = False
+    assert np.array_equal(mask, expected)
+
+
+def test_people_without_keypoints_are_ignored_in_their_outline(folder):
+    mask = read(folder).ignore_mask(1)
+    assert mask[12:18, 12:28].all()
+    assert abs(int(mask.sum()) - 200) <= 62  # at most the border pixels of a 20 x 10 rectangle
+    assert not read(folder).ignore_mask(2).any()
+
+
+def test_uncompressed_run_lengths_are_read_too(tmp_path):
+    counts = [0, 50, 100 * 120 - 50]
+    crowd = person(1, labelled=0, iscrowd=1, segmentation={"size": [100, 120], "counts": counts})
+    write_folder(tmp_path, {"a.png": GREY}, [crowd])
+    mask = read(tmp_path).ignore_mask(0)
+    assert mask.sum() == 50
+    assert mask[:50, 0].all()
+
+
+def change(root, edit):
+    path = root / "annotations/person_keypoints_train.json"
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda c: c.pop("annotations"), "'annotations' is missing"),
+        (lambda c: c["images"][0].pop("file_name"), r"images\[0\].file_name"),
+        (lambda c: c["annotations"][2].update(image_id=77), r"annotations\[2\].image_id: no image has the id 77"),
+        (lambda c: c["annotations"][1].update(bbox=[1, 2, 3]), r"annotations\[1\].bbox"),
+        (lambda c: c["annotations"][1].update(bbox=[1, 2, 3, float("nan")]), r"annotations\[1\].bbox"),
+        (lambda c: c["annotations"][1]["keypoints"].pop(), "keypoints: 50 numbers"),
+        (lambda c: c["images"][1].update(id=1), "ids repeat"),
+        (lambda c: c["images"][1].update(file_name="gone.jpg"), "'gone.jpg' is not in"),
+        (lambda c: c["images"][1].update(file_name="../../secret.jpg"), "secret.jpg"),
+        (lambda c: c.update(categories=[]), "category named 'person'"),
+    ],
+)
+def test_contradictions_are_told_by_file_and_field(folder, edit, words):
+    change(folder, edit)
+    with pytest.raises(InputError, match=words) as error:
+        read(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_files_and_broken_json_are_told_by_name(folder):
+    path = folder / "annotations/person_keypoints_train.json"
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(InputError, match="not a readable JSON"):
+        read(folder)
+    path.unlink()
+    with pytest.raises(InputError, match="no such annotation file"):
+        read(folder)
+
+
+def test_another_skeleton_is_told(folder):
+    with pytest.raises(InputError, match="the skeleton has 14"):
+        read(folder, num_keypoints=14)
+
+
+def test_reads_all_of_the_real_data(real_data):
+    images = CocoKeypoints(real_data / "annotations/person_keypoints_val.json", real_data / "val", 17)
+    assert len(images) == 300
+    assert len(images.with_labelled_people()) == 266
+    assert sum(images.people(i).is_labelled.sum() for i in range(300)) == 810
+    assert sum(images.people(i).is_crowd.sum() for i in range(300)) == 28

@@ -1,0 +1,131 @@
+"""Batches have the right parts, and randomness differs by worker and epoch and repeats by seed."""
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from samples import person, write_folder
+from torch.utils.data import DataLoader
+
+from gog_pose.data.augmentation import Augmentation, NoAugmentation
+from gog_pose.data.datamodule import PoseDataModule
+from gog_pose.encoding import PoseEncoder
+from gog_pose.errors import InputError
+from gog_pose.preprocessing import Preprocessing
+from gog_pose.skeleton import load_skeleton
+
+ENCODER = PoseEncoder(load_skeleton("coco_19"))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    random = np.random.default_rng(0)
+
+    def noise(*hw):
+        return random.integers(0, 255, (*hw, 3), dtype=np.uint8)
+
+    images = {f"{place}.png": noise(100, 120) for place in range(8)}
+    write_folder(tmp_path, images, [person(image_id) for image_id in range(1, 9)])
+    write_folder(
+        tmp_path,
+        {
+            "wide.png": noise(50, 100),
+            "tall.png": noise(100, 50),
+            "empty.png": noise(50, 100),
+            "crowd.png": noise(40, 40),
+        },
+        [person(1, xy=(40, 25), size=30), person(2, xy=(20, 40), size=30), person(4, labelled=0, iscrowd=1)],
+        split="val",
+    )
+    return tmp_path
+
+
+def module(root, **options):
+    defaults = {
+        "encoder": ENCODER,
+        "augmentation": Augmentation(crop_size=(64, 64), translation=10),
+        "preprocessing": Preprocessing(long_side=64),
+        "multiple": 32,
+        "batch_size": 4,
+        "num_workers": 0,
+    }
+    data = PoseDataModule(root=str(root), **{**defaults, **options})
+    data.setup()
+    return data
+
+
+def epochs(root, workers, seed, num_epochs=2):
+    """The images of some epochs, by image id, as a training run would see them."""
+    pl.seed_everything(seed, workers=True, verbose=False)
+    data = module(root, num_workers=workers)
+    loader = data.train_dataloader()
+    assert isinstance(loader, DataLoader)
+    seen = []
+    for _ in range(num_epochs):
+        epoch = {}
+        for batch in loader:
+            epoch.update(zip(batch.image_ids.tolist(), batch.images, strict=True))
+        seen.append(epoch)
+    return seen
+
+
+def test_training_batches_hold_crops_and_targets(folder):
+    batch = next(iter(module(folder).train_dataloader()))
+    assert batch.images.shape == (4, 3, 64, 64)
+    assert batch.targets.heatmaps.shape == (4, 17, 16, 16)
+    assert batch.targets.offsets.shape == (4, 38, 16, 16)
+    assert batch.targets.offset_weights.shape == (4, 19, 16, 16)
+    assert batch.targets.mask.shape == (4, 1, 16, 16)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_epochs_differ_and_repeat_by_seed(folder, workers):
+    first, second = epochs(folder, workers, seed=1)
+    assert not any(torch.equal(first[image_id], second[image_id]) for image_id in first)
+    again, _ = epochs(folder, workers, seed=1)
+    assert all(torch.equal(first[image_id], again[image_id]) for image_id in first)
+    other, _ = epochs(folder, workers, seed=2)
+    assert not any(torch.equal(first[image_id], other[image_id]) for image_id in first)
+
+
+def test_workers_draw_different_augmentations(tmp_path):
+    """Eight copies of one image: no two crops are alike."""
+    grey = np.random.default_rng(0).integers(0, 255, (100, 120, 3), dtype=np.uint8)
+    write_folder(tmp_path, {f"{i}.png": grey for i in range(8)}, [person(i) for i in range(1, 9)])
+    write_folder(tmp_path, {"v.png": grey}, [person(1)], split="val")
+    pl.seed_everything(0, workers=True, verbose=False)
+    crops = [image for batch in module(tmp_path, num_workers=2).train_dataloader() for image in batch.images]
+    assert len(crops) == 8
+    assert not any(torch.equal(a, b) for i, a in enumerate(crops) for b in crops[:i])
+
+
+@pytest.mark.parametrize(("subset", "ids"), [("people", [1, 2, 4]), ("labelled", [1, 2]), ("all", [1, 2, 3, 4])])
+def test_validation_subsets(folder, subset, ids):
+    assert module(folder, val_subset=subset).val_set.image_ids == ids
+
+
+def test_evaluation_samples_keep_their_shape_and_their_way_back(folder):
+    samples = [sample for batch in module(folder, val_batch_size=3).val_dataloader() for sample in batch]
+    assert [tuple(sample.image.shape) for sample in samples] == [(3, 32, 64), (3, 64, 32), (3, 64, 64)]
+    wide = samples[0]
+    peak = wide.targets.heatmaps[0].flatten().argmax().item()
+    input_xy = np.array([peak % 16, peak // 16]) * 4 + 1.5
+    original = np.linalg.inv(wide.matrix.numpy()) @ [*input_xy, 1]
+    np.testing.assert_allclose(original[:2], [25, 10], atol=3.2)  # the person's nose, to half a cell of 100 / 64 px
+
+
+def test_limits_and_mistakes(folder):
+    assert len(module(folder, train_limit=5).train_set) == 5
+    with pytest.raises(InputError, match="batch_size: 4 is more than the 3 training images"):
+        module(folder, train_limit=3).train_dataloader()
+    with pytest.raises(InputError, match="val_subset"):
+        module(folder, val_subset="some")
+
+
+def test_without_augmentation_training_and_evaluation_see_the_same_pixels(folder):
+    data = module(folder, augmentation=NoAugmentation(crop_size=(64, 64)), val_split="train", multiple=64)
+    crop = data.train_set[0]
+    sample = data.val_set[0]
+    assert crop.images.shape == sample.image.shape == (3, 64, 64)
+    assert (crop.images - sample.image)[:, :52, :63].abs().mean() < 0.15  # warp against resize: rounding only
+    torch.testing.assert_close(crop.targets.heatmaps, sample.targets.heatmaps, atol=1e-3, rtol=0)

@@ -1,0 +1,74 @@
+"""The network has the paper's size, answers every stack, and can be rebuilt from plain values."""
+
+import pytest
+import torch
+
+from gog_pose.errors import InputError
+from gog_pose.models import Hourglass, PoseNetwork
+from gog_pose.skeleton import load_skeleton
+
+TINY = {"channels": (8, 12, 16), "blocks": (1, 2, 1), "stem_channels": 4}
+
+
+def count(module):
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("coco_19", 187_728_622), ("coco_31", 187_740_958), ("coco_44", 187_754_322)]
+)
+def test_hourglass_104_has_the_published_number_of_parameters(name, parameters):
+    with torch.device("meta"):
+        trunk = Hourglass()
+        network = PoseNetwork(load_skeleton(name), trunk)
+    assert count(trunk) == 187_700_352
+    assert count(network) == parameters
+    assert network.max_stride == 128
+
+
+@pytest.mark.parametrize("stacks", [1, 2, 3])
+def test_every_stack_answers_at_the_stride(stacks):
+    network = PoseNetwork(load_skeleton("coco_19"), Hourglass(stacks=stacks, **TINY))
+    answers = network(torch.randn(2, 3, 32, 64))
+    assert len(answers) == stacks
+    for maps in answers:
+        assert maps.heatmaps.shape == (2, 17, 8, 16)
+        assert maps.offsets.shape == (2, 38, 8, 16)
+
+
+def test_every_parameter_takes_part_in_the_last_answer_or_an_earlier_one():
+    """DDP fails on parameters without a gradient."""
+    network = PoseNetwork(load_skeleton("coco_19"), Hourglass(stacks=2, **TINY))
+    torch.stack(
+        [maps.heatmaps.sum() + maps.offsets.sum() for maps in network(torch.randn(1, 3, 32, 32))]
+    ).sum().backward()
+    assert [name for name, parameter in network.named_parameters() if parameter.grad is None] == []
+
+
+def test_offsets_are_in_px_whatever_the_unit():
+    skeleton = load_skeleton("coco_16")
+    one = PoseNetwork(skeleton, Hourglass(stacks=1, **TINY), offset_unit=1.0).eval()
+    other = PoseNetwork(skeleton, Hourglass(stacks=1, **TINY), offset_unit=32.0).eval()
+    other.load_state_dict(one.state_dict())
+    image = torch.randn(1, 3, 32, 32)
+    torch.testing.assert_close(other(image)[-1].offsets, 32 * one(image)[-1].offsets)
+
+
+def test_rebuilt_from_plain_values_with_the_same_weights_answers_the_same():
+    skeleton = load_skeleton("coco_19")
+    network = PoseNetwork(skeleton, Hourglass(stacks=2, **TINY), offset_unit=8.0).eval()
+    rebuilt = PoseNetwork.from_dict(skeleton, network.to_dict()).eval()
+    rebuilt.load_state_dict(network.state_dict())
+    image = torch.randn(1, 3, 32, 32)
+    assert torch.equal(rebuilt(image)[-1].heatmaps, network(image)[-1].heatmaps)
+
+
+@pytest.mark.parametrize("options", [{"stacks": 0}, {"channels": (8,)}, {"blocks": (1, 1)}])
+def test_options_that_do_not_fit_are_refused(options):
+    with pytest.raises(ValueError, match="hourglass"):
+        Hourglass(**{**TINY, **options})
+
+
+def test_a_description_of_something_else_is_refused():
+    with pytest.raises(InputError, match="does not describe a network"):
+        PoseNetwork.from_dict(load_skeleton("coco_19"), {"trunk": {"depth": 50}, "offset_unit": 1.0})
