@@ -115,9 +115,11 @@ def _blocks(maps: torch.Tensor, stride: int, threshold: float, interpolation: st
 
     side = torch.arange(_REACH, device=maps.device)[:, None] - 3
     rows, columns = (row + side).clamp(0, height - 1), (column + side).clamp(0, width - 1)  # (6, N)
-    cells = maps.flatten()[((source * height + rows) * width)[:, None] + columns]  # (6, 6, N)
+    short = torch.int32 if maps.numel() < 2**31 else torch.int64  # torch gathers twice as fast by short indices
+    place = (((source * height + rows) * width).to(short)[:, None] + columns.to(short)).flatten()
+    cells = maps.flatten().index_select(0, place)
     kernel = weights.to(maps.device, _exact(maps))
-    pixels = kernel @ cells.to(kernel.dtype).flatten(1)  # along y: (R + 2, 6 N)
+    pixels = kernel @ cells.to(kernel.dtype).reshape(_REACH, -1)  # along y: (R + 2, 6 N)
     pixels = (kernel @ pixels.reshape(stride + 2, _REACH, -1)).float()  # along x: (R + 2, R + 2, N)
 
     frame = torch.arange(-1, stride + 1, device=maps.device)[:, None]
