@@ -108,11 +108,12 @@ def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output
     }
     if results is not None:
         Path(results).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    logs = [str(logger.log_dir or logger.save_dir) for logger in trainer.loggers]
     print(
         f"AP {record['AP']:.3f} (AP50 {record['AP50']:.3f}, AP75 {record['AP75']:.3f}, AP_M {record['AP_M']:.3f},"
         f" AP_L {record['AP_L']:.3f}, AR {record['AR']:.3f}) on {record['images']} images of {record['data']},"
         f" long side {record['long_side']} px, no flip\n"
-        f"best checkpoint: {best}\npictures: {output / 'pictures'}\nlogs: {', '.join(str(logger.log_dir or logger.save_dir) for logger in trainer.loggers)}"
+        f"best checkpoint: {best}\npictures: {output / 'pictures'}\nlogs: {', '.join(logs)}"
     )
 
 

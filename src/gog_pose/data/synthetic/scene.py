@@ -76,7 +76,7 @@ def _cast(
     smallest, largest = height_range
     number = pick(rng, _PEOPLE)
     heights = np.sort(
-        np.exp(np.log(smallest) + np.log(largest / smallest) * rng.beta(2.2, 1.7, min(number, max_people)))
+        np.exp(np.log(smallest) + np.log(largest / smallest) * rng.beta(3.0, 1.4, min(number, max_people)))
     )
     actors = _crowd(rng, image_size, 0.75 * smallest) if rng.random() < 0.1 else []
     if rng.random() < 0.15:

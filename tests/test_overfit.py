@@ -1,0 +1,55 @@
+"""Learned by heart, people are found again: encoder, network, loss, decoder and evaluation fit together."""
+
+import json
+import sys
+
+from gog_pose.cli import train
+from gog_pose.data.coco import CocoKeypoints
+from gog_pose.data.dataset import WholeImages
+from gog_pose.data.synthetic import synthesize
+from gog_pose.decoding import GogDecoder
+from gog_pose.encoding import PoseEncoder
+from gog_pose.evaluation import CocoKeypointEvaluator, oracle_detections
+from gog_pose.preprocessing import Preprocessing
+from gog_pose.skeleton import load_skeleton
+
+LONG_SIDE = 128
+
+
+def oracle_ap(root):
+    """What ground-truth maps of the same images give."""
+    skeleton = load_skeleton("coco_19")
+    annotations = root / "annotations/person_keypoints_train.json"
+    images = CocoKeypoints(annotations, root / "train", skeleton.num_keypoints)
+    preprocessing = Preprocessing(long_side=LONG_SIDE)
+    samples = WholeImages(images, images.with_labelled_people(), PoseEncoder(skeleton), preprocessing, multiple=16)
+    detections = oracle_detections((samples[i] for i in range(len(samples))), GogDecoder(skeleton))
+    return CocoKeypointEvaluator(annotations, skeleton).evaluate(detections)["AP"]
+
+
+def test_a_small_network_learns_four_scenes_by_heart(tmp_path, monkeypatch):
+    synthesize(
+        tmp_path, num_train=4, num_val=1, seed=3, image_size=(96, 128), height_range=(60, 90), max_people=2, workers=0
+    )
+    overrides = [
+        "experiment=overfit",
+        f"data.root={tmp_path}",
+        f"hydra.run.dir={tmp_path / 'run'}",
+        f"preprocessing.long_side={LONG_SIDE}",
+        "model.trunk.channels=[32,48,64]",
+        "model.trunk.blocks=[1,1,1]",
+        "data.multiple=16",
+        "data.train_limit=null",
+        "data.val_limit=null",
+        "data.batch_size=4",
+        "trainer.max_epochs=300",
+        "trainer.check_val_every_n_epoch=300",
+        "trainer.enable_progress_bar=false",
+        "~callbacks.checkpoint_last",
+    ]
+    monkeypatch.setattr(sys, "argv", ["gog-train", *overrides])
+    train.main()
+    learned = json.loads((tmp_path / "run/results.json").read_text())["AP"]
+    bound = oracle_ap(tmp_path)
+    assert bound > 0.8
+    assert learned >= 0.95 * bound
