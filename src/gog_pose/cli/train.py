@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.types import RunMode
@@ -47,6 +48,7 @@ def main(cfg: DictConfig) -> None:
         require_same_skeleton(read_checkpoint(cfg.resume), module.network.skeleton)
 
     trainer = build_trainer(cfg)
+    torch.manual_seed(cfg.seed + trainer.global_rank)  # devices start from equal weights but draw crops of their own
     for logger in trainer.loggers:
         logger.log_hyperparams(resolved(cfg))
         if isinstance(logger, WandbLogger) and trainer.is_global_zero:

@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytorch_lightning as pl
+from lightning_fabric.utilities.seed import pl_worker_init_function
 from torch.utils.data import DataLoader
 
 from gog_pose.data.augmentation import Augmentation
@@ -76,7 +77,7 @@ class PoseDataModule(pl.LightningDataModule):
             "num_workers": num_workers,
             "pin_memory": pin_memory,
             "persistent_workers": num_workers > 0,
-            "worker_init_fn": _single_threaded,
+            "worker_init_fn": _start_worker,
         }
 
     def annotations(self, split: str) -> Path:
@@ -134,6 +135,7 @@ def _as_list(samples: list[EvaluationSample]) -> list[EvaluationSample]:
     return samples
 
 
-def _single_threaded(_: int) -> None:
-    """Keep OpenCV from starting threads in each of the workers, which share the processors already."""
+def _start_worker(worker: int) -> None:
+    """Seed a worker by its number and its device's rank; keep OpenCV from starting threads in each of them."""
+    pl_worker_init_function(worker)
     cv2.setNumThreads(0)

@@ -1,0 +1,59 @@
+"""What the README says to type can be typed: commands compose, targets exist, the YAML example is a skeleton."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from gog_pose.cli.runtime import config_dir, instantiate
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+WORDS = {"ROOT": "/data", "DIR": "/data"}  # what a user fills in
+
+
+def commands():
+    """All gog commands in code blocks and inline code, comments cut off."""
+    blocks = "\n".join(re.findall(r"```\n(.*?)```", README, flags=re.DOTALL)).splitlines()
+    inline = re.findall(r"`(gog-[^`]*)`", README)
+    lines = (line.split("  #")[0].strip() for line in [*blocks, *inline])
+    return sorted({line for line in lines if line.startswith("gog-")})
+
+
+@pytest.mark.parametrize("line", commands())
+def test_commands_compose(line):
+    program, *arguments = shlex.split(line)
+    overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+    if "-m" in arguments:  # each value of a sweep is composed as one run
+        overrides = [re.sub(r"=([^\[,]+),.*", r"=\1", override) for override in overrides]
+    for word, value in WORDS.items():
+        overrides = [override.replace(f"={word}", f"={value}") for override in overrides]
+    with initialize_config_dir(config_dir(), version_base="1.3"):
+        compose(program.removeprefix("gog-"), overrides)
+
+
+def test_commands_were_found():
+    assert len(commands()) >= 10
+
+
+def test_make_targets_exist():
+    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
+    named = set(re.findall(r"`make ([a-z-]+)[` ]", README)) | set(re.findall(r"^make ([a-z-]+)", README, re.MULTILINE))
+    assert {"demo", "test"} <= named
+    for target in named:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_skeleton_example_is_one():
+    (example,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    skeleton = instantiate(OmegaConf.create(example))
+    assert skeleton.name == "hand"
+    assert skeleton.flip_index == (0, 2, 1)
+
+
+def test_pictures_and_links_exist():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (REPOSITORY / target).exists(), target
