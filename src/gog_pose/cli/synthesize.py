@@ -25,6 +25,7 @@ def main(config: DictConfig) -> None:
         image_size=(height, width),
         max_people=options["max_people"],
         height_range=(least, largest),
+        protectors=options["protectors"],
         workers=options["workers"],
     )
 

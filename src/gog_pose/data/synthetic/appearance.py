@@ -1,4 +1,9 @@
-"""What people look like: skin, hair and clothes."""
+"""What people look like: skin, hair and clothes.
+
+Dress follows rules that help a small network to learn in minutes what takes days on photographs: shirts are lighter
+than trousers; clothes are two-toned, darker on the right of the body (``shade``), so that left and right can be told
+from a sleeve or a shoe as well as from the face; and people wear protectors on their joints unless told not to.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,23 @@ _SKIN = np.array(
 _HAIR = np.array(
     [[28, 24, 24], [62, 42, 30], [104, 70, 42], [196, 156, 96], [150, 72, 36], [150, 148, 146]], dtype=np.float32
 )
+
+
+_RIGHT_SHADE = np.float32(0.45)
+# What a protector is coloured, by the joint that it covers.
+PROTECTORS = {
+    "shoulder": np.array([70, 215, 90], np.float32),
+    "elbow": np.array([255, 225, 40], np.float32),
+    "wrist": np.array([60, 90, 255], np.float32),
+    "hip": np.array([170, 70, 235], np.float32),
+    "knee": np.array([40, 215, 235], np.float32),
+    "ankle": np.array([250, 60, 160], np.float32),
+}
+
+
+def shade(side: str) -> np.float32:
+    """Return the factor on the colours of clothes on one side of the body."""
+    return _RIGHT_SHADE if side == "right" else np.float32(1)
 
 
 @dataclass(frozen=True)
@@ -79,6 +101,7 @@ class Appearance:
         shoe: Colour.
         sock: Colour.
         accessory: Colour of belt, cap and watch.
+        protectors: Whether the joints wear protectors in ``PROTECTORS``' colours, as skaters do.
     """
 
     skin: np.ndarray
@@ -94,14 +117,15 @@ class Appearance:
     shoe: np.ndarray
     sock: np.ndarray
     accessory: np.ndarray
+    protectors: bool
 
     @staticmethod
-    def sample(rng: np.random.Generator, *, seated: bool) -> Appearance:
+    def sample(rng: np.random.Generator, *, seated: bool, protectors: bool) -> Appearance:
         """Draw a person's looks; who sits wears no skirt."""
         garment = pick(rng, {"trousers": 0.62, "shorts": 0.22, "skirt": 0.0 if seated else 0.16})
         leg = {"trousers": 0.97, "shorts": rng.uniform(0.25, 0.5), "skirt": rng.uniform(0.35, 0.62)}[garment]
         sleeve = pick(rng, {0.0: 0.12, rng.uniform(0.18, 0.4): 0.43, 1.0: 0.45})
-        top = _cloth(rng, plain=0.5)
+        top = _cloth(rng, plain=0.5, value=(0.5, 1.0))
         contrast = 240.0 if top.colour.mean() < 130 else 35.0
         return Appearance(
             skin=_pick(rng, _SKIN, 10),
@@ -111,12 +135,13 @@ class Appearance:
             sleeve=sleeve,
             front=pick(rng, {"buttons": 0.35, "zip": 0.2, "tie": 0.2, "logo": 0.25}),
             collar=np.clip(contrast + rng.uniform(-25, 25, 3), 0, 255).astype(np.float32),
-            bottom=_cloth(rng, plain=0.8),
+            bottom=_cloth(rng, plain=0.8, value=(0.12, 0.42)),
             garment=garment,
             leg=leg,
-            shoe=_colour(rng),
-            sock=_colour(rng),
-            accessory=_colour(rng),
+            shoe=_colour(rng, value=(0.7, 1.0)),
+            sock=_colour(rng, value=(0.7, 1.0)),
+            accessory=_colour(rng, value=(0.16, 0.97)),
+            protectors=protectors,
         )
 
 
@@ -126,14 +151,14 @@ def _pick(rng: np.random.Generator, palette: np.ndarray, jitter: float) -> np.nd
     return np.asarray(np.clip(tinted, 8, 255), dtype=np.float32)
 
 
-def _colour(rng: np.random.Generator) -> np.ndarray:
-    """Draw a colour: greys, muted and vivid ones."""
+def _colour(rng: np.random.Generator, value: tuple[float, float]) -> np.ndarray:
+    """Draw a colour of that range of brightness: greys, muted and vivid ones."""
     saturation = pick(rng, {0.08: 1, 0.4: 1, 0.8: 1}) * rng.uniform(0.6, 1.2)
-    rgb = colorsys.hsv_to_rgb(rng.random(), min(1.0, saturation), rng.uniform(0.16, 0.97))
+    rgb = colorsys.hsv_to_rgb(rng.random(), min(1.0, saturation), rng.uniform(*value))
     return np.asarray(np.array(rgb, dtype=np.float32) * np.float32(255))
 
 
-def _cloth(rng: np.random.Generator, plain: float) -> Cloth:
+def _cloth(rng: np.random.Generator, plain: float, value: tuple[float, float]) -> Cloth:
     rest = (1 - plain) / 3
     pattern = pick(rng, {"plain": plain, "rings": rest, "stripes": rest, "checks": rest})
-    return Cloth(_colour(rng), _colour(rng), pattern, rng.uniform(0.02, 0.05))
+    return Cloth(_colour(rng, value), _colour(rng, value), pattern, rng.uniform(0.02, 0.05))

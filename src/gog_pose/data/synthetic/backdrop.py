@@ -80,16 +80,19 @@ def occluder(rng: np.random.Generator, canvas: Canvas) -> None:
 
 
 def _paint(rng: np.random.Generator) -> np.ndarray:
-    return np.asarray(rng.uniform(15, 240, 3), dtype=np.float32)
+    return np.array(_colour(rng), dtype=np.float32)
 
 
 def _colour(rng: np.random.Generator) -> tuple[float, ...]:
-    grey = rng.uniform(20, 235)
-    return tuple(float(value) for value in np.clip(grey + rng.normal(0, 35, 3), 0, 255))
+    """Draw a colour of things: grey, green or blue, seldom vivid and never that of skin."""
+    grey, tint = rng.uniform(20, 235), abs(rng.normal(0, 30))
+    share = rng.random()
+    colour = grey + tint * np.array([-1.0, share, 1 - share])
+    return tuple(float(value) for value in np.clip(colour, 0, 255))
 
 
 def _gradient(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    grey = rng.uniform(45, 210) + rng.normal(0, 22, (1, 1, 3))
+    grey = np.array(_colour(rng)).clip(45, 210)[None, None]
     corners = np.clip(grey + rng.normal(0, 16, (2, 2, 1)) + rng.normal(0, 6, (2, 2, 3)), 0, 255)
     return np.asarray(cv2.resize(corners.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR))
 
@@ -103,7 +106,7 @@ def _add_noise(rng: np.random.Generator, image: np.ndarray, strength: float = 1.
         stretch = rng.uniform(0.4, 2.5)
         size = (max(2, int(fine[0] / cell * stretch)), max(2, int(fine[1] / cell / stretch)))
         grain = rng.standard_normal(size, dtype=np.float32) * np.float32(strength * rng.uniform(1, 11))
-        tint = rng.uniform(0.4, 1.0, 3) if rng.random() < 0.5 else np.ones(3)
+        tint = rng.uniform(0.8, 1.0, 3)
         grain = cv2.resize(grain, fine[::-1], interpolation=cv2.INTER_LINEAR)
         total += cv2.merge([grain * np.float32(share) for share in tint])
     total = cv2.resize(total, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -37,6 +37,7 @@ def synthesize(
     image_size: tuple[int, int],
     max_people: int = 8,
     height_range: tuple[float, float] = (60.0, 400.0),
+    protectors: bool = True,
     workers: int = 0,
 ) -> None:
     """Write ``train/``, ``val/`` and ``annotations/person_keypoints_{train,val}.json``.
@@ -52,6 +53,7 @@ def synthesize(
         image_size: ``(height, width)`` px.
         max_people: Most people with keypoints in an image.
         height_range: Least and largest standing height, px.
+        protectors: Whether people wear coloured protectors on their joints, which makes them much easier to learn.
         workers: Processes that draw; 0 = draw in this one.
 
     Raises:
@@ -64,6 +66,7 @@ def synthesize(
         "image_size": [int(side) for side in image_size],
         "max_people": max_people,
         "height_range": [float(height) for height in height_range],
+        "protectors": bool(protectors),
     }
     _check(counts, settings, workers)
     _clear(output)
@@ -143,7 +146,11 @@ def _write_scene(output: Path, settings: dict[str, Any], job: tuple[str, int]) -
     height, width = settings["image_size"]
     least, largest = settings["height_range"]
     scene = render_scene(
-        sequence, image_size=(height, width), max_people=settings["max_people"], height_range=(least, largest)
+        sequence,
+        image_size=(height, width),
+        max_people=settings["max_people"],
+        height_range=(least, largest),
+        protectors=settings["protectors"],
     )
     bgr = cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR)
     encoded, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])

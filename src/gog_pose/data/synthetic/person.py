@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gog_pose.data.synthetic.appearance import Appearance
+from gog_pose.data.synthetic.appearance import PROTECTORS, Appearance, shade
 from gog_pose.data.synthetic.body import SIDES, Body
 from gog_pose.data.synthetic.canvas import Canvas, capsule
 
@@ -164,12 +164,22 @@ class Person:
         creases = [(place * length, 0.012 * self.height, 0.3) for place in fold] if self.height > _PLAIN else []
         canvas.solid(a, b, profile, colour, part, creases=creases)
 
-    def _shirt(self, radius: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    def _shirt(self, radius: float, side: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
         """Return the fabric of a sleeve of that radius (px)."""
-        return lambda u, v: self.looks.top.paint(u, np.arcsin(v) * np.float32(radius), self.height)
+        tone = shade(side)
+        return lambda u, v: tone * self.looks.top.paint(u, np.arcsin(v) * np.float32(radius), self.height)
 
-    def _legging(self, radius: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-        return lambda u, v: self.looks.bottom.paint(u, np.arcsin(v) * np.float32(radius), self.height)
+    def _legging(self, radius: float, side: str = "") -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+        tone = shade(side)
+        return lambda u, v: tone * self.looks.bottom.paint(u, np.arcsin(v) * np.float32(radius), self.height)
+
+    def _protector(self, canvas: Canvas, part: int, side: str, joint: str, towards: str, radius: float) -> None:
+        """Paint the protector of a joint, as far as it lies on the limb that runs towards another joint."""
+        if self.looks.protectors:
+            half, wide = 0.026 * self.height, 1.35 * self._radius(radius)
+            profile = np.array([[-half, 0.8 * wide], [0, wide], [half, 0.9 * wide]])
+            colour = shade(side) * PROTECTORS[joint]
+            canvas.solid(self.at(f"{side}_{joint}"), self.at(f"{side}_{towards}"), profile, colour, part)
 
     def _upper_arm(self, canvas: Canvas, index: int, side: str) -> None:
         part, looks = part_id(index, f"{side}_arm"), self.looks
@@ -181,8 +191,17 @@ class Person:
             wide = (radii[0] * 1.12, radii[1] * 1.2)
             fold = (1.0, 0.92) if sleeve == 1 else (min(1.0, 2 * sleeve) - 0.02,)
             self._limb(
-                canvas, *ends, wide, self._shirt(self._radius(wide[0])), part, until=min(1.0, 2 * sleeve), fold=fold
+                canvas,
+                *ends,
+                wide,
+                self._shirt(self._radius(wide[0]), side),
+                part,
+                until=min(1.0, 2 * sleeve),
+                fold=fold,
             )
+
+        self._protector(canvas, part, side, "shoulder", "elbow", 0.029)
+        self._protector(canvas, part, side, "elbow", "shoulder", 0.024)
 
     def _forearm(self, canvas: Canvas, index: int, side: str) -> None:
         part, looks = part_id(index, f"{side}_forearm"), self.looks
@@ -192,11 +211,15 @@ class Person:
             self._limb(canvas, *ends, radii, looks.skin, part, bulge=0.12, fold=(0.0,))
         if looks.sleeve == 1:
             wide = (radii[0] * 1.2, radii[1] * 1.35)
-            self._limb(canvas, *ends, wide, self._shirt(self._radius(wide[0])), part, until=0.98, fold=(0.0, 0.95))
+            self._limb(
+                canvas, *ends, wide, self._shirt(self._radius(wide[0]), side), part, until=0.98, fold=(0.0, 0.95)
+            )
         elif side == "left":  # a watch
             a, b = self.at(f"{side}_wrist"), self.at(f"{side}_elbow")
             band = np.array([[0, 0.018], [0.014, 0.018]]) * self.height * self.body.proportions.girth
             canvas.solid(a, b, band, looks.accessory, part)
+        self._protector(canvas, part, side, "elbow", "wrist", 0.024)
+        self._protector(canvas, part, side, "wrist", "elbow", 0.02)
 
     def _thigh(self, canvas: Canvas, index: int, side: str) -> None:
         part, looks = part_id(index, f"{side}_thigh"), self.looks
@@ -207,27 +230,32 @@ class Person:
             wide = (radii[0] * 1.05, radii[1] * 1.12)
             until = min(1.0, 2 * looks.leg)
             fold = (1.0, 0.93) if until == 1 else (until - 0.02,)
-            self._limb(canvas, *ends, wide, self._legging(self._radius(wide[0])), part, until=until, fold=fold)
+            self._limb(canvas, *ends, wide, self._legging(self._radius(wide[0]), side), part, until=until, fold=fold)
+
+        self._protector(canvas, part, side, "hip", "knee", 0.05)
+        self._protector(canvas, part, side, "knee", "hip", 0.036)
 
     def _shin(self, canvas: Canvas, index: int, side: str) -> None:
         part, looks = part_id(index, f"{side}_shin"), self.looks
         ends, radii = (f"{side}_knee", f"{side}_ankle"), (0.036, 0.021)
         if looks.garment == "trousers":
             wide = (radii[0] * 1.12, radii[1] * 1.35)
-            texture = self._legging(self._radius(wide[0]))
+            texture = self._legging(self._radius(wide[0]), side)
             self._limb(canvas, *ends, wide, texture, part, until=0.97, fold=(0.0, 0.95))
-            return
-        self._limb(canvas, *ends, radii, looks.skin, part, bulge=0.16, fold=(0.0,))
-        sock = (radii[1] * 1.1, radii[1] * 1.15)
-        a, b = self.at(f"{side}_ankle"), self.at(f"{side}_knee")
-        band = np.array([[-0.02, sock[0]], [0.03, sock[1]]]) * self.height
-        band[:, 1] *= self.body.proportions.girth
-        canvas.solid(a, b, band, looks.sock, part)
+        else:
+            self._limb(canvas, *ends, radii, looks.skin, part, bulge=0.16, fold=(0.0,))
+            sock = (radii[1] * 1.1, radii[1] * 1.15)
+            a, b = self.at(f"{side}_ankle"), self.at(f"{side}_knee")
+            band = np.array([[-0.02, sock[0]], [0.03, sock[1]]]) * self.height
+            band[:, 1] *= self.body.proportions.girth
+            canvas.solid(a, b, band, shade(side) * looks.sock, part)
+        self._protector(canvas, part, side, "knee", "ankle", 0.036)
+        self._protector(canvas, part, side, "ankle", "knee", 0.025)
 
     def _foot(self, canvas: Canvas, index: int, side: str) -> None:
-        part = part_id(index, f"{side}_foot")
-        self._limb(canvas, f"{side}_ankle", f"{side}_heel", (0.022, 0.022), self.looks.shoe, part)
-        self._limb(canvas, f"{side}_heel", f"{side}_toe", (0.023, 0.02), self.looks.shoe, part, fold=(0.75,))
+        part, colour = part_id(index, f"{side}_foot"), shade(side) * self.looks.shoe
+        self._limb(canvas, f"{side}_ankle", f"{side}_heel", (0.022, 0.022), colour, part)
+        self._limb(canvas, f"{side}_heel", f"{side}_toe", (0.023, 0.02), colour, part, fold=(0.75,))
 
     def _neck(self, canvas: Canvas, index: int) -> None:
         self._limb(canvas, "neck", "skull", (0.032, 0.03), self.looks.skin, part_id(index, "neck"))
@@ -301,7 +329,13 @@ class Person:
             shirt = self._shirt_details(shirt, u / np.float32(length), angle)
             legs = looks.bottom.paint(u, angle * around, self.height)
             belt = (np.abs(u / np.float32(length) - np.float32(0.835)) < np.float32(0.025))[..., None]
-            return np.where(belt, looks.accessory, shirt + below * (legs - shirt))
+            painted = np.where(belt, looks.accessory, shirt + below * (legs - shirt))
+            if not looks.protectors:
+                return np.asarray(painted)
+            at_hip = np.abs(u / np.float32(length) - 1) < np.float32(0.085)
+            at_side = np.abs(np.abs(angle) - np.float32(np.pi / 2)) < np.float32(np.pi / 2 - 0.3)
+            side = np.where(angle[..., None] > 0, shade("left"), shade("right"))
+            return np.where((at_hip & at_side)[..., None], side * PROTECTORS["hip"], painted)
 
         folds = [(1.06 * length, 0.012 * self.height, 0.12)]
         canvas.solid(a, b, profile, texture, part_id(index, "torso"), creases=folds)

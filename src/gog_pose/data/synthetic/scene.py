@@ -43,6 +43,7 @@ def render_scene(
     image_size: tuple[int, int] = (480, 640),
     max_people: int = 8,
     height_range: tuple[float, float] = (60.0, 400.0),
+    protectors: bool = True,
 ) -> Scene:
     """Draw a scene.
 
@@ -51,12 +52,13 @@ def render_scene(
         image_size: ``(height, width)`` px.
         max_people: Most people with keypoints; a crowd may come on top.
         height_range: Least and largest standing height, px.
+        protectors: Whether people wear coloured protectors on their joints.
     """
     rng = np.random.default_rng(seed)
     angle = rng.uniform(0, 2 * np.pi)
     canvas = Canvas(backdrop(rng, image_size), rng.uniform(0.2, 1) * np.array([np.cos(angle), np.sin(angle)]))
     distractors(rng, canvas)
-    actors = _cast(rng, image_size, max_people, height_range)
+    actors = _cast(rng, image_size, max_people, height_range, protectors)
     # Things stand before the first so many actors and behind the others.
     things = rng.integers(1, len(actors) + 1, pick(rng, {0: 0.55, 1: 0.3, 2: 0.15}))
     whole_areas = []
@@ -70,7 +72,11 @@ def render_scene(
 
 
 def _cast(
-    rng: np.random.Generator, image_size: tuple[int, int], max_people: int, height_range: tuple[float, float]
+    rng: np.random.Generator,
+    image_size: tuple[int, int],
+    max_people: int,
+    height_range: tuple[float, float],
+    protectors: bool,
 ) -> list[_Actor]:
     """Draw who is in the scene and where, the far before the near."""
     smallest, largest = height_range
@@ -78,23 +84,26 @@ def _cast(
     heights = np.sort(
         np.exp(np.log(smallest) + np.log(largest / smallest) * rng.beta(3.0, 1.4, min(number, max_people)))
     )
-    actors = _crowd(rng, image_size, 0.75 * smallest) if rng.random() < 0.1 else []
+    actors = _crowd(rng, image_size, 0.75 * smallest, protectors) if rng.random() < 0.1 else []
     if rng.random() < 0.15:
         for _ in range(rng.integers(1, 4)):
-            actors.append(_Actor(_someone(rng, image_size, min(40.0, smallest) * rng.uniform(0.4, 0.8), []), "tiny"))
+            height = min(40.0, smallest) * rng.uniform(0.4, 0.8)
+            actors.append(_Actor(_someone(rng, image_size, height, [], protectors), "tiny"))
     boxes: list[np.ndarray] = []
     for height in heights:
-        person = _someone(rng, image_size, float(height), boxes)
+        person = _someone(rng, image_size, float(height), boxes, protectors)
         boxes.append(person.box())
         actors.append(_Actor(person, "main"))
     return actors
 
 
-def _someone(rng: np.random.Generator, image_size: tuple[int, int], height: float, boxes: list[np.ndarray]) -> Person:
+def _someone(
+    rng: np.random.Generator, image_size: tuple[int, int], height: float, boxes: list[np.ndarray], protectors: bool
+) -> Person:
     """Draw a person and a place, mostly but not always beside those who have a place already."""
     proportions = Proportions.sample(rng)
     body = pose(rng, proportions)
-    person = Person(body, Appearance.sample(rng, seated=body.seated), height, np.zeros(2))
+    person = Person(body, Appearance.sample(rng, seated=body.seated, protectors=protectors), height, np.zeros(2))
     extent = person.box()
     places = [_place(rng, image_size, extent) for _ in range(4 if rng.random() < 0.7 else 1)]
     person.origin = min(places, key=lambda place: _overlap(extent + np.tile(place, 2), boxes))
@@ -123,7 +132,7 @@ def _overlap(box: np.ndarray, boxes: list[np.ndarray]) -> float:
     return worst
 
 
-def _crowd(rng: np.random.Generator, image_size: tuple[int, int], tallest: float) -> list[_Actor]:
+def _crowd(rng: np.random.Generator, image_size: tuple[int, int], tallest: float, protectors: bool) -> list[_Actor]:
     """Draw a packed group of small people."""
     height, width = image_size
     size = min(tallest, 0.4 * height) * rng.uniform(0.55, 1)
@@ -132,7 +141,7 @@ def _crowd(rng: np.random.Generator, image_size: tuple[int, int], tallest: float
     places = centre + rng.uniform(-1, 1, (members, 2)) * [0.16 * size * members, 0.3 * size]
     actors = []
     for place in sorted(places.tolist(), key=lambda xy: xy[1]):
-        person = _someone(rng, image_size, size * rng.uniform(0.85, 1.1), [])
+        person = _someone(rng, image_size, size * rng.uniform(0.85, 1.1), [], protectors)
         person.origin = np.array(place)
         actors.append(_Actor(person, "crowd"))
     return actors
@@ -169,7 +178,7 @@ def _annotate(
 
 def _expose(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
     """Take the photograph: focus, exposure, white balance and sensor noise; ``(H, W, 3)`` uint8."""
-    gain = rng.uniform(0.75, 1.2) * rng.uniform(0.93, 1.07, 3)
+    gain = rng.uniform(0.8, 1.15) * rng.uniform(0.97, 1.03, 3)
     levels = np.clip(np.arange(256)[:, None] * gain + rng.uniform(-12, 12), 0, 255)
     exposed = cv2.LUT(cv2.convertScaleAbs(pixels), levels.round().astype(np.uint8)[None])
     if rng.random() < 0.25:
