@@ -148,7 +148,9 @@ def people(facing, count=40):
         upright = body.view[1, 1] > 0.85
         if upright and facing * body.view[2, 2] > 0.7 and facing * body.chest[2, 2] > 0.7:
             found += 1
-            yield Person(body, Appearance.sample(rng, seated=body.seated), 100.0, np.array([80.0, 60.0]))
+            yield Person(
+                body, Appearance.sample(rng, seated=body.seated, protectors=True), 100.0, np.array([80.0, 60.0])
+            )
 
 
 @pytest.mark.parametrize("facing", [1, -1])

@@ -11,6 +11,7 @@ import numpy as np
 from gog_pose.data.synthetic.appearance import PROTECTORS, Appearance, shade
 from gog_pose.data.synthetic.body import SIDES, Body
 from gog_pose.data.synthetic.canvas import Canvas, capsule
+from gog_pose.data.synthetic.head import FACE, on_head, paint_head, paint_long_hair
 
 PARTS = (
     "torso", "head", "neck", "hair", "skirt",
@@ -18,11 +19,7 @@ PARTS = (
 )  # fmt: skip
 PART_BITS = 5  # the ids of a person: (index + 1) << PART_BITS, plus the index of the part
 
-_HEAD_HALF_AXES = np.array([0.37, 0.5, 0.43])  # shares of the head's length: x, y, z
-_FACELESS = 6.0  # px; a head shorter than this shows no features
 _PLAIN = 45.0  # px; who is shorter than this shows no folds
-# Where the features sit on the head, in its axes, as shares of the half axes.
-_FACE = {"nose": (0.0, 0.12, 1.06), "left_eye": (0.4, -0.08, 0.9), "left_ear": (1.0, 0.02, -0.08)}
 
 
 def part_id(person: int, part: str) -> int:
@@ -80,10 +77,15 @@ class Person:
         turned_away = self.body.head[2, 2] < 0
         # Long hair hangs behind the neck: in front of everything from behind, behind everything from the front.
         if self.looks.hairstyle == "long":
-            steps.append((0.06 if turned_away else -0.5, lambda: self._long_hair(canvas, index)))
+            steps.append((0.06 if turned_away else -0.5, lambda: paint_long_hair(self, canvas, part_id(index, "hair"))))
         steps.append((-0.02, lambda: self._neck(canvas, index)))
         steps.append((0.0, lambda: self._torso(canvas, index)))
-        steps.append((depth["skull"] + (0.05 if depth["skull"] > -0.1 else 0.0), lambda: self._head(canvas, index)))
+        steps.append(
+            (
+                depth["skull"] + (0.05 if depth["skull"] > -0.1 else 0.0),
+                lambda: paint_head(self, canvas, part_id(index, "head")),
+            )
+        )
         for _, side in SIDES:
             joints = [
                 depth[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "toe")
@@ -104,11 +106,11 @@ class Person:
     def keypoints(self) -> dict[str, Keypoint]:
         """Return the 17 COCO keypoints by name."""
         found = {}
-        for name, (x, y, z) in _FACE.items():
+        for name, (x, y, z) in FACE.items():
             for side in ("left", "right") if "left" in name else ("",):
                 own = name.replace("left", side)
                 place = np.array([-x if side == "right" else x, y, z])
-                xy, towards = self._on_head(place)
+                xy, towards = on_head(self, place)
                 hidden = towards < (-0.42 if "ear" in name else 0.12 if "eye" in name else -0.12)
                 if "ear" in name and self.looks.hairstyle == "long":
                     hidden = True
@@ -128,13 +130,6 @@ class Person:
                 behind = joint in ("shoulder", "hip") and sign * frame[2, 0] < -0.72
                 found[f"{side}_{joint}"] = Keypoint(self.at(f"{side}_{joint}"), parts, "behind" if behind else "seen")
         return found
-
-    def _on_head(self, place: np.ndarray) -> tuple[np.ndarray, float]:
-        """Return where a point of the head is, ``(2,)`` px, and how much it faces the viewer, about -1..1."""
-        half_axes = _HEAD_HALF_AXES * self.body.proportions.head
-        point = self.body.head @ (place * half_axes)
-        xy = self.origin + self.height * (self.body.points["skull"] + point)[:2]
-        return xy, float(point[2] / half_axes[2])
 
     def _radius(self, share: float) -> float:
         return share * self.body.proportions.girth * self.height
@@ -370,85 +365,3 @@ class Person:
         put((offside > 1.75) & (np.abs(t - np.float32(0.2)) < 0.014), 0.72 * looks.top.colour)
         put((offside > 1.9) & (t < 0.03), looks.collar)
         return shirt
-
-    def _long_hair(self, canvas: Canvas, index: int) -> None:
-        skull, neck = self.at("skull"), self.at("neck")
-        length = float(np.hypot(*(neck - skull)))
-        size = 0.42 * self.body.proportions.head * self.height
-        profile = np.array(
-            [[-0.8 * size, 0.4 * size], [0, 1.05 * size], [length, 1.0 * size], [1.5 * length, 0.75 * size]]
-        )
-        canvas.solid(skull, neck, profile, self._strands, part_id(index, "hair"))
-
-    def _strands(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        return np.asarray(self.looks.hair * (1 + np.float32(0.12) * np.sin(np.float32(14) * v))[..., None])
-
-    def _head(self, canvas: Canvas, index: int) -> None:
-        looks, length = self.looks, self.body.proportions.head * self.height
-        centre, half_axes = self.at("skull"), _HEAD_HALF_AXES * length
-        part = part_id(index, "head")
-        if looks.hairstyle in ("short", "long"):
-            shift = self.body.head @ np.array([0, -0.045, -0.05]) * length
-            canvas.ellipsoid(
-                centre + shift[:2], self.body.head, half_axes * 1.07, lambda p: np.asarray(looks.hair), part
-            )
-        canvas.ellipsoid(centre, self.body.head, half_axes, self._scalp, part)
-        if length > _FACELESS:
-            self._features(canvas, length, part)
-
-    def _scalp(self, sphere: np.ndarray) -> np.ndarray:
-        """Return skin or hair at points ``(3, n)`` of the unit sphere in the head's axes."""
-        _, y, z = sphere
-        if self.looks.hairstyle == "bald":
-            covered = np.zeros_like(z, dtype=bool)
-        elif self.looks.hairstyle == "cap":
-            covered = y < -0.28 - 0.1 * z
-        else:
-            # The hairline runs over the forehead, before the ears and down to the neck.
-            covered = (y < -0.58) | ((z < 0.12) & (y < 0.1)) | ((z < -0.2) & (y < 0.75))
-        crown = self.looks.accessory if self.looks.hairstyle == "cap" else self.looks.hair
-        skin = np.where((covered)[..., None], crown, self.looks.skin)
-        if self.looks.hairstyle == "cap":
-            nape = (z < -0.1) & (y < 0.5) & ~covered
-            skin = np.where(nape[..., None], self.looks.hair, skin)
-        return skin
-
-    def _features(self, canvas: Canvas, length: float, part: int) -> None:
-        """Paint ears, eyes, brows, nose and mouth where they face the viewer."""
-        looks, head = self.looks, self.body.head
-        half_axes = _HEAD_HALF_AXES * self.body.proportions.head
-
-        def patch(place: tuple[float, float, float], size: tuple[float, float], colour: np.ndarray) -> None:
-            """Paint an ellipse that lies on the head; sizes are shares of the head's length."""
-            nx, ny, nz = np.array(place) / half_axes
-            across = math.hypot(nx, nz)
-            right = np.array([nz, 0, -nx]) / across
-            down = np.array([-nx * ny, across**2, -ny * nz]) / (across * math.hypot(across, ny))
-            axes = np.stack([(head @ right)[:2] * size[0], (head @ down)[:2] * size[1]]) * length
-            canvas.ellipse(self._on_head(np.array(place))[0], axes, colour, part)
-
-        white, dark = np.full(3, 245, np.float32), np.full(3, 25, np.float32)
-        shadow, lips = looks.skin * np.float32(0.75), looks.skin * np.array([0.85, 0.5, 0.5], np.float32)
-        for sign in (1, -1):
-            ear = (sign * _FACE["left_ear"][0], *_FACE["left_ear"][1:])
-            if looks.hairstyle != "long" and self._on_head(np.array(ear))[1] > -0.42:
-                xy = self._on_head(np.array(ear))[0]
-                flat = 0.045 + 0.05 * abs(head[2, 0])
-                axes = np.stack([head[:2, 1] * 0.12, np.array([-head[1, 1], head[0, 1]]) * flat]) * length
-                canvas.ellipse(xy, axes, shadow, part)
-                canvas.ellipse(xy, 0.7 * axes, looks.skin, part)
-            eye = (sign * _FACE["left_eye"][0], *_FACE["left_eye"][1:])
-            if self._on_head(np.array(eye))[1] > 0.12:
-                patch(eye, (0.085, 0.055), white)
-                patch(eye, (0.045, 0.05), dark)
-                patch((eye[0], eye[1] - 0.2, eye[2]), (0.1, 0.02), looks.hair * np.float32(0.8))
-        if self._on_head(np.array(_FACE["nose"]))[1] > -0.12:
-            xy = self._on_head(np.array([0, 0.06, 1.03]))[0]
-            axes = np.stack([head[:2, 1] * 0.1, np.array([-head[1, 1], head[0, 1]]) * 0.055]) * length
-            canvas.ellipse(xy, axes, shadow, part)
-            xy = self._on_head(np.array(_FACE["nose"]))[0]
-            canvas.ellipse(xy, np.eye(2) * 0.05 * length, looks.skin * np.float32(0.88), part)
-        if self._on_head(np.array([0, 0.5, 0.85]))[1] > 0.1:
-            patch((0.0, 0.5, 0.85), (0.13, 0.035), lips)
-        if looks.hairstyle == "cap" and self._on_head(np.array([0, -0.4, 1.0]))[1] > -0.3:
-            patch((0.0, -0.36, 0.98), (0.34, 0.07), looks.accessory * np.float32(0.7))
