@@ -66,7 +66,8 @@ class CocoMap(pl.Callback):
         assert self._evaluator is not None
         metrics = self._evaluator.evaluate(self._gather())
         for name, value in metrics.items():
-            pl_module.log(f"val/{name}", value, prog_bar=name == "AP", rank_zero_only=False, sync_dist=False)
+            # Equal on all devices, so their mean changes nothing; every device must log it, for checkpointing.
+            pl_module.log(f"val/{name}", value, prog_bar=name == "AP", rank_zero_only=False, sync_dist=True)
         if trainer.is_global_zero:
             summary = "  ".join(f"{name} {value:.3f}" for name, value in metrics.items() if not name.startswith("AR5"))
             _log.info("epoch %d, step %d: %s", trainer.current_epoch, trainer.global_step, summary)
