@@ -25,7 +25,7 @@ class PosePictures(pl.Callback):
         min_score: People below this score are not drawn.
     """
 
-    def __init__(self, folder: str | Path, *, num_images: int = 12, min_score: float = 0.1) -> None:
+    def __init__(self, folder: str | Path, *, num_images: int = 12, min_score: float = 0.25) -> None:
         self._folder = Path(folder)
         self._num_images = num_images
         self._min_score = min_score

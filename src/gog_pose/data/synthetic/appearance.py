@@ -22,7 +22,7 @@ _HAIR = np.array(
 )
 
 
-_RIGHT_SHADE = np.float32(0.45)
+_RIGHT_SHADE = 0.45
 # What a protector is coloured, by the joint that it covers.
 PROTECTORS = {
     "shoulder": np.array([70, 215, 90], np.float32),
@@ -34,9 +34,9 @@ PROTECTORS = {
 }
 
 
-def shade(side: str) -> np.float32:
+def shade(side: str) -> float:
     """Return the factor on the colours of clothes on one side of the body."""
-    return _RIGHT_SHADE if side == "right" else np.float32(1)
+    return _RIGHT_SHADE if side == "right" else 1.0
 
 
 @dataclass(frozen=True)
