@@ -3,6 +3,8 @@
 import json
 import sys
 
+import pytest
+
 from gog_pose.cli import train
 from gog_pose.data.coco import CocoKeypoints
 from gog_pose.data.dataset import WholeImages
@@ -13,7 +15,7 @@ from gog_pose.evaluation import CocoKeypointEvaluator, oracle_detections
 from gog_pose.preprocessing import Preprocessing
 from gog_pose.skeleton import load_skeleton
 
-LONG_SIDE = 256
+LONG_SIDE = 192
 COPIES = 16  # an epoch is then sixteen steps, not one: most of a short epoch is Lightning's
 
 
@@ -41,7 +43,8 @@ def oracle_ap(root):
     return CocoKeypointEvaluator(annotations, skeleton).evaluate(detections)["AP"]
 
 
-def test_a_small_network_learns_two_scenes_by_heart(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("epochs", "share"), [(20, 0.8), pytest.param(40, 0.95, marks=pytest.mark.slow)])
+def test_a_small_network_learns_two_scenes_by_heart(tmp_path, monkeypatch, epochs, share):
     synthesize(
         tmp_path, num_train=2, num_val=1, seed=3, image_size=(96, 128), height_range=(60, 90), max_people=3, workers=0
     )
@@ -57,8 +60,10 @@ def test_a_small_network_learns_two_scenes_by_heart(tmp_path, monkeypatch):
         "data.train_limit=null",
         "data.val_limit=null",
         "data.batch_size=2",
-        "trainer.max_epochs=25",
-        "trainer.check_val_every_n_epoch=25",
+        "loss.offset_weight=200",
+        "optim.optimizer.lr=3.0e-3",
+        f"trainer.max_epochs={epochs}",
+        f"trainer.check_val_every_n_epoch={epochs}",
         "trainer.enable_progress_bar=false",
     ]
     monkeypatch.setattr(sys, "argv", ["gog-train", *overrides])
@@ -66,4 +71,4 @@ def test_a_small_network_learns_two_scenes_by_heart(tmp_path, monkeypatch):
     learned = json.loads((tmp_path / "run/results.json").read_text())["AP"]
     bound = oracle_ap(tmp_path)
     assert bound > 0.8
-    assert learned >= 0.95 * bound
+    assert learned >= share * bound
