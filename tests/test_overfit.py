@@ -60,8 +60,6 @@ def test_a_small_network_learns_two_scenes_by_heart(tmp_path, monkeypatch, epoch
         "data.train_limit=null",
         "data.val_limit=null",
         "data.batch_size=2",
-        "loss.offset_weight=200",
-        "optim.optimizer.lr=3.0e-3",
         f"trainer.max_epochs={epochs}",
         f"trainer.check_val_every_n_epoch={epochs}",
         "trainer.enable_progress_bar=false",
