@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 import torch.distributed as dist
 
 from gog_pose.data.datamodule import PoseDataModule
 from gog_pose.data.dataset import EvaluationSample
-from gog_pose.evaluation import CocoKeypointEvaluator
+from gog_pose.evaluation import CocoKeypointEvaluator, detect
 from gog_pose.module import PoseModule
 from gog_pose.records import PoseMaps
 
@@ -56,8 +55,7 @@ class CocoMap(pl.Callback):
         assert isinstance(pl_module, PoseModule)
         answers: list[PoseMaps] = outputs
         for sample, maps in zip(batch, answers, strict=True):
-            poses = pl_module.decoder(maps)[0].transformed(torch.linalg.inv(sample.matrix.cpu()).numpy())
-            self._detections[int(sample.image_id)] = poses.to_coco(int(sample.image_id))
+            self._detections[int(sample.image_id)] = detect(sample, maps, pl_module.decoder)
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Compute the metrics on every device from all poses, since every device's checkpointing needs them."""

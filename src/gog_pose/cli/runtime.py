@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.errors import HydraException
+from hydra.errors import HydraException, InstantiationException
 from hydra.utils import instantiate as hydra_instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -115,8 +115,6 @@ def _original_message(error: BaseException) -> str:
 
 def _composition_error(error: BaseException) -> BaseException | None:
     """Return the error if it is about the configuration itself, not about an object built from it."""
-    from hydra.errors import InstantiationException
-
     if isinstance(error, InstantiationException):
         return None
     # An unknown key is reported by OmegaConf below Hydra's more general words; show the cause too.

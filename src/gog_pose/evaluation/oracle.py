@@ -5,26 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-import torch
-
 from gog_pose.decoding import GogDecoder
+from gog_pose.evaluation.detections import PlacedImage, detect
 from gog_pose.records import PoseMaps, PoseTargets
 
 
-class EncodedImage(Protocol):
-    """What the oracle needs of an image: its targets and how it came to its size."""
+class EncodedImage(PlacedImage, Protocol):
+    """What the oracle needs of an image beside its place: its targets."""
 
     @property
     def targets(self) -> PoseTargets:
         """Targets of one image."""
-
-    @property
-    def matrix(self) -> torch.Tensor:
-        """``(3, 3)`` px of the original image -> px of the network input."""
-
-    @property
-    def image_id(self) -> int:
-        """COCO's id of the image."""
 
 
 def oracle_detections(samples: Iterable[EncodedImage], decoder: GogDecoder) -> dict[int, list[dict[str, Any]]]:
@@ -40,6 +31,5 @@ def oracle_detections(samples: Iterable[EncodedImage], decoder: GogDecoder) -> d
     detections = {}
     for sample in samples:
         maps = PoseMaps(sample.targets.heatmaps[None], sample.targets.offsets[None])
-        poses = decoder(maps)[0].transformed(torch.linalg.inv(sample.matrix).numpy())
-        detections[int(sample.image_id)] = poses.to_coco(int(sample.image_id))
+        detections[int(sample.image_id)] = detect(sample, maps, decoder)
     return detections
