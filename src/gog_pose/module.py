@@ -69,10 +69,10 @@ class PoseModule(pl.LightningModule):
         answers: list[PoseMaps] = [None] * len(batch)  # type: ignore[list-item]
         for places in group_by_shape([sample.image for sample in batch]):
             stacks = self(torch.stack([batch[place].image for place in places]))
-            fields = zip(*(batch[place].targets for place in places), strict=True)
-            self._log("val", self.loss(stacks, PoseTargets(*map(torch.stack, fields))), len(places))
+            targets = PoseTargets.stack([batch[place].targets for place in places])
+            self._log("val", self.loss(stacks, targets), len(places))
             for row, place in enumerate(places):
-                answers[place] = PoseMaps(*(maps[row : row + 1] for maps in stacks[-1]))
+                answers[place] = stacks[-1].images(slice(row, row + 1))
         return answers
 
     def configure_optimizers(self) -> OptimizerLRScheduler:

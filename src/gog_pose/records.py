@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,12 +21,23 @@ class PoseTargets(NamedTuple):
             the weight is 0.
         offset_weights: ``(L, h, w)`` 1 / person scale (1 / px) inside the support of a limb's start, 0 elsewhere.
         mask: ``(1, h, w)`` 1 = supervised, 0 = ignored.
+        refinements: ``(2, h, w)`` refinement offsets x and y, px of the input image, of the keypoints of all types; 0
+            where the weight is 0. None unless the encoder draws them.
+        refinement_weights: ``(1, h, w)`` 1 on the supports of refinement offsets, 0 elsewhere; None likewise.
     """
 
     heatmaps: torch.Tensor
     offsets: torch.Tensor
     offset_weights: torch.Tensor
     mask: torch.Tensor
+    refinements: torch.Tensor | None = None
+    refinement_weights: torch.Tensor | None = None
+
+    @classmethod
+    def stack(cls, images: Sequence[PoseTargets]) -> PoseTargets:
+        """Join the targets of images of one size to a batch."""
+        fields: list[Any] = [None if field[0] is None else torch.stack(field) for field in zip(*images, strict=True)]
+        return cls(*fields)
 
 
 class PoseMaps(NamedTuple):
@@ -34,10 +46,18 @@ class PoseMaps(NamedTuple):
     Attributes:
         heatmaps: ``(B, K, h, w)`` keypoint responses.
         offsets: ``(B, 2L, h, w)`` guiding offsets, px of the input image, interleaved ``x_0, y_0, x_1, ...``.
+        refinements: ``(B, 2, h, w)`` refinement offsets x and y, px of the input image: from a cell to the nearest
+            keypoint of any type. None where the network has no such head.
     """
 
     heatmaps: torch.Tensor
     offsets: torch.Tensor
+    refinements: torch.Tensor | None = None
+
+    def images(self, rows: slice) -> PoseMaps:
+        """Return the maps of some images of the batch."""
+        fields: list[Any] = [None if field is None else field[rows] for field in self]
+        return PoseMaps(*fields)
 
 
 @dataclass(frozen=True)

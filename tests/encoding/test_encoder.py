@@ -55,6 +55,11 @@ def encode_by_loops(encoder, keypoints, scales, size):
     return heatmaps, offsets, weights
 
 
+def drawn(targets):
+    """The fields of targets that are not None."""
+    return [field for field in targets if field is not None]
+
+
 def assert_equal_to_loops(encoder, keypoints, scales):
     targets = encoder(keypoints, scales, SIZE)
     heatmaps, offsets, weights = encode_by_loops(encoder, keypoints, scales, SIZE)
@@ -133,10 +138,9 @@ def test_order_of_people_does_not_matter():
     scales = random.uniform(5, 50, 6)
     encoder = PoseEncoder(CHAIN)
     order = random.permutation(6)
-    for one, other in zip(
-        encoder(keypoints, scales, SIZE), encoder(keypoints[order], scales[order], SIZE), strict=True
-    ):
-        assert torch.equal(one, other)
+    one, other = encoder(keypoints, scales, SIZE), encoder(keypoints[order], scales[order], SIZE)
+    for a, b in zip(drawn(one), drawn(other), strict=True):
+        assert torch.equal(a, b)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e9], ids=["nan", "inf", "minus inf", "far away"])
@@ -144,7 +148,7 @@ def test_impossible_coordinates_make_no_target(value):
     keypoints = np.full((1, 3, 3), 2.0)
     keypoints[0, :, 0] = value
     targets = PoseEncoder(CHAIN)(keypoints, np.array([10.0]), SIZE)
-    assert all(torch.isfinite(field).all() for field in targets)
+    assert all(torch.isfinite(field).all() for field in drawn(targets))
     assert not targets.heatmaps.any()
 
 
