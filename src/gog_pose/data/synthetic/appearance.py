@@ -2,7 +2,8 @@
 
 Dress follows rules that help a small network to learn in minutes what takes days on photographs: shirts are lighter
 than trousers; clothes are two-toned, darker on the right of the body (``shade``), so that left and right can be told
-from a sleeve or a shoe as well as from the face; and people wear protectors on their joints unless told not to.
+from a sleeve or a shoe as well as from the face; and people wear a skater's gear unless told not to: protectors on
+their joints, goggles, ear pads and sun cream on the nose.
 """
 
 from __future__ import annotations
@@ -23,15 +24,24 @@ _HAIR = np.array(
 
 
 _RIGHT_SHADE = 0.45
-# What a protector is coloured, by the joint that it covers.
-PROTECTORS = {
-    "shoulder": np.array([70, 215, 90], np.float32),
-    "elbow": np.array([255, 225, 40], np.float32),
-    "wrist": np.array([60, 90, 255], np.float32),
-    "hip": np.array([170, 70, 235], np.float32),
-    "knee": np.array([40, 215, 235], np.float32),
-    "ankle": np.array([250, 60, 160], np.float32),
+# What marks a keypoint is coloured, left and right. The two sides of a joint differ in hue: which side it is cannot be
+# told from where it is, whereas which joint it is can, so that a hue may come back on another joint.
+_GEAR = {
+    "nose": ((255, 255, 255),) * 2,
+    "eye": ((255, 140, 0), (0, 140, 255)),
+    "ear": ((255, 225, 0), (0, 200, 170)),
+    "shoulder": ((70, 215, 90), (235, 90, 40)),
+    "elbow": ((255, 225, 40), (125, 30, 195)),
+    "wrist": ((60, 90, 255), (250, 110, 150)),
+    "hip": ((170, 70, 235), (190, 190, 20)),
+    "knee": ((40, 215, 235), (205, 30, 30)),
+    "ankle": ((250, 60, 160), (20, 115, 50)),
 }
+
+
+def gear(part: str, side: str = "left") -> np.ndarray:
+    """Return the colour ``(3,)`` of what is worn on a keypoint."""
+    return np.array(_GEAR[part][side == "right"], np.float32)
 
 
 def shade(side: str) -> float:
@@ -101,7 +111,7 @@ class Appearance:
         shoe: Colour.
         sock: Colour.
         accessory: Colour of belt, cap and watch.
-        protectors: Whether the joints wear protectors in ``PROTECTORS``' colours, as skaters do.
+        protectors: Whether joints and face wear a skater's gear, each keypoint in a colour of its own.
     """
 
     skin: np.ndarray
@@ -118,6 +128,11 @@ class Appearance:
     sock: np.ndarray
     accessory: np.ndarray
     protectors: bool
+
+    @property
+    def ears_covered(self) -> bool:
+        """Whether hair hides the ears; ear pads are worn over it."""
+        return self.hairstyle == "long" and not self.protectors
 
     @staticmethod
     def sample(rng: np.random.Generator, *, seated: bool, protectors: bool) -> Appearance:

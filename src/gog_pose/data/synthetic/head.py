@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gog_pose.data.synthetic.appearance import gear
+from gog_pose.data.synthetic.body import SIDES
 from gog_pose.data.synthetic.canvas import Canvas
 
 if TYPE_CHECKING:
@@ -86,25 +88,35 @@ def _features(person: Person, canvas: Canvas, length: float, part: int) -> None:
 
     white, dark = np.full(3, 245, np.float32), np.full(3, 25, np.float32)
     shadow, lips = looks.skin * np.float32(0.75), looks.skin * np.array([0.85, 0.5, 0.5], np.float32)
-    for sign in (1, -1):
+    for sign, side in SIDES:
         ear = (sign * FACE["left_ear"][0], *FACE["left_ear"][1:])
-        if looks.hairstyle != "long" and on_head(person, np.array(ear))[1] > -0.42:
+        if not looks.ears_covered and on_head(person, np.array(ear))[1] > -0.42:
             xy = on_head(person, np.array(ear))[0]
             flat = 0.045 + 0.05 * abs(head[2, 0])
             axes = np.stack([head[:2, 1] * 0.12, np.array([-head[1, 1], head[0, 1]]) * flat]) * length
-            canvas.ellipse(xy, axes, shadow, part)
-            canvas.ellipse(xy, 0.7 * axes, looks.skin, part)
+            if looks.protectors:
+                canvas.ellipse(xy, 1.3 * axes, gear("ear", side), part)
+            else:
+                canvas.ellipse(xy, axes, shadow, part)
+                canvas.ellipse(xy, 0.7 * axes, looks.skin, part)
         eye = (sign * FACE["left_eye"][0], *FACE["left_eye"][1:])
         if on_head(person, np.array(eye))[1] > 0.12:
-            patch(eye, (0.085, 0.055), white)
-            patch(eye, (0.045, 0.05), dark)
+            if looks.protectors:
+                patch(eye, (0.13, 0.11), gear("eye", side))
+                patch(eye, (0.04, 0.04), dark)
+            else:
+                patch(eye, (0.085, 0.055), white)
+                patch(eye, (0.045, 0.05), dark)
             patch((eye[0], eye[1] - 0.2, eye[2]), (0.1, 0.02), looks.hair * np.float32(0.8))
     if on_head(person, np.array(FACE["nose"]))[1] > -0.12:
         xy = on_head(person, np.array([0, 0.06, 1.03]))[0]
         axes = np.stack([head[:2, 1] * 0.1, np.array([-head[1, 1], head[0, 1]]) * 0.055]) * length
         canvas.ellipse(xy, axes, shadow, part)
         xy = on_head(person, np.array(FACE["nose"]))[0]
-        canvas.ellipse(xy, np.eye(2) * 0.05 * length, looks.skin * np.float32(0.88), part)
+        if looks.protectors:
+            canvas.ellipse(xy, np.eye(2) * 0.085 * length, gear("nose"), part)
+        else:
+            canvas.ellipse(xy, np.eye(2) * 0.05 * length, looks.skin * np.float32(0.88), part)
     if on_head(person, np.array([0, 0.5, 0.85]))[1] > 0.1:
         patch((0.0, 0.5, 0.85), (0.13, 0.035), lips)
     if looks.hairstyle == "cap" and on_head(person, np.array([0, -0.4, 1.0]))[1] > -0.3:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gog_pose.data.synthetic.appearance import PROTECTORS, Appearance, shade
+from gog_pose.data.synthetic.appearance import Appearance, gear, shade
 from gog_pose.data.synthetic.body import SIDES, Body
 from gog_pose.data.synthetic.canvas import Canvas, capsule
 from gog_pose.data.synthetic.head import FACE, on_head, paint_head, paint_long_hair
@@ -112,7 +112,7 @@ class Person:
                 place = np.array([-x if side == "right" else x, y, z])
                 xy, towards = on_head(self, place)
                 hidden = towards < (-0.42 if "ear" in name else 0.12 if "eye" in name else -0.12)
-                if "ear" in name and self.looks.hairstyle == "long":
+                if "ear" in name and self.looks.ears_covered:
                     hidden = True
                 found[own] = Keypoint(xy, ("head",), "absent" if hidden else "seen")
         for sign, side in SIDES:
@@ -173,8 +173,8 @@ class Person:
         if self.looks.protectors:
             half, wide = 0.026 * self.height, 1.35 * self._radius(radius)
             profile = np.array([[-half, 0.8 * wide], [0, wide], [half, 0.9 * wide]])
-            colour = shade(side) * PROTECTORS[joint]
-            canvas.solid(self.at(f"{side}_{joint}"), self.at(f"{side}_{towards}"), profile, colour, part)
+            ends = self.at(f"{side}_{joint}"), self.at(f"{side}_{towards}")
+            canvas.solid(*ends, profile, gear(joint, side), part)
 
     def _upper_arm(self, canvas: Canvas, index: int, side: str) -> None:
         part, looks = part_id(index, f"{side}_arm"), self.looks
@@ -329,8 +329,8 @@ class Person:
                 return np.asarray(painted)
             at_hip = np.abs(u / np.float32(length) - 1) < np.float32(0.085)
             at_side = np.abs(np.abs(angle) - np.float32(np.pi / 2)) < np.float32(np.pi / 2 - 0.3)
-            side = np.where(angle[..., None] > 0, shade("left"), shade("right"))
-            return np.where((at_hip & at_side)[..., None], side * PROTECTORS["hip"], painted)
+            pads = np.where(angle[..., None] > 0, gear("hip", "left"), gear("hip", "right"))
+            return np.where((at_hip & at_side)[..., None], pads, painted)
 
         folds = [(1.06 * length, 0.012 * self.height, 0.12)]
         canvas.solid(a, b, profile, texture, part_id(index, "torso"), creases=folds)

@@ -15,7 +15,7 @@ from gog_pose.data.synthetic.chance import pick
 from gog_pose.data.synthetic.labels import Annotation, crowd_annotation, person_annotation, person_mask
 from gog_pose.data.synthetic.person import Person
 
-_PEOPLE = {1: 0.22, 2: 0.22, 3: 0.18, 4: 0.14, 5: 0.1, 6: 0.06, 7: 0.04, 8: 0.04}  # number -> probability
+_PEOPLE = {1: 0.26, 2: 0.26, 3: 0.18, 4: 0.12, 5: 0.08, 6: 0.05, 7: 0.03, 8: 0.02}  # number -> probability
 _HARDLY_SEEN = 0.15  # who shows less of the body than this share gets no keypoints
 _SMALLEST_AREA = 8  # px; who shows less is not annotated at all
 
@@ -82,7 +82,7 @@ def _cast(
     smallest, largest = height_range
     number = pick(rng, _PEOPLE)
     heights = np.sort(
-        np.exp(np.log(smallest) + np.log(largest / smallest) * rng.beta(3.0, 1.4, min(number, max_people)))
+        np.exp(np.log(smallest) + np.log(largest / smallest) * rng.beta(4.0, 1.2, min(number, max_people)))
     )
     actors = _crowd(rng, image_size, 0.75 * smallest, protectors) if rng.random() < 0.1 else []
     if rng.random() < 0.15:
