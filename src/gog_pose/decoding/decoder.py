@@ -81,7 +81,7 @@ class GogDecoder:
         Raises:
             InputError: The maps do not fit the skeleton.
         """
-        self._check(maps)
+        check_maps(maps, self.skeleton)
         limbs = self.skeleton.limbs
         with torch.no_grad():
             peaks = find_peaks(
@@ -119,13 +119,18 @@ class GogDecoder:
         """Return all but the skeleton as plain values: ``GogDecoder(skeleton, **decoder.options())`` is equal."""
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "skeleton"}
 
-    def _check(self, maps: PoseMaps) -> None:
-        """Raise unless the maps have the channels of the skeleton and one size."""
-        heatmaps, offsets = tuple(maps.heatmaps.shape), tuple(maps.offsets.shape)
-        channels = self.skeleton.num_keypoints, 2 * self.skeleton.num_limbs
-        fits = len(heatmaps) == len(offsets) == 4 and (heatmaps[1], offsets[1]) == channels
-        if not fits or heatmaps[0] != offsets[0] or heatmaps[2:] != offsets[2:]:
-            raise InputError(
-                f"decoder: maps of shape {heatmaps} and {offsets} do not fit skeleton {self.skeleton.name};"
-                f" give (B, {channels[0]}, h, w) heatmaps and (B, {channels[1]}, h, w) offsets"
-            )
+
+def check_maps(maps: PoseMaps, skeleton: Skeleton) -> None:
+    """Check that maps have the channels of a skeleton and one size.
+
+    Raises:
+        InputError: They do not.
+    """
+    heatmaps, offsets = tuple(maps.heatmaps.shape), tuple(maps.offsets.shape)
+    channels = skeleton.num_keypoints, 2 * skeleton.num_limbs
+    fits = len(heatmaps) == len(offsets) == 4 and (heatmaps[1], offsets[1]) == channels
+    if not fits or heatmaps[0] != offsets[0] or heatmaps[2:] != offsets[2:]:
+        raise InputError(
+            f"decoder: maps of shape {heatmaps} and {offsets} do not fit skeleton {skeleton.name};"
+            f" give (B, {channels[0]}, h, w) heatmaps and (B, {channels[1]}, h, w) offsets"
+        )
