@@ -22,11 +22,13 @@ class People(NamedTuple):
         boxes: ``(A, 4)`` float32 x, y, width, height, px of the original image.
         keypoints: ``(A, K, 3)`` float32 x, y (px, original image) and visibility 0/1/2.
         is_crowd: ``(A,)`` True for regions that hold a crowd instead of one person.
+        areas: ``(A,)`` float32 area of the outline, px^2 of the original image; of the box where the file has none.
     """
 
     boxes: np.ndarray
     keypoints: np.ndarray
     is_crowd: np.ndarray
+    areas: np.ndarray
 
     @property
     def is_labelled(self) -> np.ndarray:
@@ -39,7 +41,7 @@ class CocoKeypoints:
 
     Args:
         annotations: The JSON file.
-        image_root: Folder of its images.
+        image_root: Folder of its images; None where no pixel will be looked at.
         num_keypoints: Keypoints a person, as the skeleton has them.
 
     Raises:
@@ -47,18 +49,19 @@ class CocoKeypoints:
             annotation refers to an image that is not listed, or an image file is absent.
     """
 
-    def __init__(self, annotations: str | Path, image_root: str | Path, num_keypoints: int) -> None:
+    def __init__(self, annotations: str | Path, image_root: str | Path | None, num_keypoints: int) -> None:
         self.path = Path(annotations)
-        self.image_root = Path(image_root)
+        self.image_root = None if image_root is None else Path(image_root)
         content = load_coco_json(self.path)
-        if not self.image_root.is_dir():
+        if self.image_root is not None and not self.image_root.is_dir():
             raise InputError(f"{self.image_root}: no such folder of images; check data.root")
 
         images = sorted(content["images"], key=lambda image: image["id"])
         self.image_ids = np.array([image["id"] for image in images], dtype=np.int64)
         self.file_names = np.array([image["file_name"] for image in images], dtype=np.str_)
         self.sizes = np.array([(image["height"], image["width"]) for image in images], dtype=np.int64).reshape(-1, 2)
-        self._check_files_exist()
+        if self.image_root is not None:
+            self._check_files_exist(self.image_root)
 
         index = {image_id: place for place, image_id in enumerate(self.image_ids.tolist())}
         people = sorted(
@@ -71,6 +74,9 @@ class CocoKeypoints:
         self._keypoints = np.array(
             [_keypoints(person, num_keypoints, self.path) for person in people], dtype=np.float32
         ).reshape(-1, num_keypoints, 3)
+        self._areas = np.array(
+            [person.get("area", person["bbox"][2] * person["bbox"][3]) for person in people], dtype=np.float32
+        )
         # Only regions that hide people from supervision need their outline: few, and kept as COCO stores them.
         self._segmentations: dict[int, Any] = {
             place: person["segmentation"]
@@ -86,13 +92,16 @@ class CocoKeypoints:
 
         Raises:
             InputError: Its name leads out of the image root.
+            ValueError: There is no image root.
         """
+        if self.image_root is None:
+            raise ValueError(f"{self.path} was read without a folder of images")
         return resolve_inside(self.image_root, str(self.file_names[index]))
 
     def people(self, index: int) -> People:
         """Return the person annotations of an image."""
         own = slice(self._first[index], self._first[index + 1])
-        return People(self._boxes[own], self._keypoints[own], self._is_crowd[own])
+        return People(self._boxes[own], self._keypoints[own], self._is_crowd[own], self._areas[own])
 
     def ignore_mask(self, index: int) -> np.ndarray:
         """Return ``(H, W)`` bool, True where people are that nobody labelled: px of the original image.
@@ -130,11 +139,11 @@ class CocoKeypoints:
             )
         return int(persons[0])
 
-    def _check_files_exist(self) -> None:
+    def _check_files_exist(self, image_root: Path) -> None:
         for name in self.file_names.tolist():
-            if not resolve_inside(self.image_root, name).is_file():
+            if not resolve_inside(image_root, name).is_file():
                 raise InputError(
-                    f"{self.path}: images: {name!r} is not in {self.image_root}; add the file or remove its entry"
+                    f"{self.path}: images: {name!r} is not in {image_root}; add the file or remove its entry"
                 )
 
 
@@ -148,7 +157,7 @@ def load_coco_json(path: str | Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such annotation file; check data.root") from None
+        raise InputError(f"{path}: no such annotation file; check the path") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: not a readable JSON file ({error}); restore it from its source") from None
     for field in ("images", "annotations", "categories"):

@@ -1,17 +1,144 @@
-"""The upper bound: what encoder and decoder reach when the network is flawless (Sec. 3)."""
+"""The upper bound: what encoder and decoder reach when the network is flawless, or flawed on purpose (Sec. 3)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
+from gog_pose import geometry
+from gog_pose.data.augmentation import Warp, warp_keypoints
+from gog_pose.data.coco import CocoKeypoints
 from gog_pose.decoding import GogDecoder
+from gog_pose.encoding import PoseEncoder
+from gog_pose.errors import InputError
 from gog_pose.evaluation.detections import PlacedImage, detect
-from gog_pose.records import PoseMaps, PoseTargets
+from gog_pose.evaluation.diagnosis import ImageDiagnosis, diagnose
+from gog_pose.evaluation.noise import MapNoise
+from gog_pose.records import PoseMaps, Poses, PoseTargets
+
+# Two responses of one type nearer than this melt into one peak: between them a cell must be able to show the dip.
+_CROWDED_CELLS = 2
+
+
+class AnnotatedImage(NamedTuple):
+    """What annotations say about one image; nothing of its pixels.
+
+    Attributes:
+        image_id: COCO's id.
+        file_name: As the annotations name it.
+        image_hw: Height and width, px.
+        keypoints: ``(P, K, 3)`` float32 of the people with keypoints: x, y (px, original image), visibility.
+        boxes: ``(P, 4)`` float32 x, y, width, height, px.
+        areas: ``(P,)`` float32 px^2.
+    """
+
+    image_id: int
+    file_name: str
+    image_hw: tuple[int, int]
+    keypoints: np.ndarray
+    boxes: np.ndarray
+    areas: np.ndarray
+
+
+class OracleAnswer(NamedTuple):
+    """What came out of one image.
+
+    Attributes:
+        poses: The detections, px of the original image.
+        diagnosis: What became of each person.
+    """
+
+    poses: Poses
+    diagnosis: ImageDiagnosis
+
+
+def images_with_labelled_people(images: CocoKeypoints, limit: int | None = None) -> list[AnnotatedImage]:
+    """Return the first ``limit`` (or all) images with people that have keypoints, and those people."""
+    found = []
+    for index in images.with_labelled_people()[:limit]:
+        people = images.people(index)
+        labelled = people.is_labelled
+        height, width = images.sizes[index].tolist()
+        found.append(
+            AnnotatedImage(
+                int(images.image_ids[index]),
+                str(images.file_names[index]),
+                (height, width),
+                people.keypoints[labelled],
+                people.boxes[labelled],
+                people.areas[labelled],
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """Draws the maps of an image from its annotations, spoils them if asked to, and decodes them.
+
+    Attributes:
+        encoder: Draws the maps.
+        decoder: Reads them.
+        noise: Spoils them in between.
+        seed: What the noise follows from; each image has noise of its own, whatever else is looked at.
+        long_side: Length of the long side of the network input, px, as in evaluation.
+        multiple: Both sides of the input are padded to multiples of this, px.
+
+    Raises:
+        InputError: A number makes no sense, or encoder and decoder differ in stride.
+    """
+
+    encoder: PoseEncoder
+    decoder: GogDecoder
+    noise: MapNoise = field(default_factory=MapNoise)
+    seed: int = 0
+    long_side: int = 640
+    multiple: int = 128
+
+    def __post_init__(self) -> None:
+        """Check the numbers."""
+        stride = self.encoder.stride
+        if self.long_side < 1:
+            raise InputError(f"long_side: must be 1 px or more, got {self.long_side}")
+        if self.multiple < 1 or self.multiple % stride:
+            raise InputError(f"multiple: {self.multiple} must be a multiple of the stride {stride}")
+        if self.decoder.stride != stride:
+            raise InputError(f"decoder.stride: {self.decoder.stride} is not the encoder's, {stride}; make them equal")
+        if self.seed < 0:
+            raise InputError(f"seed: must be 0 or more, got {self.seed}")
+
+    def __call__(self, image: AnnotatedImage) -> OracleAnswer:
+        """Return the detections of one image and what became of its people."""
+        skeleton = self.encoder.skeleton
+        random = np.random.default_rng((self.seed, abs(image.image_id)))
+        matrix, _, size = geometry.letterbox(image.image_hw, self.long_side, self.multiple)
+        enlargement = geometry.area_scale(matrix)
+        keypoints = warp_keypoints(image.keypoints, Warp(matrix, flipped=False), size, skeleton)
+        scales = (np.sqrt(image.boxes[:, 2] * image.boxes[:, 3]) * enlargement).astype(np.float32)
+
+        difficulties = self.noise.difficulties(scales, random)
+        drawn = self.noise.displaced(keypoints, scales, difficulties, skeleton, random)
+        maps = as_answered(self.encoder(drawn, scales, size))
+        if self.noise != MapNoise():
+            maps = self.noise.disturbed(
+                maps, drawn, difficulties, skeleton, self.encoder.stride, self.encoder.sigma, random
+            )
+        poses = self.decoder(maps)[0].transformed(np.linalg.inv(matrix))
+        crowding = _CROWDED_CELLS * self.encoder.stride / enlargement
+        return OracleAnswer(poses, diagnose(image.keypoints, image.areas, poses, skeleton, crowding=crowding))
+
+
+def as_answered(targets: PoseTargets) -> PoseMaps:
+    """Return the targets of one image as if a network had answered them: maps with a batch dimension of 1."""
+    refinements = None if targets.refinements is None else targets.refinements[None]
+    return PoseMaps(targets.heatmaps[None], targets.offsets[None], refinements)
 
 
 class EncodedImage(PlacedImage, Protocol):
-    """What the oracle needs of an image beside its place: its targets."""
+    """What ``oracle_detections`` needs of an image beside its place: its targets."""
 
     @property
     def targets(self) -> PoseTargets:
@@ -19,7 +146,7 @@ class EncodedImage(PlacedImage, Protocol):
 
 
 def oracle_detections(samples: Iterable[EncodedImage], decoder: GogDecoder) -> dict[int, list[dict[str, Any]]]:
-    """Decode the targets of images as if a network had answered them.
+    """Decode the targets of a data set's samples as if a network had answered them.
 
     Args:
         samples: Images with targets.
@@ -28,8 +155,4 @@ def oracle_detections(samples: Iterable[EncodedImage], decoder: GogDecoder) -> d
     Returns:
         For each image id the people found, as ``CocoKeypointEvaluator.evaluate`` takes them.
     """
-    detections = {}
-    for sample in samples:
-        maps = PoseMaps(sample.targets.heatmaps[None], sample.targets.offsets[None])
-        detections[int(sample.image_id)] = detect(sample, maps, decoder)
-    return detections
+    return {int(sample.image_id): detect(sample, as_answered(sample.targets), decoder) for sample in samples}

@@ -1,0 +1,9 @@
+"""Speed measurements, one module each; ``gog-benchmark what=<module>`` runs one.
+
+A benchmark is an object with ``run() -> record`` and ``tables(record)``; ``conf/what/<module>.yaml`` builds it. All its
+comparisons are made in one run, repetition by repetition in turn, so that their ratios hold on a busy machine too.
+"""
+
+from gog_pose.benchmarks.codec import CodecBenchmark
+
+__all__ = ["CodecBenchmark"]

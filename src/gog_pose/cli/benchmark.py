@@ -1,0 +1,52 @@
+"""``gog-benchmark``: how long things take, as tables and as JSON; ``conf/what`` has one file a benchmark."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+from rich.console import Console
+
+from gog_pose.cli.results import results_path, versions, write_results
+from gog_pose.cli.runtime import command, instantiate, resolved
+
+
+@command("benchmark")
+def main(config: DictConfig) -> None:
+    """Run the benchmark that is asked for."""
+    results = results_path(config.results)
+    benchmark = instantiate(config.benchmark)
+    record: dict[str, Any] = benchmark.run()
+    choices = HydraConfig.get().runtime.choices
+    left_out = ("benchmark", "paths", "results")
+    settings = {name: value for name, value in resolved(config).items() if name not in left_out}
+    groups = {group: choices[group] for group in ("skeleton", "encoding", "decoder", "noise")}
+    record = {
+        "what": choices["what"],
+        **record,
+        "settings": {**settings, "choices": groups},
+        "versions": versions(),
+        "machine": processor(),
+    }
+    write_results(results, record)
+    console = Console()
+    for table in benchmark.tables(record):
+        console.print(table)
+    print(f"{choices['what']} -> {results}")
+
+
+def processor() -> str:
+    """Return the name of the CPU, as far as the system tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""The file that a measuring command writes: what it prints, as JSON."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import math
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gog_pose.errors import InputError
+
+
+def results_path(results: str) -> Path:
+    """Return the file to write, its folder made; called first, so that no measurement is lost to a bad path.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    path = Path(results)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"results: {path.parent} cannot be made ({error.strerror}); give another file") from None
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise InputError(f"results: {path} cannot be written; give another file")
+    return path
+
+
+def write_results(path: Path, record: Any) -> None:
+    """Write a record as JSON; numbers that JSON has no word for become null."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(_plain(record), indent=2) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a measurement depends on."""
+    packages = ("gog-pose", "torch", "numpy", "pycocotools", "opencv-python-headless")
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}}
+
+
+def _plain(value: Any) -> Any:
+    """Round to six digits after the point, replace what is not finite by None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value
