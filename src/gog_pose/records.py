@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -10,6 +11,30 @@ import numpy as np
 import torch
 
 from gog_pose.geometry import apply_affine
+
+
+class LabelledPeople(NamedTuple):
+    """What targets are drawn from: the people of a batch of images of one size.
+
+    Attributes:
+        keypoints: ``(P, K, 3)`` float32 x, y (px of the input image) and COCO visibility, of the people of all images.
+        scales: ``(P,)`` float32 root of each person's box area, px of the input image.
+        image: ``(P,)`` int64 place in the batch of the image that each person is in.
+        mask: ``(B, 1, h, w)`` float32, 1 = supervised, 0 = ignored; sets the size of the maps.
+    """
+
+    keypoints: torch.Tensor
+    scales: torch.Tensor
+    image: torch.Tensor
+    mask: torch.Tensor
+
+    @classmethod
+    def join(cls, batches: Sequence[LabelledPeople]) -> LabelledPeople:
+        """Join batches of images of one size to one."""
+        starts = itertools.accumulate((len(batch.mask) for batch in batches), initial=0)
+        image = [batch.image + start for batch, start in zip(batches, starts, strict=False)]
+        keypoints, scales, _, mask = (torch.cat(field) for field in zip(*batches, strict=True))
+        return cls(keypoints, scales, torch.cat(image), mask)
 
 
 class PoseTargets(NamedTuple):
@@ -38,6 +63,11 @@ class PoseTargets(NamedTuple):
         """Join the targets of images of one size to a batch."""
         fields: list[Any] = [None if field[0] is None else torch.stack(field) for field in zip(*images, strict=True)]
         return cls(*fields)
+
+    def image(self, place: int) -> PoseTargets:
+        """Return the targets of one image of a batch."""
+        fields: list[Any] = [None if field is None else field[place] for field in self]
+        return PoseTargets(*fields)
 
 
 class PoseMaps(NamedTuple):

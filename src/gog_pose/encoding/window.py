@@ -6,44 +6,48 @@ from typing import NamedTuple
 
 import torch
 
+from gog_pose.geometry import cells_to_image, image_to_cells
 
-class Window(NamedTuple):
-    """N windows of S x S cells on maps of ``height`` x ``width``.
+
+class Windows(NamedTuple):
+    """N windows of S x S cells on ``(C, h, w)`` maps that have a spare channel after the last one.
+
+    What falls off the map goes to the spare channel, so that nobody has to cut windows at its border.
 
     Attributes:
-        rows: ``(N, S)`` int64 row of each window line; may lie outside the map.
-        columns: ``(N, S)`` int64 column, likewise.
-        height: Rows of the map.
-        width: Columns of the map.
+        places: ``(N, S, S)`` int64 place of each cell in the flattened maps; ``C h w`` for cells off the map.
+        lines: ``(N, 2, S)`` float32 where the window's columns and rows stand, px of the input image.
     """
 
-    rows: torch.Tensor
-    columns: torch.Tensor
-    height: int
-    width: int
-
-    @property
-    def inside(self) -> torch.Tensor:
-        """``(N, S, S)`` True where a cell of the window lies on the map."""
-        rows = (self.rows >= 0) & (self.rows < self.height)
-        columns = (self.columns >= 0) & (self.columns < self.width)
-        return rows[:, :, None] & columns[:, None, :]
-
-    def flat_index(self, channels: torch.Tensor) -> torch.Tensor:
-        """``(N, S, S)`` place of each cell in flattened ``(C, h, w)`` maps; meaningful only where ``inside``."""
-        rows = channels[:, None] * self.height + self.rows
-        return rows[:, :, None] * self.width + self.columns[:, None, :]
+    places: torch.Tensor
+    lines: torch.Tensor
 
 
-def window_around(cells: torch.Tensor, radius: int, height: int, width: int) -> Window:
+def nearest_cells(xy: torch.Tensor, stride: int) -> torch.Tensor:
+    """Return the ``(N, 2)`` cells nearest to ``(N, 2)`` points in px of the input image; half-way, the later one."""
+    return torch.floor(image_to_cells(xy, stride) + 0.5)
+
+
+def windows_around(
+    xy: torch.Tensor, channels: torch.Tensor, radius: int, *, size: tuple[int, int, int], stride: int
+) -> Windows:
     """Lay a window of ``2 radius + 1`` cells a side around the cell nearest to each point.
 
     Args:
-        cells: ``(N, 2)`` x and y, cells.
+        xy: ``(N, 2)`` points, px of the input image; they may lie outside of it.
+        channels: ``(N,)`` int64, the map of each.
         radius: Cells on each side of the nearest one.
-        height: Rows of the map.
-        width: Columns of the map.
+        size: ``(C, h, w)`` of the maps, without the spare channel.
+        stride: Input px a cell.
     """
-    nearest = torch.floor(cells + 0.5).long()
-    steps = torch.arange(-radius, radius + 1, device=cells.device)
-    return Window(nearest[:, 1:] + steps, nearest[:, :1] + steps, height, width)
+    num_channels, height, width = size
+    spare = num_channels * height * width
+    steps = torch.arange(-radius, radius + 1, device=xy.device)
+    cells = nearest_cells(xy, stride).long()[:, :, None] + steps  # (N, 2, S)
+    columns, rows = cells.unbind(dim=1)
+    row_starts = (channels[:, None] * height + rows) * width
+    # Lines off the map start at the spare channel, so that all of their cells lie there or beyond.
+    columns = columns.masked_fill((columns < 0) | (columns >= width), spare)
+    row_starts.masked_fill_((rows < 0) | (rows >= height), spare)
+    places = (row_starts[:, :, None] + columns[:, None, :]).clamp_(max=spare)
+    return Windows(places, cells_to_image(cells.float(), stride))
