@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gog_pose.losses import PoseLoss, focal_l2, scale_normalised_l1
+from gog_pose.errors import InputError
+from gog_pose.losses import PoseLoss, focal_l2, weighted_l1
 from gog_pose.records import PoseMaps, PoseTargets
 
 
@@ -43,19 +44,46 @@ def test_focal_l2_by_hand():
     assert focal_l2(predicted, target, mask, gamma=1, tau=0.01).item() == pytest.approx(expected - 0.5 * 0.4**3)
 
 
-def test_scale_normalised_l1_by_hand():
+def test_offsets_count_in_scales_of_their_person():
     """Errors of 5 and 10 px on a person of 50 px: 0.1 and 0.2 scales, mean 0.15; elsewhere nothing counts."""
     target = torch.zeros(1, 2, 1, 3)
     predicted = torch.tensor([5.0, 99, 99, -10, 99, 99]).view(1, 2, 1, 3)
     weights = torch.tensor([1 / 50, 0, 1 / 50]).view(1, 1, 1, 3)
     mask = torch.tensor([1.0, 1, 0]).view(1, 1, 1, 3)
-    assert scale_normalised_l1(predicted, target, weights, mask).item() == pytest.approx(0.15)
+    assert weighted_l1(predicted, target, weights, mask).item() == pytest.approx(0.15)
 
 
 def test_an_image_without_limbs_has_no_offset_loss():
     zeros = torch.zeros(1, 2, 2, 2)
-    loss = scale_normalised_l1(zeros + 7, zeros, torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2))
+    loss = weighted_l1(zeros + 7, zeros, torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2))
     assert loss.tolist() == [0.0]
+
+
+def test_refinements_count_in_px_and_by_their_weight():
+    """Errors of 3 and 5 px in the only supported cell: a mean of 4 px."""
+    stacks, targets = batch(1)
+    supported = torch.zeros(1, 1, 3, 5)
+    supported[..., 1, 1] = 1
+    targets = targets._replace(
+        refinements=torch.zeros(1, 2, 3, 5), refinement_weights=supported, mask=torch.ones_like(targets.mask)
+    )
+    predicted = torch.full((1, 2, 3, 5), 99.0)
+    predicted[..., 1, 1] = torch.tensor([3.0, -5.0])
+    terms = PoseLoss(refinement_weight=7)([maps._replace(refinements=predicted) for maps in stacks], targets)
+    assert terms.refinement.tolist() == [4, 4]
+    without = PoseLoss()(stacks, targets._replace(refinements=None, refinement_weights=None))
+    assert without.refinement is None
+    assert (terms.total - without.total).item() == pytest.approx(7 * 4, rel=1e-4)
+
+
+def test_a_head_without_targets_and_targets_without_a_head_are_refused():
+    stacks, targets = batch(1)
+    answers = [maps._replace(refinements=maps.offsets) for maps in stacks]
+    with pytest.raises(InputError, match="both be on or both be off"):
+        PoseLoss()(answers, targets)
+    drawn = targets._replace(refinements=targets.offsets, refinement_weights=targets.mask)
+    with pytest.raises(InputError, match="both be on or both be off"):
+        PoseLoss()(stacks, drawn)
 
 
 def test_perfect_maps_have_no_loss():
@@ -120,6 +148,6 @@ def test_agrees_with_the_recorded_losses(golden):
     assert l2 == pytest.approx(expected["l2_loss"], rel=1e-5)
 
     count = 2 * ((weights * mask) > 0).sum(dim=(1, 2, 3))
-    sums = [scale_normalised_l1(maps.offsets, offsets, weights, mask) * count for maps in stacks]
+    sums = [weighted_l1(maps.offsets, offsets, weights, mask) * count for maps in stacks]
     theirs = sum(0.5 * image_sums.sum() / (1 + count.sum()) / 2 for image_sums in sums)
     assert theirs.item() == pytest.approx(expected["offset_instance_l1_loss_sqrt0"], rel=1e-4)

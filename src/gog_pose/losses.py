@@ -1,4 +1,4 @@
-"""The training objective: focal L2 on heatmaps, scale-normalised L1 on guiding offsets, over all stacks (Sec. 2.5).
+"""The training objective: focal L2 on heatmaps, L1 on guiding and refinement offsets, over all stacks (Sec. 2.5).
 
 Every term is a sum or mean over one image first, then a mean over images: its value does not depend on the batch size
 or on how a batch is spread over devices. All of it is computed in float32, since a sum over a heatmap overflows half
@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from gog_pose.errors import InputError
 from gog_pose.records import PoseMaps, PoseTargets
 
 
@@ -39,15 +40,18 @@ def focal_l2(
     return loss.sum(dim=(1, 2, 3))
 
 
-def scale_normalised_l1(
+def weighted_l1(
     predicted: torch.Tensor, target: torch.Tensor, weights: torch.Tensor, mask: torch.Tensor
 ) -> torch.Tensor:
-    """L1 loss of guiding offsets, in units of the person's scale, on the supports of limbs (Sec. 2.5).
+    """L1 loss of offsets on their supports (Sec. 2.5).
+
+    Guiding offsets weigh 1 / scale of their person, which gives errors in units of that scale; refinement offsets
+    weigh 1, which gives errors in px.
 
     Args:
-        predicted: ``(B, 2L, h, w)`` offsets, px of the input image.
-        target: ``(B, 2L, h, w)`` offsets, px of the input image.
-        weights: ``(B, L, h, w)`` 1 / scale on supports, 0 elsewhere.
+        predicted: ``(B, 2C, h, w)`` offsets, px of the input image.
+        target: ``(B, 2C, h, w)`` offsets, px of the input image.
+        weights: ``(B, C, h, w)``, 0 outside of supports.
         mask: ``(B, 1, h, w)``, 1 = supervised.
 
     Returns:
@@ -65,21 +69,27 @@ class LossTerms(NamedTuple):
     Attributes:
         total: Scalar to minimise.
         heatmap: ``(S,)`` unweighted focal L2 of each stack.
-        offset: ``(S,)`` unweighted offset loss of each stack, in person scales.
+        offset: ``(S,)`` unweighted loss of guiding offsets of each stack, in person scales.
+        refinement: ``(S,)`` unweighted loss of refinement offsets of each stack, px of the input image; None where the
+            network has no head for them.
     """
 
     total: torch.Tensor
     heatmap: torch.Tensor
     offset: torch.Tensor
+    refinement: torch.Tensor | None
 
 
 class PoseLoss(nn.Module):
-    """Weighted sum of both losses over all stacks (intermediate supervision: every stack has the same targets).
+    """Weighted sum of the losses over all stacks (intermediate supervision: every stack has the same targets).
 
     Args:
         heatmap_weight: Weight of the focal L2.
         offset_weight: Weight of the offset loss. The paper gives none; the public code has 10000 on a mean over the
             batch that it divides once more by the batch size of a device, and takes the root of each error.
+        refinement_weight: Weight of the loss of refinement offsets, where there are any. The paper gives none; the
+            public code's default is 100 on a mean that it divides once more by the batch size of a device, 8 in its
+            recipe, which is about 10.
         stack_weights: One weight a stack, from first to last; equal weights that sum to 1 where it is None.
         gamma: Exponent of the focal L2. The public code trains with 1 whatever its command line says.
         tau: Foreground threshold of the focal L2.
@@ -90,6 +100,7 @@ class PoseLoss(nn.Module):
         *,
         heatmap_weight: float = 1.0,
         offset_weight: float = 1000.0,
+        refinement_weight: float = 10.0,
         stack_weights: Sequence[float] | None = None,
         gamma: float = 1.0,
         tau: float = 0.01,
@@ -97,6 +108,7 @@ class PoseLoss(nn.Module):
         super().__init__()
         self.heatmap_weight = heatmap_weight
         self.offset_weight = offset_weight
+        self.refinement_weight = refinement_weight
         self.stack_weights = None if stack_weights is None else tuple(stack_weights)
         self.gamma = gamma
         self.tau = tau
@@ -105,27 +117,36 @@ class PoseLoss(nn.Module):
         """Compare the maps of all stacks with the targets of a batch.
 
         Raises:
+            InputError: The network answers refinement offsets that the encoder does not draw, or the other way round.
             ValueError: There are not as many stack weights as stacks.
         """
         weights = self.stack_weights or (1 / len(stacks),) * len(stacks)
         if len(weights) != len(stacks):
             raise ValueError(f"{len(weights)} stack_weights for a network of {len(stacks)} stacks")
         with torch.autocast(targets.heatmaps.device.type, enabled=False):
-            heatmap = torch.stack(
-                [
-                    focal_l2(
-                        maps.heatmaps.float(), targets.heatmaps, targets.mask, gamma=self.gamma, tau=self.tau
-                    ).mean()
-                    for maps in stacks
-                ]
-            )
-            offset = torch.stack(
-                [
-                    scale_normalised_l1(
-                        maps.offsets.float(), targets.offsets, targets.offset_weights, targets.mask
-                    ).mean()
-                    for maps in stacks
-                ]
-            )
+            heatmap = torch.stack([self._heatmap(maps, targets) for maps in stacks])
+            offset = torch.stack([self._offset(maps, targets) for maps in stacks])
             terms = self.heatmap_weight * heatmap + self.offset_weight * offset
-            return LossTerms((terms * terms.new_tensor(weights)).sum(), heatmap.detach(), offset.detach())
+            refinement = None
+            if targets.refinements is not None or stacks[-1].refinements is not None:
+                refinement = torch.stack([self._refinement(maps, targets) for maps in stacks])
+                terms = terms + self.refinement_weight * refinement
+                refinement = refinement.detach()
+            total = (terms * terms.new_tensor(weights)).sum()
+            return LossTerms(total, heatmap.detach(), offset.detach(), refinement)
+
+    def _heatmap(self, maps: PoseMaps, targets: PoseTargets) -> torch.Tensor:
+        predicted = maps.heatmaps.float()
+        return focal_l2(predicted, targets.heatmaps, targets.mask, gamma=self.gamma, tau=self.tau).mean()
+
+    def _offset(self, maps: PoseMaps, targets: PoseTargets) -> torch.Tensor:
+        return weighted_l1(maps.offsets.float(), targets.offsets, targets.offset_weights, targets.mask).mean()
+
+    def _refinement(self, maps: PoseMaps, targets: PoseTargets) -> torch.Tensor:
+        if maps.refinements is None or targets.refinements is None or targets.refinement_weights is None:
+            raise InputError(
+                "model.refinement and encoder.refinement must both be on or both be off (0): the one is the head for"
+                " refinement offsets, the other draws their targets"
+            )
+        predicted = maps.refinements.float()
+        return weighted_l1(predicted, targets.refinements, targets.refinement_weights, targets.mask).mean()

@@ -93,6 +93,6 @@ class PoseModule(pl.LightningModule):
         training = split == "train"
         kwargs: dict[str, Any] = {"batch_size": num_images, "on_epoch": not training, "sync_dist": not training}
         self.log(f"{split}/loss", terms.total, prog_bar=True, **kwargs)
-        for stack, (heatmap, offset) in enumerate(zip(terms.heatmap, terms.offset, strict=True)):
-            self.log(f"{split}/heatmap_{stack}", heatmap, prog_bar=training and stack == 0, **kwargs)
-            self.log(f"{split}/offset_{stack}", offset, prog_bar=training and stack == 0, **kwargs)
+        for name in ("heatmap", "offset", "refinement"):
+            for stack, value in enumerate(getattr(terms, name) if getattr(terms, name) is not None else ()):
+                self.log(f"{split}/{name}_{stack}", value, prog_bar=training and stack == 0, **kwargs)

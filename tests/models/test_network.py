@@ -36,12 +36,13 @@ def test_every_stack_answers_at_the_stride(stacks):
         assert maps.offsets.shape == (2, 38, 8, 16)
 
 
-def test_every_parameter_takes_part_in_the_last_answer_or_an_earlier_one():
+@pytest.mark.parametrize("refinement", [0, 3])
+def test_every_parameter_takes_part_in_the_last_answer_or_an_earlier_one(refinement):
     """DDP fails on parameters without a gradient."""
-    network = PoseNetwork(load_skeleton("coco_19"), Hourglass(stacks=2, **TINY))
-    torch.stack(
-        [maps.heatmaps.sum() + maps.offsets.sum() for maps in network(torch.randn(1, 3, 32, 32))]
-    ).sum().backward()
+    network = PoseNetwork(load_skeleton("coco_19"), Hourglass(stacks=2, **TINY), refinement=refinement)
+    answers = network(torch.randn(1, 3, 32, 32))
+    assert all((maps.refinements is not None) == bool(refinement) for maps in answers)
+    torch.stack([field.sum() for maps in answers for field in maps if field is not None]).sum().backward()
     assert [name for name, parameter in network.named_parameters() if parameter.grad is None] == []
 
 
@@ -54,13 +55,22 @@ def test_offsets_are_in_px_whatever_the_unit():
     torch.testing.assert_close(other(image)[-1].offsets, 32 * one(image)[-1].offsets)
 
 
-def test_rebuilt_from_plain_values_with_the_same_weights_answers_the_same():
+@pytest.mark.parametrize("refinement", [0, 3])
+def test_rebuilt_from_plain_values_with_the_same_weights_answers_the_same(refinement):
     skeleton = load_skeleton("coco_19")
-    network = PoseNetwork(skeleton, Hourglass(stacks=2, **TINY), offset_unit=8.0).eval()
+    network = PoseNetwork(skeleton, Hourglass(stacks=2, **TINY), offset_unit=8.0, refinement=refinement).eval()
     rebuilt = PoseNetwork.from_dict(skeleton, network.to_dict()).eval()
     rebuilt.load_state_dict(network.state_dict())
     image = torch.randn(1, 3, 32, 32)
-    assert torch.equal(rebuilt(image)[-1].heatmaps, network(image)[-1].heatmaps)
+    for ours, theirs in zip(rebuilt(image)[-1], network(image)[-1], strict=True):
+        assert (ours is None) == (theirs is None)
+        assert ours is None or torch.equal(ours, theirs)
+
+
+def test_descriptions_written_before_there_were_refinements_are_understood():
+    description = PoseNetwork(load_skeleton("coco_19"), Hourglass(stacks=1, **TINY)).to_dict()
+    del description["refinement"]
+    assert not PoseNetwork.from_dict(load_skeleton("coco_19"), description).refinement_heads
 
 
 @pytest.mark.parametrize("options", [{"stacks": 0}, {"channels": (8,)}, {"blocks": (1, 1)}])

@@ -1,4 +1,4 @@
-"""The pose network: a trunk and, on each stack, one 1x1 convolution a kind of map (Sec. 2.5)."""
+"""The pose network: a trunk and, on each stack, one 1x1 convolution for each kind of map (Sec. 2.5)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gog_pose.skeleton import Skeleton
 
 
 class PoseNetwork(nn.Module):
-    """Image to keypoint heatmaps and guiding offsets, once for each stack.
+    """Image to keypoint heatmaps, guiding offsets and, if asked for, refinement offsets, once for each stack.
 
     Args:
         skeleton: Sets the number of maps.
@@ -22,21 +22,25 @@ class PoseNetwork(nn.Module):
         offset_unit: Input px that one unit of the offset heads stands for. 1 is the public code's; a larger unit lets
             a network that starts from scratch reach offsets of a hundred px with small weights, and keeps them precise
             in half precision.
+        refinement: Whether there is a head for refinement offsets. Its unit is the stride, since they are a cell long.
+            Any number but 0 means yes, so that the encoder's option can stand here: no head without targets for it.
     """
 
-    def __init__(self, skeleton: Skeleton, trunk: Hourglass, *, offset_unit: float = 1.0) -> None:
+    def __init__(self, skeleton: Skeleton, trunk: Hourglass, *, offset_unit: float = 1.0, refinement: int = 0) -> None:
         super().__init__()
         self.skeleton = skeleton
         self.trunk = trunk
         self.offset_unit = offset_unit
+        self.refinement = bool(refinement)
         stacks = range(len(trunk.hourglasses))
         width = trunk.out_channels
         self.heatmap_heads = nn.ModuleList(nn.Conv2d(width, skeleton.num_keypoints, 1) for _ in stacks)
         self.offset_heads = nn.ModuleList(nn.Conv2d(width, 2 * skeleton.num_limbs, 1) for _ in stacks)
+        self.refinement_heads = nn.ModuleList(nn.Conv2d(width, 2, 1) for _ in stacks if refinement)
         for module in self.trunk.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        for head in (*self.heatmap_heads, *self.offset_heads):
+        for head in (*self.heatmap_heads, *self.offset_heads, *self.refinement_heads):
             nn.init.normal_(head.weight, std=0.001)
             nn.init.zeros_(head.bias)
 
@@ -57,18 +61,18 @@ class PoseNetwork(nn.Module):
             images: ``(B, 3, H, W)`` normalised, sides multiples of ``max_stride``.
 
         Returns:
-            The maps of each stack, the last is the final answer; offsets in float32 px of the input image.
+            The maps of each stack, the last is the final answer; all offsets in float32 px of the input image.
         """
         answers = []
-        for features, heatmap_head, offset_head in zip(
-            self.trunk(images), self.heatmap_heads, self.offset_heads, strict=True
-        ):
-            answers.append(PoseMaps(heatmap_head(features), offset_head(features).float() * self.offset_unit))
+        for stack, features in enumerate(self.trunk(images)):
+            offsets = self.offset_heads[stack](features).float() * self.offset_unit
+            refinements = self.refinement_heads[stack](features).float() * self.stride if self.refinement else None
+            answers.append(PoseMaps(self.heatmap_heads[stack](features), offsets, refinements))
         return answers
 
     def to_dict(self) -> dict[str, Any]:
         """Plain options, for checkpoints."""
-        return {"trunk": self.trunk.to_dict(), "offset_unit": self.offset_unit}
+        return {"trunk": self.trunk.to_dict(), "offset_unit": self.offset_unit, "refinement": self.refinement}
 
     @classmethod
     def from_dict(cls, skeleton: Skeleton, options: dict[str, Any]) -> PoseNetwork:
@@ -78,6 +82,6 @@ class PoseNetwork(nn.Module):
             InputError: The options are not those of a network.
         """
         try:
-            return cls(skeleton, Hourglass(**options["trunk"]), offset_unit=options["offset_unit"])
+            return cls(skeleton, Hourglass(**options["trunk"]), **{k: v for k, v in options.items() if k != "trunk"})
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"network: {options} does not describe a network of this version ({error})") from error
