@@ -84,13 +84,14 @@ class Letterbox(NamedTuple):
     padded_hw: tuple[int, int]
 
 
-def letterbox(image_hw: tuple[int, int], long_side: int, multiple: int) -> Letterbox:
+def letterbox(image_hw: tuple[int, int], long_side: int, multiple: int, coordinates: str = "half_pixel") -> Letterbox:
     """Fit an image so that its long side has a given length and both sides are legal for a network.
 
     Args:
         image_hw: Size of the original image.
         long_side: Length of the long side after resizing, px.
         multiple: Both padded sides become multiples of this (the largest stride in the network).
+        coordinates: ``half_pixel``, or ``align_corners`` for a map that brings the outermost pixels onto each other.
 
     Returns:
         The map, whose scale is exact for the rounded size, so that its inverse brings keypoints back without bias.
@@ -99,4 +100,9 @@ def letterbox(image_hw: tuple[int, int], long_side: int, multiple: int) -> Lette
     scale = long_side / max(height, width)
     resized = (max(1, round(height * scale)), max(1, round(width * scale)))
     padded = (-(-resized[0] // multiple) * multiple, -(-resized[1] // multiple) * multiple)
-    return Letterbox(resize(resized[1] / width, resized[0] / height), resized, padded)
+    sides = zip(resized[::-1], (width, height), strict=True)
+    if coordinates == "align_corners":
+        matrix = stretch(*((new - 1) / (old - 1) if old > 1 else 1.0 for new, old in sides))
+    else:
+        matrix = resize(*(new / old for new, old in sides))
+    return Letterbox(matrix, resized, padded)

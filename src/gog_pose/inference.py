@@ -13,7 +13,7 @@ from PIL import Image
 from torch import nn
 
 from gog_pose.checkpoint import KEY, NETWORK_PREFIX, read_checkpoint
-from gog_pose.decoding import GogDecoder, merge_flipped
+from gog_pose.decoding import build_decoder, change_decoder, merge_flipped
 from gog_pose.errors import InputError
 from gog_pose.images import read_image, to_rgb
 from gog_pose.letterboxing import PreparedImage, prepare_image
@@ -84,7 +84,8 @@ class PoseEstimator:
             path: The checkpoint; it is read without running any code from it.
             device: Where the network runs.
             long_side: Length of the long side of the input, px, instead of the checkpoint's.
-            decoder: Options of ``GogDecoder`` that replace the checkpoint's.
+            decoder: Options that replace those of the checkpoint's decoder; ``rules`` (``gog`` or ``official``) sets
+                up another one, of which they are the options.
             **options: Further keyword arguments of ``PoseEstimator``.
 
         Raises:
@@ -95,23 +96,22 @@ class PoseEstimator:
         try:
             skeleton = Skeleton(**description["skeleton"])
             network = PoseNetwork.from_dict(skeleton, description["network"])
-            stored_decoder = GogDecoder(skeleton, **description["decoder"])
+            stored_decoder = build_decoder(skeleton, description["decoder"])
             preprocessing = Preprocessing(**description["preprocessing"])
             weights = {
                 key.removeprefix(NETWORK_PREFIX): value
                 for key, value in checkpoint["state_dict"].items()
                 if key.startswith(NETWORK_PREFIX)
             }
+            if not any(name.startswith("heatmap_heads.") for name in weights):
+                raise InputError(f"{path}: holds a trunk alone; train from it with model=hourglass104_centernet")
             network.load_state_dict(weights)
         except InputError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{path}: what it says about itself does not fit its weights ({reason})") from error
-        try:
-            changed_decoder = replace(stored_decoder, **(decoder or {}))
-        except TypeError as error:
-            raise InputError(f"decoder: {error}; choose from {', '.join(stored_decoder.options())}") from None
+        changed_decoder = change_decoder(stored_decoder, decoder or {})
         if long_side is not None:
             if long_side < 1:
                 raise InputError(f"long_side: must be 1 px or more, got {long_side}")

@@ -11,6 +11,8 @@ import torch
 from gog_pose.geometry import letterbox
 from gog_pose.preprocessing import Preprocessing
 
+_METHODS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
+
 
 class PreparedImage(NamedTuple):
     """One image as the network takes it.
@@ -33,12 +35,14 @@ def prepare_image(image: np.ndarray, preprocessing: Preprocessing, multiple: int
         multiple: Both sides of the input become multiples of this, px.
     """
     height, width = image.shape[:2]
-    matrix, resized_hw, padded_hw = letterbox((height, width), preprocessing.long_side, multiple)
+    matrix, resized_hw, padded_hw = letterbox(
+        (height, width), preprocessing.long_side, multiple, preprocessing.coordinates
+    )
     if resized_hw != (height, width):
-        # Both methods follow the half-pixel convention. Below half the size, linear interpolation would skip
-        # pixels and alias; averaging over areas does not.
+        # All methods follow the half-pixel convention. Below half the size, interpolation would skip pixels and alias;
+        # averaging over areas does not.
         shrinks_a_lot = 2 * max(resized_hw) < max(height, width)
-        method = cv2.INTER_AREA if shrinks_a_lot else cv2.INTER_LINEAR
+        method = cv2.INTER_AREA if shrinks_a_lot else _METHODS[preprocessing.interpolation]
         image = cv2.resize(image, resized_hw[::-1], interpolation=method)
     padded = np.empty((*padded_hw, 3), dtype=np.uint8)
     padded[:] = preprocessing.border_rgb

@@ -8,29 +8,42 @@ from typing import Any
 import numpy as np
 import torch
 
+_CHOICES = {
+    "channel_order": ("rgb", "bgr"),
+    "interpolation": ("linear", "cubic"),
+    "coordinates": ("half_pixel", "align_corners"),
+}
+
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Colour order and statistics of the images a network was trained on; the defaults are ImageNet's.
+    """Colour order and statistics of the images a network was trained on, and their size; by default ImageNet's.
 
     Attributes:
         mean: Per channel mean of the pixels / 255, in the network's channel order.
         std: Per channel standard deviation, likewise.
         channel_order: ``rgb`` or ``bgr``; images come in as RGB.
         long_side: Length of the long side of an image at evaluation, px of the network input.
+        interpolation: ``linear`` or ``cubic``: how an image is resized at evaluation.
+        coordinates: How a resize is taken to move points: ``half_pixel``, as it moves the pixels, or ``align_corners``,
+            as the public code took it to. The two differ by up to half of (resize factor - 1) px at the image's border.
+            It is right for the published weights only.
     """
 
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     channel_order: str = "rgb"
     long_side: int = 640
+    interpolation: str = "linear"
+    coordinates: str = "half_pixel"
 
     def __post_init__(self) -> None:
         """Freeze lists, as YAML and checkpoints give them, into tuples."""
         object.__setattr__(self, "mean", tuple(float(value) for value in self.mean))
         object.__setattr__(self, "std", tuple(float(value) for value in self.std))
-        if self.channel_order not in ("rgb", "bgr"):
-            raise ValueError(f"channel_order must be rgb or bgr, got {self.channel_order!r}")
+        for option, choices in _CHOICES.items():
+            if getattr(self, option) not in choices:
+                raise ValueError(f"{option} must be {' or '.join(choices)}, got {getattr(self, option)!r}")
 
     @property
     def border_rgb(self) -> tuple[int, int, int]:

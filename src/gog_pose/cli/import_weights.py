@@ -1,0 +1,41 @@
+"""``gog-import-weights``: make a checkpoint of the public weights of CenterNet or of the paper's authors."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from gog_pose.cli.runtime import command, resolved
+from gog_pose.errors import InputError
+
+
+@command("import_weights")
+def main(config: DictConfig) -> None:
+    """Translate, check and write the weights, and say what was taken over."""
+    from gog_pose.models.weights import KINDS
+    from gog_pose.pretrained import import_weights
+    from gog_pose.skeleton import load_skeleton
+
+    options = resolved(config)
+    for option in ("source", "output"):
+        if options[option] is None:
+            raise InputError(f"{option}: is not set; give source=FILE.pth output=FILE.ckpt")
+    if options["kind"] not in ("auto", *KINDS):
+        raise InputError(f"kind: {options['kind']!r} is unknown; choose auto, {' or '.join(KINDS)}")
+    skeletons = {skeleton.num_limbs: skeleton for skeleton in map(load_skeleton, options["skeletons"])}
+    imported = import_weights(options["source"], options["output"], options["kind"], skeletons)
+
+    weights = imported.weights
+    print(
+        f"{options['source']}: kind {weights.kind}; {len(weights.tensors)} tensors taken over,"
+        f" {imported.num_parameters:,} parameters; none missing"
+    )
+    if weights.skipped:
+        print(f"left out: {len(weights.skipped)} tensors of CenterNet's heads ({weights.skipped[0]} ...)")
+    if weights.num_limbs is None:
+        print(f"{options['output']}: a trunk to train from: gog-train model=hourglass104_centernet")
+    else:
+        print(f"{options['output']}: a complete network for {imported.skeleton.name}: gog-predict checkpoint=...")
+
+
+if __name__ == "__main__":
+    main()

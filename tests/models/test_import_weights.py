@@ -1,0 +1,125 @@
+"""gog-import-weights: strict on every tensor, safe with what is in the file, and the result is a checkpoint of ours."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from public_names import centernet_tensors, offsetguided_tensors
+
+from gog_pose.errors import InputError
+from gog_pose.inference import PoseEstimator
+from gog_pose.models import Hourglass
+from gog_pose.pretrained import import_weights, pretrained_network
+from gog_pose.skeleton import load_skeleton
+
+SKELETONS = {skeleton.num_limbs: skeleton for skeleton in map(load_skeleton, ("coco_19", "coco_44"))}
+
+
+def tensors(shapes):
+    """Tensors of full size that take up nothing in a file: each is one number, repeated."""
+    return {
+        name: torch.tensor(hash(name) % 7 / 7 if shape else 0, dtype=torch.float32 if shape else torch.int64).expand(
+            shape
+        )
+        for name, shape in shapes.items()
+    }
+
+
+def test_the_authors_file_becomes_a_complete_network(tmp_path):
+    shapes = {f"module.{name}": shape for name, shape in offsetguided_tensors(44).items()}
+    source = {"epoch": 77, "train_loss": 1.5, "model_state_dict": tensors(shapes)}
+    torch.save(source, tmp_path / "PoseNet_77_epoch.pth")
+    imported = import_weights(tmp_path / "PoseNet_77_epoch.pth", tmp_path / "gog.ckpt", "auto", SKELETONS)
+    assert (imported.skeleton.name, imported.num_parameters) == ("coco_44", 187_754_322)
+
+    estimator = PoseEstimator.from_checkpoint(tmp_path / "gog.ckpt")
+    assert estimator.skeleton == load_skeleton("coco_44")
+    assert (estimator.preprocessing.channel_order, estimator.preprocessing.coordinates) == ("rgb", "align_corners")
+    head = source["model_state_dict"]["module.headnets.1.reg_convs.1.weight"]
+    assert torch.equal(estimator.network.offset_heads[1].weight, head)
+
+
+def test_centernets_file_becomes_a_trunk_to_train_from(tmp_path):
+    source = {"epoch": 150, "state_dict": tensors(centernet_tensors()), "optimizer": {"state": {}}}
+    torch.save(source, tmp_path / "multi_pose_hg_3x.pth")
+    imported = import_weights(tmp_path / "multi_pose_hg_3x.pth", tmp_path / "trunk.ckpt", "centernet", SKELETONS)
+    assert (len(imported.weights.skipped), imported.num_parameters) == (48, 187_700_352)
+
+    with pytest.raises(InputError, match="trunk alone"):
+        PoseEstimator.from_checkpoint(tmp_path / "trunk.ckpt")
+    network = pretrained_network(
+        weights=str(tmp_path / "trunk.ckpt"), skeleton=load_skeleton("coco_16"), trunk=Hourglass()
+    )
+    assert torch.equal(network.trunk.features[1][0].weight, source["state_dict"]["cnvs.1.conv.weight"])
+    with pytest.raises(InputError, match=r"shape|missing|no place"):
+        pretrained_network(
+            weights=str(tmp_path / "trunk.ckpt"), skeleton=load_skeleton("coco_16"), trunk=Hourglass(stacks=1)
+        )
+
+
+def command(folder, *overrides):
+    arguments = [sys.executable, "-m", "gog_pose.cli.import_weights", "hydra.run.dir=run", *overrides]
+    return subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_the_command_accounts_for_what_it_took(tmp_path):
+    torch.save(tensors(centernet_tensors()), tmp_path / "a.pth")
+    process = command(tmp_path, "source=a.pth", "output=weights/a.ckpt")
+    assert process.returncode == 0, process.stderr
+    assert "kind centernet; 960 tensors taken over, 187,700,352 parameters; none missing" in process.stdout
+    assert "left out: 48 tensors of CenterNet's heads" in process.stdout
+    assert (tmp_path / "weights/a.ckpt").is_file()
+
+
+class Opaque:
+    """Something whose loading would run code."""
+
+
+def damaged(change):
+    state = tensors(offsetguided_tensors(19))
+    change(state)
+    return state
+
+
+def rename(state):
+    state["basenet.pre.2.conv1.weight"] = state.pop("basenet.pre.1.conv1.weight")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (lambda: damaged(lambda state: state.pop("basenet.kps.1.up1.0.bn1.bias")), "is missing"),
+        (lambda: damaged(rename), "basenet.pre.2.conv1.weight: no such tensor"),
+        (lambda: damaged(lambda state: state.update({"headnets.0.hp_convs.0.bias": torch.zeros(18)})), "shape (18,)"),
+        (lambda: damaged(lambda state: state.update({"headnets.0.hp_convs.0.bias": Opaque()})), "would run code"),
+        (lambda: damaged(lambda state: state.update(epoch=3)), "holds no state dict"),
+        (lambda: [1, 2], "holds no state dict"),
+        (lambda: tensors(offsetguided_tensors(29)), "29 limbs"),
+    ],
+    ids=["missing", "extra", "misshapen", "pickled object", "mixed", "list", "limbs"],
+)
+def test_what_does_not_fit_is_refused(tmp_path, content, message):
+    torch.save(content(), tmp_path / "a.pth")
+    with pytest.raises(InputError) as refusal:
+        import_weights(tmp_path / "a.pth", tmp_path / "a.ckpt", "auto", SKELETONS)
+    assert message in str(refusal.value)
+    assert "a.pth" in str(refusal.value)
+    assert not (tmp_path / "a.ckpt").exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["output=a.ckpt"], "source: is not set"),
+        (["source=none.pth", "output=a.ckpt"], "none.pth: no such file"),
+        (["source=text.pth", "output=a.ckpt"], "text.pth: refused: not a file of torch.save"),
+        (["source=text.pth", "output=a.ckpt", "kind=hrnet"], "kind: 'hrnet' is unknown"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(tmp_path, overrides, message):
+    (tmp_path / "text.pth").write_text("no weights")
+    process = command(tmp_path, *overrides)
+    assert process.returncode == 2
+    assert message in process.stderr
+    assert len(process.stderr.splitlines()) == 1
