@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -69,8 +69,8 @@ class PoseModule(pl.LightningModule):
         answers: list[PoseMaps] = [None] * len(batch)  # type: ignore[list-item]
         for places in group_by_shape([sample.image for sample in batch]):
             stacks = self(torch.stack([batch[place].image for place in places]))
-            targets = PoseTargets.stack([batch[place].targets for place in places])
-            self._log("val", self.loss(stacks, targets), len(places))
+            targets = cast("list[PoseTargets]", [batch[place].targets for place in places])  # the device has drawn them
+            self._log("val", self.loss(stacks, PoseTargets.stack(targets)), len(places))
             for row, place in enumerate(places):
                 answers[place] = stacks[-1].images(slice(row, row + 1))
         return answers

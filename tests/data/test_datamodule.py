@@ -34,7 +34,7 @@ def folder(tmp_path):
             "empty.png": noise(50, 100),
             "crowd.png": noise(40, 40),
         },
-        [person(1, xy=(40, 25), size=30), person(2, xy=(20, 40), size=30), person(4, labelled=0, iscrowd=1)],
+        [person(1, xy=(40, 25), size=30), person(2, xy=(20, 40), size=30), person(4, (20, 20), labelled=0, iscrowd=1)],
         split="val",
     )
     return tmp_path
@@ -69,13 +69,71 @@ def epochs(root, workers, seed, num_epochs=2):
     return seen
 
 
-def test_training_batches_hold_crops_and_targets(folder):
-    batch = next(iter(module(folder).train_dataloader()))
+@pytest.mark.parametrize("encode", ["workers", "device"])
+def test_training_batches_hold_crops_and_targets(folder, encode):
+    data = module(folder, encode=encode)
+    batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
     assert batch.images.shape == (4, 3, 64, 64)
     assert batch.targets.heatmaps.shape == (4, 17, 16, 16)
     assert batch.targets.offsets.shape == (4, 38, 16, 16)
     assert batch.targets.offset_weights.shape == (4, 19, 16, 16)
     assert batch.targets.mask.shape == (4, 1, 16, 16)
+
+
+class Recorder(pl.LightningModule):
+    """Keeps the targets that training and validation steps are given."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.seen = {"train": [], "val": []}
+
+    def training_step(self, batch, batch_idx):
+        """Keep a batch of crops."""
+        self.seen["train"].append((batch.image_ids.tolist(), batch.images, batch.targets))
+        return self.weight**2
+
+    def validation_step(self, batch, batch_idx):
+        """Keep whole images, one by one."""
+        self.seen["val"] += [([sample.image_id], sample.image, sample.targets) for sample in batch]
+
+    def configure_optimizers(self):
+        """Return any optimiser."""
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def recorded(folder, encode, workers, refinement, tmp_path):
+    """What the steps of a short training run see."""
+    pl.seed_everything(3, workers=True, verbose=False)
+    encoder = PoseEncoder(load_skeleton("coco_19"), refinement=refinement)
+    trainer = pl.Trainer(
+        accelerator="cpu", max_epochs=1, logger=False, enable_progress_bar=False, enable_model_summary=False,
+        enable_checkpointing=False, num_sanity_val_steps=0, default_root_dir=tmp_path,
+    )  # fmt: skip
+    recorder = Recorder()
+    data = module(folder, encode=encode, num_workers=workers, val_batch_size=3, encoder=encoder, val_subset="all")
+    trainer.fit(recorder, datamodule=data)
+    return recorder.seen
+
+
+@pytest.mark.filterwarnings("ignore")  # Lightning's advice on so small a run
+@pytest.mark.parametrize(("workers", "refinement"), [(0, 3), (1, 0)])
+def test_workers_and_device_draw_the_same_targets(folder, tmp_path, workers, refinement):
+    """Crops, some with ignored parts, and whole images of several sizes, some without people."""
+    by_workers, by_device = (recorded(folder, place, workers, refinement, tmp_path) for place in ("workers", "device"))
+    assert [len(by_workers[split]) for split in ("train", "val")] == [2, 4]
+    for split in ("train", "val"):
+        for (ids, images, ours), (other_ids, other_images, theirs) in zip(
+            by_workers[split], by_device[split], strict=True
+        ):
+            assert ids == other_ids
+            assert torch.equal(images, other_images)
+            for one, other in zip(ours, theirs, strict=True):
+                assert (one is None) == (other is None)
+                assert one is None or torch.equal(one, other)
+            assert (ours.refinements is None) == (refinement == 0)
+    masks = [targets.mask for _, _, targets in by_workers["val"]]
+    assert any(not mask.all() for mask in masks)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -105,7 +163,8 @@ def test_validation_subsets(folder, subset, ids):
 
 
 def test_evaluation_samples_keep_their_shape_and_their_way_back(folder):
-    samples = [sample for batch in module(folder, val_batch_size=3).val_dataloader() for sample in batch]
+    data = module(folder, val_batch_size=3, encode="workers")
+    samples = [sample for batch in data.val_dataloader() for sample in batch]
     assert [tuple(sample.image.shape) for sample in samples] == [(3, 32, 64), (3, 64, 32), (3, 64, 64)]
     wide = samples[0]
     peak = wide.targets.heatmaps[0].flatten().argmax().item()
@@ -120,10 +179,14 @@ def test_limits_and_mistakes(folder):
         module(folder, train_limit=3).train_dataloader()
     with pytest.raises(InputError, match="val_subset"):
         module(folder, val_subset="some")
+    with pytest.raises(InputError, match=r"data\.encode: 'here' must be workers or device"):
+        module(folder, encode="here")
 
 
 def test_without_augmentation_training_and_evaluation_see_the_same_pixels(folder):
-    data = module(folder, augmentation=NoAugmentation(crop_size=(64, 64)), val_split="train", multiple=64)
+    data = module(
+        folder, augmentation=NoAugmentation(crop_size=(64, 64)), val_split="train", multiple=64, encode="workers"
+    )
     crop = data.train_set[0]
     sample = data.val_set[0]
     assert crop.images.shape == sample.image.shape == (3, 64, 64)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytorch_lightning as pl
 from lightning_fabric.utilities.seed import pl_worker_init_function
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 
 from gog_pose.data.augmentation import Augmentation
 from gog_pose.data.coco import CocoKeypoints
@@ -17,6 +17,7 @@ from gog_pose.data.dataset import EvaluationSample, PoseBatch, TrainingCrops, Wh
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
 from gog_pose.preprocessing import Preprocessing
+from gog_pose.records import LabelledPeople, PoseTargets
 
 
 class PoseDataModule(pl.LightningDataModule):
@@ -38,6 +39,11 @@ class PoseDataModule(pl.LightningDataModule):
         train_limit: Use only the first so many training images.
         val_limit: Use only the first so many validation images.
         pin_memory: Whether batches lie in page-locked memory, for GPUs.
+        encode: Who draws the targets: the ``device`` a batch is sent to, once it is there, so that only keypoints and
+            masks travel, or the loading ``workers``. The targets are the same.
+
+    Raises:
+        InputError: An option is unknown.
     """
 
     def __init__(
@@ -57,10 +63,13 @@ class PoseDataModule(pl.LightningDataModule):
         train_limit: int | None = None,
         val_limit: int | None = None,
         pin_memory: bool = False,
+        encode: str = "device",
     ) -> None:
         super().__init__()
         if val_subset not in ("people", "labelled", "all"):
             raise InputError(f"data.val_subset: {val_subset!r} must be people, labelled or all")
+        if encode not in ("workers", "device"):
+            raise InputError(f"data.encode: {encode!r} must be workers or device")
         self.root = Path(root)
         self.train_split = train_split
         self.val_split = val_split
@@ -73,6 +82,7 @@ class PoseDataModule(pl.LightningDataModule):
         self.val_subset = val_subset
         self.train_limit = train_limit
         self.val_limit = val_limit
+        self.encode = encode
         self._loading: dict[str, Any] = {
             "num_workers": num_workers,
             "pin_memory": pin_memory,
@@ -93,7 +103,12 @@ class PoseDataModule(pl.LightningDataModule):
         if stage in (None, "fit"):
             images = self._read(self.train_split)
             self.train_set = TrainingCrops(
-                images, self.augmentation, self.encoder, self.preprocessing, self.train_limit
+                images,
+                self.augmentation,
+                self.encoder,
+                self.preprocessing,
+                self.train_limit,
+                encode=self.encode == "workers",
             )
             if not len(self.train_set):
                 raise InputError(f"{self.annotations(self.train_split)}: no image has a person with labelled keypoints")
@@ -109,7 +124,9 @@ class PoseDataModule(pl.LightningDataModule):
                 raise InputError(
                     f"{self.annotations(self.val_split)}: no image to evaluate on (data.val_subset={self.val_subset})"
                 )
-            self.val_set = WholeImages(images, indices, self.encoder, self.preprocessing, self.multiple)
+            self.val_set = WholeImages(
+                images, indices, self.encoder, self.preprocessing, self.multiple, encode=self.encode == "workers"
+            )
 
     def _read(self, split: str) -> CocoKeypoints:
         return CocoKeypoints(self.annotations(split), self.root / split, self.encoder.skeleton.num_keypoints)
@@ -124,11 +141,45 @@ class PoseDataModule(pl.LightningDataModule):
                 f"data.batch_size: {self.batch_size} is more than the {len(self.train_set)} training images of"
                 f" {self.annotations(self.train_split)}"
             )
-        return DataLoader(self.train_set, self.batch_size // world_size, shuffle=True, drop_last=True, **self._loading)
+        return DataLoader(
+            self.train_set,
+            self.batch_size // world_size,
+            shuffle=True,
+            drop_last=True,
+            collate_fn=_as_batch,
+            **self._loading,
+        )
 
     def val_dataloader(self) -> DataLoader[EvaluationSample]:
         """Return the loader of whole images; a batch is a list, since their sizes differ."""
         return DataLoader(self.val_set, self.val_batch_size, collate_fn=_as_list, **self._loading)
+
+    def on_after_batch_transfer(
+        self, batch: PoseBatch | list[EvaluationSample], dataloader_idx: int
+    ) -> PoseBatch | list[EvaluationSample]:
+        """Draw the targets of a batch, on its device, where the workers have not."""
+        if isinstance(batch, PoseBatch):
+            people = batch.targets
+            return batch._replace(targets=self.encoder.draw(people)) if isinstance(people, LabelledPeople) else batch
+        return [
+            sample._replace(targets=self.encoder.draw(sample.targets).image(0))
+            if isinstance(sample.targets, LabelledPeople)
+            else sample
+            for sample in batch
+        ]
+
+
+def _as_batch(samples: list[PoseBatch]) -> PoseBatch:
+    images, targets, image_ids = (list(field) for field in zip(*samples, strict=True))
+    if isinstance(targets[0], LabelledPeople):
+        joined: PoseTargets | LabelledPeople = LabelledPeople.join(targets)
+    else:
+        # In a worker, default_collate writes to the memory that it shares with the training process.
+        fields: list[Any] = [
+            None if column[0] is None else default_collate(list(column)) for column in zip(*targets, strict=True)
+        ]
+        joined = PoseTargets(*fields)
+    return PoseBatch(default_collate(images), joined, default_collate(image_ids))
 
 
 def _as_list(samples: list[EvaluationSample]) -> list[EvaluationSample]:

@@ -15,7 +15,7 @@ from gog_pose.encoding import PoseEncoder
 from gog_pose.images import read_image
 from gog_pose.letterboxing import prepare_image
 from gog_pose.preprocessing import Preprocessing
-from gog_pose.records import PoseTargets
+from gog_pose.records import LabelledPeople, PoseTargets
 
 
 class PoseBatch(NamedTuple):
@@ -23,12 +23,13 @@ class PoseBatch(NamedTuple):
 
     Attributes:
         images: ``(B, 3, H, W)`` normalised float32.
-        targets: Targets with a leading batch dimension.
+        targets: Targets with a leading batch dimension; the people to draw them from where that is left to the device,
+            until the batch is there.
         image_ids: ``(B,)`` int64, where each crop comes from.
     """
 
     images: torch.Tensor
-    targets: PoseTargets
+    targets: PoseTargets | LabelledPeople
     image_ids: torch.Tensor
 
 
@@ -37,13 +38,13 @@ class EvaluationSample(NamedTuple):
 
     Attributes:
         image: ``(3, H, W)`` normalised float32, sides multiples of the network's largest stride.
-        targets: Targets of the image, for the validation loss.
+        targets: Targets of the image, for the validation loss; or its people, as in ``PoseBatch``.
         matrix: ``(3, 3)`` float64, px of the original image -> px of the network input.
         image_id: COCO's id of the image.
     """
 
     image: torch.Tensor
-    targets: PoseTargets
+    targets: PoseTargets | LabelledPeople
     matrix: torch.Tensor
     image_id: int
 
@@ -57,6 +58,7 @@ class TrainingCrops(Dataset[PoseBatch]):
         encoder: Draws targets.
         preprocessing: Normalises pixels.
         limit: Use only the first so many images; all where it is None.
+        encode: Whether samples have targets, or only the people that ``encoder.draw`` makes targets of.
     """
 
     def __init__(
@@ -66,12 +68,14 @@ class TrainingCrops(Dataset[PoseBatch]):
         encoder: PoseEncoder,
         preprocessing: Preprocessing,
         limit: int | None = None,
+        encode: bool = True,
     ) -> None:
         self._images = images
         self._augmentation = augmentation
         self._encoder = encoder
         self._preprocessing = preprocessing
         self._indices = images.with_labelled_people()[:limit]
+        self._encode = encode
 
     def __len__(self) -> int:
         return len(self._indices)
@@ -89,12 +93,13 @@ class TrainingCrops(Dataset[PoseBatch]):
         warp = self._augmentation.draw_warp(image.shape[:2], _middle(chosen), random)
         size = self._augmentation.crop_size
         crop = warp_image(image, warp.matrix, size, self._preprocessing.border_rgb)
-        targets = self._encoder(
+        packed = self._encoder.people(
             warp_keypoints(keypoints, warp, size, self._encoder.skeleton),
             _scales(boxes, warp.matrix),
             size,
-            warp_mask(self._images.ignore_mask(index), warp.matrix, size),
+            _warped_ignore(self._images, index, warp.matrix, size),
         )
+        targets = self._encoder.draw(packed).image(0) if self._encode else packed
         tensor = self._preprocessing.to_tensor(self._augmentation.change_colour(crop))
         return PoseBatch(tensor, targets, torch.tensor(self._images.image_ids[index]))
 
@@ -108,6 +113,7 @@ class WholeImages(Dataset[EvaluationSample]):
         encoder: Draws the targets of the validation loss.
         preprocessing: Sets the input size and normalises pixels.
         multiple: Both sides of an input become multiples of this, px.
+        encode: Whether samples have targets, or only the people that ``encoder.draw`` makes targets of.
     """
 
     def __init__(
@@ -117,12 +123,14 @@ class WholeImages(Dataset[EvaluationSample]):
         encoder: PoseEncoder,
         preprocessing: Preprocessing,
         multiple: int,
+        encode: bool = True,
     ) -> None:
         self._images = images
         self._indices = indices
         self._encoder = encoder
         self._preprocessing = preprocessing
         self._multiple = multiple
+        self._encode = encode
 
     @property
     def image_ids(self) -> list[int]:
@@ -138,14 +146,15 @@ class WholeImages(Dataset[EvaluationSample]):
         size = (prepared.tensor.shape[1], prepared.tensor.shape[2])
         people = self._images.people(index)
         labelled = people.is_labelled
-        targets = self._encoder(
+        packed = self._encoder.people(
             warp_keypoints(
                 people.keypoints[labelled], Warp(prepared.matrix, flipped=False), size, self._encoder.skeleton
             ),
             _scales(people.boxes[labelled], prepared.matrix),
             size,
-            warp_mask(self._images.ignore_mask(index), prepared.matrix, size),
+            _warped_ignore(self._images, index, prepared.matrix, size),
         )
+        targets = self._encoder.draw(packed).image(0) if self._encode else packed
         image_id = int(self._images.image_ids[index])
         return EvaluationSample(prepared.tensor, targets, torch.from_numpy(prepared.matrix), image_id)
 
@@ -154,6 +163,12 @@ def _middle(keypoints: np.ndarray) -> np.ndarray:
     """Return the middle of the labelled keypoints of one person, ``(2,)`` px."""
     labelled = keypoints[keypoints[:, 2] > 0, :2]
     return np.asarray((labelled.min(axis=0) + labelled.max(axis=0)) / 2)
+
+
+def _warped_ignore(images: CocoKeypoints, index: int, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
+    """Return what to ignore after a warp, ``(H, W)`` bool; None where it is nothing, as in most images."""
+    ignored = images.ignore_mask(index)
+    return warp_mask(ignored, matrix, size) if ignored.any() else None
 
 
 def _scales(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
