@@ -45,7 +45,7 @@ def _check_guarantees(decoder: GogDecoder, maps: PoseMaps) -> list:
         stride=decoder.stride,
         topk=decoder.topk,
         threshold=decoder.threshold,
-        interpolation=decoder.interpolation,
+        localiser=decoder.localiser,
         method=decoder.method,
     )
     for poses, xy, responses in zip(all_poses, peaks.xy.numpy(), peaks.responses.numpy(), strict=True):

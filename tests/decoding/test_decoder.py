@@ -36,7 +36,7 @@ def test_every_integer_keypoint_comes_back_exactly(draw_maps, method):
     assert sorted(poses.keypoints[..., :2].tolist()) == sorted(expected[..., :2].tolist())
     np.testing.assert_allclose(poses.scores, [1, 1, 12 / 17], atol=0.02)
 
-    (bilinear,) = GogDecoder(COCO, method=method, interpolation="bilinear", min_keypoints=9)(maps)
+    (bilinear,) = GogDecoder(COCO, method=method, localiser="bilinear", min_keypoints=9)(maps)
     assert len(bilinear) == 3
     assert sorted(bilinear.keypoints[..., :2].tolist()) != sorted(expected[..., :2].tolist())
 
@@ -134,7 +134,7 @@ def test_options_rebuild_the_decoder():
 
 @pytest.mark.parametrize(
     "option",
-    [{"score": "max"}, {"method": "fast"}, {"interpolation": "nearest"}, {"topk": 0}, {"stride": 0}, {"threshold": 0}],
+    [{"score": "max"}, {"method": "fast"}, {"localiser": "nearest"}, {"topk": 0}, {"stride": 0}, {"threshold": 0}],
 )
 def test_bad_options_are_refused(option):
     with pytest.raises(InputError, match=next(iter(option))):

@@ -38,7 +38,7 @@ def test_bicubic_restores_every_integer_keypoint_and_bilinear_does_not(method):
         heatmap = gaussian([(x, y)])
         ((px, py, _),) = found(heatmap, method=method)
         assert (px, py) == (x, y)
-        missed += found(heatmap, method=method, interpolation="bilinear")[0][:2] != (x, y)
+        missed += found(heatmap, method=method, localiser="bilinear")[0][:2] != (x, y)
     assert missed > 32
 
 
@@ -50,7 +50,7 @@ def test_responses_are_those_of_the_upsampled_map(interpolation):
     image, pooled = image[..., 2:-2, 2:-2], pooled[..., 2:-2, 2:-2]  # bilinear maps are flat at the border
     expected = image[(image == pooled) & (image >= 0.04)].unique()
     for method in ("dense", "sparse"):
-        peaks = find_peaks(heatmaps, **{**OPTIONS, "topk": 10_000}, interpolation=interpolation, method=method)
+        peaks = find_peaks(heatmaps, **{**OPTIONS, "topk": 10_000}, localiser=interpolation, method=method)
         inside = (peaks.xy >= 2).all(-1) & (peaks.xy < peaks.xy.new_tensor([42, 34])).all(-1) & (peaks.responses > 0)
         torch.testing.assert_close(peaks.responses[inside].unique(), expected, rtol=0, atol=2e-6)
         batch, kind, rank = inside.nonzero().unbind(1)
@@ -87,7 +87,7 @@ def heatmaps(draw):
 @given(heatmaps(), st.sampled_from([1, 2, 4, 8]), st.sampled_from(["bicubic", "bilinear"]), st.sampled_from([2, 300]))
 @example(torch.ones(1, 1, 1, 1), 4, "bicubic", 2)
 def test_sparse_equals_dense_to_the_bit(maps, stride, interpolation, topk):
-    options = {"stride": stride, "topk": topk, "threshold": 0.04, "interpolation": interpolation}
+    options = {"stride": stride, "topk": topk, "threshold": 0.04, "localiser": interpolation}
     sparse, dense = (find_peaks(maps, **options, method=method) for method in ("sparse", "dense"))
     assert sparse.xy.equal(dense.xy)
     assert sparse.responses.equal(dense.responses)

@@ -9,12 +9,12 @@ import torch
 
 from gog_pose.decoding.grouping import group_limbs
 from gog_pose.decoding.limbs import follow_offsets, score_limbs
-from gog_pose.decoding.peaks import find_peaks
+from gog_pose.decoding.peaks import LOCALISERS, find_peaks, refine_peaks
 from gog_pose.errors import InputError
 from gog_pose.records import PoseMaps, Poses
 from gog_pose.skeleton import Skeleton
 
-_CHOICES = {"interpolation": ("bicubic", "bilinear"), "method": ("sparse", "dense"), "score": ("sum", "mean")}
+_CHOICES = {"localiser": LOCALISERS, "method": ("sparse", "dense"), "score": ("sum", "mean")}
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,11 @@ class GogDecoder:
         stride: Pixels of the input image a cell, R.
         topk: Candidates kept of each keypoint type, k.
         threshold: Lowest response of a keypoint candidate.
-        interpolation: How heatmaps are upsampled: ``bicubic`` restores integer coordinates, ``bilinear`` cannot.
+        localiser: Where a peak is: at the best pixel of the map upsampled R times, ``bicubic`` (restores integer
+            coordinates) or ``bilinear`` (cannot); at the maximum of the bicubic surface itself, ``subpixel``; at the
+            best ``cell``; or where a Gaussian through the cells around it has its centre, ``dark``.
+        sigma: Of the responses the network was taught, sigma_k, px, input image: how much ``dark`` smooths.
+        refine: Add the refinement offsets to the positions of the peaks; the maps must hold them.
         method: ``sparse`` interpolates only where a peak can be, ``dense`` everywhere; the result is the same.
         gate: A guiding offset may miss its target by this much, px, input image ...
         gate_ratio: ... or by this part of the limb's length, whichever is more.
@@ -45,7 +49,9 @@ class GogDecoder:
     stride: int = 4
     topk: int = 32
     threshold: float = 0.04
-    interpolation: str = "bicubic"
+    localiser: str = "bicubic"
+    sigma: float = 7.0
+    refine: bool = False
     method: str = "sparse"
     gate: float = 40.0
     gate_ratio: float = 0.5
@@ -65,7 +71,7 @@ class GogDecoder:
         for option in ("stride", "topk", "min_keypoints"):
             if getattr(self, option) < 1:
                 raise InputError(f"decoder.{option}: must be 1 or more, got {getattr(self, option)}")
-        for option in ("threshold", "min_length"):
+        for option in ("threshold", "min_length", "sigma"):
             if not getattr(self, option) > 0:
                 raise InputError(f"decoder.{option}: must be more than 0, got {getattr(self, option)}")
 
@@ -79,7 +85,7 @@ class GogDecoder:
             The people of each image, px, input image. An image's result does not depend on the others.
 
         Raises:
-            InputError: The maps do not fit the skeleton.
+            InputError: The maps do not fit the skeleton, or lack the refinement offsets that ``refine`` asks for.
         """
         check_maps(maps, self.skeleton)
         limbs = self.skeleton.limbs
@@ -89,9 +95,12 @@ class GogDecoder:
                 stride=self.stride,
                 topk=self.topk,
                 threshold=self.threshold,
-                interpolation=self.interpolation,
+                localiser=self.localiser,
                 method=self.method,
+                sigma=self.sigma,
             )
+            if self.refine:
+                peaks = refine_peaks(peaks, _refinements(maps), self.stride)
             guides = follow_offsets(peaks, maps.offsets, limbs, self.stride)
         images = zip(*(array.cpu().numpy() for array in (*peaks, guides)), strict=True)
         return [
@@ -134,3 +143,16 @@ def check_maps(maps: PoseMaps, skeleton: Skeleton) -> None:
             f"decoder: maps of shape {heatmaps} and {offsets} do not fit skeleton {skeleton.name};"
             f" give (B, {channels[0]}, h, w) heatmaps and (B, {channels[1]}, h, w) offsets"
         )
+
+
+def _refinements(maps: PoseMaps) -> torch.Tensor:
+    """Return the refinement offsets; raise if there are none, or of another size than the heatmaps."""
+    if maps.refinements is None:
+        raise InputError("decoder.refine: the maps hold no refinement offsets; give maps that do, or set refine=false")
+    batch, _, height, width = maps.heatmaps.shape
+    if maps.refinements.shape != (batch, 2, height, width):
+        raise InputError(
+            f"decoder.refine: refinement offsets of shape {tuple(maps.refinements.shape)} do not fit heatmaps of shape"
+            f" {tuple(maps.heatmaps.shape)}; give (B, 2, h, w)"
+        )
+    return maps.refinements

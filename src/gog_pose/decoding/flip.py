@@ -9,20 +9,21 @@ from gog_pose.skeleton import Skeleton
 
 
 def flip_maps(maps: PoseMaps, skeleton: Skeleton) -> PoseMaps:
-    """Return the maps that the mirrored scene has: cell u becomes w - 1 - u, left and right swap, offsets turn round.
+    """Return the maps that the mirrored scene has: cell u becomes w - 1 - u, left and right swap, vectors turn round.
 
     A limb whose mirror image runs the other way (shoulder to shoulder) lands in the channels of its counterpart all
     the same, but around the end of that limb and pointing at its start; see ``merge_flipped``.
 
     Args:
-        maps: ``(B, K, h, w)`` heatmaps and ``(B, 2L, h, w)`` offsets.
+        maps: ``(B, K, h, w)`` heatmaps, ``(B, 2L, h, w)`` offsets and, where there are any, refinement offsets.
         skeleton: What the channels are.
     """
     heatmaps = maps.heatmaps.flip(-1)[:, list(skeleton.flip_index)]
     offsets = maps.offsets.flip(-1).reshape(-1, skeleton.num_limbs, 2, *maps.offsets.shape[2:])
-    offsets = offsets[:, list(skeleton.limb_flip_index)]
-    turned = offsets * offsets.new_tensor([-1.0, 1.0])[:, None, None]
-    return PoseMaps(heatmaps, turned.flatten(1, 2))
+    turn = offsets.new_tensor([-1.0, 1.0])[:, None, None]
+    turned = (offsets[:, list(skeleton.limb_flip_index)] * turn).flatten(1, 2)
+    refinements = None if maps.refinements is None else maps.refinements.flip(-1) * turn
+    return PoseMaps(heatmaps, turned, refinements)
 
 
 def merge_flipped(maps: PoseMaps, mirrored_maps: PoseMaps, skeleton: Skeleton) -> PoseMaps:
@@ -40,4 +41,7 @@ def merge_flipped(maps: PoseMaps, mirrored_maps: PoseMaps, skeleton: Skeleton) -
     heatmaps = (maps.heatmaps + back.heatmaps) / 2
     offsets = (maps.offsets + back.offsets) / 2
     keep = torch.tensor(skeleton.limb_flip_reversed, device=offsets.device).repeat_interleave(2)
-    return PoseMaps(heatmaps, torch.where(keep[:, None, None], maps.offsets, offsets))
+    refinements = None
+    if maps.refinements is not None and back.refinements is not None:
+        refinements = (maps.refinements + back.refinements) / 2
+    return PoseMaps(heatmaps, torch.where(keep[:, None, None], maps.offsets, offsets), refinements)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from gog_pose.decoding.localise import read_vectors
 from gog_pose.decoding.peaks import Peaks
-from gog_pose.geometry import image_to_cells
 
 
 class Limbs(NamedTuple):
@@ -44,19 +44,7 @@ def follow_offsets(peaks: Peaks, offsets: torch.Tensor, limbs: Sequence[Sequence
     """
     starts = peaks.xy[:, [start for start, _ in limbs]]
     maps = offsets.reshape(-1, len(limbs), 2, *offsets.shape[2:])  # a view, whatever the memory format
-    last = torch.tensor([maps.shape[-1] - 1, maps.shape[-2] - 1], device=maps.device)
-    cells = torch.minimum(image_to_cells(starts, stride).clamp(min=0), last)
-    low = cells.floor().long()
-    high = torch.minimum(low + 1, last)
-    tx, ty = (cells - low)[..., :1], (cells - low)[..., 1:]
-
-    image = torch.arange(starts.shape[0], device=maps.device)[:, None, None]
-    limb = torch.arange(starts.shape[1], device=maps.device)[:, None]
-    top, bottom = (
-        torch.lerp(maps[image, limb, :, y, low[..., 0]].float(), maps[image, limb, :, y, high[..., 0]].float(), tx)
-        for y in (low[..., 1], high[..., 1])
-    )
-    return starts + torch.lerp(top, bottom, ty)
+    return starts + read_vectors(maps, starts, stride)
 
 
 def score_limbs(
@@ -105,4 +93,5 @@ def score_limbs(
 
 def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return ``(L, n, n)`` distances between ``(L, n, 2)`` points and ``(L, n, 2)`` points."""
-    return np.asarray(np.hypot(a[:, :, None, 0] - b[:, None, :, 0], a[:, :, None, 1] - b[:, None, :, 1]))
+    x, y = (a[:, :, None, axis] - b[:, None, :, axis] for axis in range(2))
+    return np.asarray(np.sqrt(x * x + y * y))  # twice as fast as hypot; float32 coordinates cannot overflow here

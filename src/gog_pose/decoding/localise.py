@@ -1,0 +1,212 @@
+"""Where between the cells a keypoint is: beyond the best pixel, four ways to read its place (Table 2).
+
+The functions take M maps and N peaks of them as flat arrays: ``source (N,)`` says which map a peak is of.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from gog_pose.decoding.surface import CUBIC
+from gog_pose.geometry import cells_to_image, image_to_cells
+
+_STEPS = 30  # of Newton's method; Gaussians take two
+_STILL = 1e-2  # cells; Newton's error is squared at each step, so that after a shorter one 1e-4 is missing
+_TABLE = 1025  # places between two cells at which the bias of cubic interpolation is tabled
+_TAPS = 6  # cells a side on which the surface around a peak depends
+_LOWEST_LOG = 1e-10  # smoothed responses below this have no logarithm that says anything
+
+
+def climb(maps: np.ndarray, source: np.ndarray, xy: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """Find the maximum of the bicubic surface itself next to the best of its pixels.
+
+    Newton's method on the piecewise cubic, started at the peak and confined to one pixel on each side of it, where the
+    surface has a maximum because no pixel there is higher. A step that would descend is shortened; where the surface is
+    not concave, the step follows the slope instead.
+
+    Args:
+        maps: ``(M, h, w)`` finite responses.
+        source: ``(N,)`` the map of each peak.
+        xy: ``(N, 2)`` peaks, px, input image.
+        stride: Pixels a cell, R.
+
+    Returns:
+        ``(N, 2)`` float64 positions, px, input image, and ``(N,)`` float64 responses there.
+    """
+    start = image_to_cells(xy.astype(np.float64), stride)
+    base = np.floor(start) - 2
+    cells = _windows(maps, source, base.astype(np.intp), _TAPS)
+    place = start - base
+    low, high = place - 1 / stride, place + 1 / stride
+    image = np.array([maps.shape[2], maps.shape[1]]) - 0.5  # the surface ends where the image does
+    low, high = np.maximum(low, -0.5 - base), np.minimum(high, image - base)
+
+    top, slope, bend = _surface(cells, place)
+    moving, damping = np.arange(len(place)), np.ones(len(place))
+    for _ in range(_STEPS):
+        at, uphill = place[moving], slope[moving]
+        held = ((at <= low[moving]) & (uphill <= 0)) | ((at >= high[moving]) & (uphill >= 0))
+        step = _ascent(uphill, bend[moving], held, 1 / stride)
+        target = np.clip(at + damping[moving, None] * step, low[moving], high[moving])
+        value, new_slope, new_bend = _surface(cells[moving], target)
+        higher = value >= top[moving]
+        damping[moving] = np.where(higher, 1, damping[moving] / 4)
+        up = moving[higher]
+        place[up], top[up] = target[higher], value[higher]
+        slope[up], bend[up] = new_slope[higher], new_bend[higher]
+        moving = moving[np.abs(target - at).max(axis=1) > _STILL]
+        if not len(moving):
+            break
+    return cells_to_image(place + base, stride), top
+
+
+def unbias(xy: np.ndarray, stride: int, sigma: float) -> np.ndarray:
+    """Move maxima of the bicubic surface to the centres of the Gaussians that have theirs there.
+
+    Cubic interpolation is not exact: it draws the maximum of a Gaussian towards the nearest cell or the middle between
+    two, by up to 0.07 cells an axis where sigma is 1.75 cells. The shift depends on the place between the cells and on
+    sigma only, and is taken back here.
+
+    Args:
+        xy: ``(N, 2)`` px, input image.
+        stride: Pixels a cell, R.
+        sigma: Standard deviation of the responses, px, input image.
+    """
+    cells = image_to_cells(xy, stride)
+    low = np.floor(cells)
+    return np.asarray(cells_to_image(low + np.interp(cells - low, *_bias(sigma / stride)), stride))
+
+
+def taylor(maps: np.ndarray, source: np.ndarray, cell: np.ndarray, sigma: float) -> np.ndarray:
+    """Move cell peaks by DARK's rule: the second-order expansion of the logarithm of the smoothed heatmap.
+
+    Zhang et al., Distribution-Aware Coordinate Representation for Human Pose Estimation, 2020: on a Gaussian the
+    logarithm is a parabola, and its summit lies at ``m - H^-1 g`` from the gradient and Hessian at the peak ``m``.
+    Smoothing ("modulation") makes a network's responses more like one; scaling the result to the old maximum, as the
+    paper does, adds a constant to the logarithm and is left out. Here a map has many people: only the window of the
+    kernel is smoothed, and a peak whose neighbourhood is no summit (not concave, or the step leaves the cell's
+    neighbours) stays where it is.
+
+    Args:
+        maps: ``(M, h, w)`` finite responses.
+        source: ``(N,)`` the map of each peak.
+        cell: ``(N, 2)`` peaks of the cells, cells.
+        sigma: Standard deviation of the smoothing kernel, that of the targets, cells; 0 = no smoothing.
+
+    Returns:
+        ``(N, 2)`` float64 positions, cells.
+    """
+    radius = math.ceil(3 * sigma)
+    taps = np.arange(-radius, radius + 1)
+    kernel = np.exp(-(taps**2) / (2 * sigma**2)) if sigma else np.ones(1)
+    smooth = np.stack([np.pad(kernel / kernel.sum(), (shift, 2 - shift)) for shift in range(3)])  # (3, taps + 2)
+    nearest = np.rint(cell).astype(np.intp)
+    windows = _windows(maps, source, nearest - radius - 1, len(taps) + 2)
+    around = np.log(np.maximum(smooth @ windows @ smooth.T, _LOWEST_LOG))  # (N, 3, 3)
+
+    x = (around[:, 1, 2] - around[:, 1, 0]) / 2
+    y = (around[:, 2, 1] - around[:, 0, 1]) / 2
+    xx = around[:, 1, 2] - 2 * around[:, 1, 1] + around[:, 1, 0]
+    yy = around[:, 2, 1] - 2 * around[:, 1, 1] + around[:, 0, 1]
+    xy = (around[:, 2, 2] - around[:, 2, 0] - around[:, 0, 2] + around[:, 0, 0]) / 4
+    determinant = xx * yy - xy * xy
+    concave = (xx < 0) & (determinant > 0)
+    safe = np.where(concave, determinant, 1)
+    step = np.stack([(xy * y - yy * x) / safe, (xy * x - xx * y) / safe], axis=1)
+    summit = concave & (np.abs(step) <= 1).all(axis=1)
+    return np.where(summit[:, None], nearest + step, cell)
+
+
+def read_vectors(maps: torch.Tensor, xy: torch.Tensor, stride: int) -> torch.Tensor:
+    """Read maps of vectors bilinearly at points: what upsampling them would give there.
+
+    Args:
+        maps: ``(B, L, 2, h, w)`` of any floating type, on any device.
+        xy: ``(B, L, n, 2)`` px, input image.
+        stride: Pixels a cell, R.
+
+    Returns:
+        ``(B, L, n, 2)`` float32; beyond the outer cells their values, not finite where the map is not.
+    """
+    last = torch.tensor([maps.shape[-1] - 1, maps.shape[-2] - 1], device=maps.device)
+    cells = torch.minimum(image_to_cells(xy, stride).clamp(min=0), last)
+    low = cells.floor()
+    t = cells - low
+    (left, top), (right, bottom) = (corner.long().unbind(-1) for corner in (low, torch.minimum(low + 1, last)))
+    image = torch.arange(xy.shape[0], device=maps.device)[:, None, None]
+    limb = torch.arange(xy.shape[1], device=maps.device)[:, None]
+    rows, columns = torch.stack([top, bottom])[:, None], torch.stack([left, right])  # (2, 1, B, L, n), (2, B, L, n)
+    corners = maps[image, limb, :, rows, columns].float()  # (2, 2, B, L, n, 2): top and bottom, left and right
+    sides = torch.lerp(corners[:, 0], corners[:, 1], t[..., :1])
+    return torch.lerp(sides[0], sides[1], t[..., 1:])
+
+
+@lru_cache(maxsize=8)
+def _bias(sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return where between two cells the interpolated maximum lies, ``(T,)``, and the Gaussian's centre, ``(T,)``."""
+    centre = np.linspace(0, 1, _TABLE)
+    squared = (np.array([-1, 0, 1, 2])[:, None] - centre) ** 2
+    before, start, end, after = np.exp((squared.min(axis=0) - squared) / (2 * sigma**2))  # the nearest cell's is 1
+    a, b, c = CUBIC[1:] @ np.stack([before, start, end, after]) * np.array([[1], [2], [3]])  # slope a + b t + c t^2
+    # The root at which it falls, in the form that does not cancel.
+    maximum = 2 * a / (np.sqrt(np.maximum(b * b - 4 * a * c, 0)) - b)
+    return maximum, centre
+
+
+def _windows(maps: np.ndarray, source: np.ndarray, first: np.ndarray, side: int) -> np.ndarray:
+    """Return ``(N, side, side)`` float64 cells from ``first (N, 2)`` (x, y) on; beyond the border, those at it."""
+    columns, rows = (np.clip(first[:, axis, None] + np.arange(side), 0, maps.shape[2 - axis] - 1) for axis in range(2))
+    return np.asarray(maps[source[:, None, None], rows[:, :, None], columns[:, None, :]], dtype=np.float64)
+
+
+def _surface(cells: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Evaluate bicubic surfaces, one point each.
+
+    Args:
+        cells: ``(N, 6, 6)`` responses.
+        place: ``(N, 2)`` x and y from the first of them, 1 to 4 cells.
+
+    Returns:
+        ``(N,)`` values, ``(N, 2)`` slopes (x, y) and ``(N, 3)`` second derivatives (xx, xy, yy).
+    """
+    low = np.minimum(place.astype(np.intp), 3)
+    t = place - low
+    powers = np.zeros((len(place), 2, 3, 4))  # of t, and their first and second derivatives
+    powers[:, :, 0, 0] = powers[:, :, 1, 1] = 1
+    powers[:, :, 0, 1], powers[:, :, 0, 2], powers[:, :, 0, 3] = t, t * t, t * t * t
+    powers[:, :, 1, 2], powers[:, :, 1, 3] = 2 * t, 3 * t * t
+    powers[:, :, 2, 2], powers[:, :, 2, 3] = 2, 6 * t
+    weights = powers @ CUBIC
+    columns, rows = (low[:, axis, None] + np.arange(-1, 3) for axis in range(2))
+    patch = cells[np.arange(len(place))[:, None, None], rows[:, :, None], columns[:, None, :]]
+    jet = weights[:, 1] @ patch @ weights[:, 0].swapaxes(1, 2)  # (N, 3, 3) derivatives along y x along x
+    return jet[:, 0, 0], jet[:, [0, 1], [1, 0]], jet[:, [0, 1, 2], [2, 1, 0]]
+
+
+def _ascent(slope: np.ndarray, bend: np.ndarray, held: np.ndarray, longest: float) -> np.ndarray:
+    """Return ``(N, 2)`` steps uphill, cells.
+
+    Args:
+        slope: ``(N, 2)``.
+        bend: ``(N, 3)`` second derivatives xx, xy, yy.
+        held: ``(N, 2)`` axes along which there is no way up.
+        longest: Length of steps that follow the slope because the surface is not concave, cells.
+    """
+    x, y = np.where(held, 0, slope).T
+    xx, yy = np.where(held, -1, bend[:, [0, 2]]).T
+    xy = np.where(held.any(axis=1), 0, bend[:, 1])
+    determinant = xx * yy - xy * xy
+    concave = (xx < 0) & (determinant > 0)
+    safe = np.where(concave, determinant, 1)
+    steepest = longest / np.maximum(np.maximum(np.abs(x), np.abs(y)), np.finfo(np.float64).tiny)
+    return np.stack(
+        [
+            np.where(concave, (xy * y - yy * x) / safe, x * steepest),
+            np.where(concave, (xy * x - xx * y) / safe, y * steepest),
+        ],
+        axis=1,
+    )
