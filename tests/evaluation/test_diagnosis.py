@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from people import HEAD, LEFT_SHIN, RIGHT_SHIN, standing
+from annotated import HEAD, LEFT_SHIN, RIGHT_SHIN, standing
 
 from gog_pose.evaluation import diagnose, summarise
 from gog_pose.records import Poses

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from people import HEAD, LEFT_SHIN, RIGHT_SHIN, standing
+from annotated import HEAD, LEFT_SHIN, RIGHT_SHIN, standing
 
 from gog_pose.data.coco import CocoKeypoints
 from gog_pose.evaluation import CocoKeypointEvaluator, best_possible_poses

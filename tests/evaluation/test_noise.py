@@ -5,7 +5,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 import torch
-from people import standing
+from annotated import standing
 
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
