@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from gog_pose.decoding import GogDecoder
+from gog_pose.decoding import Decoder, describe_decoder
 from gog_pose.errors import InputError
 from gog_pose.models import PoseNetwork
 from gog_pose.preprocessing import Preprocessing
@@ -24,13 +24,13 @@ FORMAT = 1
 NETWORK_PREFIX = "network."
 
 
-def describe(network: PoseNetwork, decoder: GogDecoder, preprocessing: Preprocessing) -> dict[str, Any]:
+def describe(network: PoseNetwork, decoder: Decoder, preprocessing: Preprocessing) -> dict[str, Any]:
     """Return the plain description that ``read_checkpoint`` and ``PoseEstimator`` understand."""
     return {
         "format": FORMAT,
         "skeleton": network.skeleton.to_dict(),
         "network": network.to_dict(),
-        "decoder": decoder.options(),
+        "decoder": describe_decoder(decoder),
         "preprocessing": preprocessing.to_dict(),
     }
 

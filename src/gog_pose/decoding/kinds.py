@@ -1,0 +1,57 @@
+"""The decoders by name, so that a checkpoint or a caller can say which one it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from gog_pose.decoding.decoder import GogDecoder
+from gog_pose.decoding.official import OfficialDecoder
+from gog_pose.errors import InputError
+from gog_pose.skeleton import Skeleton
+
+Decoder: TypeAlias = GogDecoder | OfficialDecoder
+
+_RULES: dict[str, type[GogDecoder] | type[OfficialDecoder]] = {"gog": GogDecoder, "official": OfficialDecoder}
+
+
+def describe_decoder(decoder: Decoder) -> dict[str, Any]:
+    """Return plain values from which ``build_decoder`` makes an equal decoder: ``rules`` and the options."""
+    return {"rules": _rules_of(decoder), **decoder.options()}
+
+
+def build_decoder(skeleton: Skeleton, description: Mapping[str, Any]) -> Decoder:
+    """Build the decoder that ``describe_decoder`` described; without ``rules`` it is a ``GogDecoder``.
+
+    Raises:
+        InputError: There are no such rules, or an option is out of its range.
+        TypeError: An option is unknown.
+    """
+    options = dict(description)
+    return _kind(options.pop("rules", "gog"))(skeleton, **options)
+
+
+def change_decoder(decoder: Decoder, options: Mapping[str, Any]) -> Decoder:
+    """Return a decoder with other options, or by other ``rules``; those take over the stride alone.
+
+    Raises:
+        InputError: There are no such rules, or an option is unknown or out of its range.
+    """
+    changed = dict(options)
+    kind = _kind(changed.pop("rules", _rules_of(decoder)))
+    start = decoder if type(decoder) is kind else kind(decoder.skeleton, stride=decoder.stride)
+    try:
+        return replace(start, **changed)
+    except TypeError as error:
+        raise InputError(f"decoder: {error}; choose from {', '.join(start.options())}") from None
+
+
+def _kind(rules: str) -> type[GogDecoder] | type[OfficialDecoder]:
+    if rules not in _RULES:
+        raise InputError(f"decoder.rules: {rules!r} is unknown; choose {' or '.join(_RULES)}")
+    return _RULES[rules]
+
+
+def _rules_of(decoder: Decoder) -> str:
+    return next(rules for rules, kind in _RULES.items() if type(decoder) is kind)
