@@ -95,7 +95,8 @@ class PoseEstimator:
         description = checkpoint[KEY]
         try:
             skeleton = Skeleton(**description["skeleton"])
-            network = PoseNetwork.from_dict(skeleton, description["network"])
+            with torch.device("meta"):  # no numbers are drawn only to be replaced
+                network = PoseNetwork.from_dict(skeleton, description["network"])
             stored_decoder = build_decoder(skeleton, description["decoder"])
             preprocessing = Preprocessing(**description["preprocessing"])
             weights = {
@@ -105,7 +106,7 @@ class PoseEstimator:
             }
             if not any(name.startswith("heatmap_heads.") for name in weights):
                 raise InputError(f"{path}: holds a trunk alone; train from it with model=hourglass104_centernet")
-            network.load_state_dict(weights)
+            network.load_state_dict(weights, assign=True)
         except InputError:
             raise
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:

@@ -82,3 +82,27 @@ def test_options_that_do_not_fit_are_refused(options):
 def test_a_description_of_something_else_is_refused():
     with pytest.raises(InputError, match="does not describe a network"):
         PoseNetwork.from_dict(load_skeleton("coco_19"), {"trunk": {"depth": 50}, "offset_unit": 1.0})
+
+
+def test_recomputing_changes_memory_and_nothing_else():
+    def step(recompute):
+        torch.manual_seed(0)
+        network = PoseNetwork(load_skeleton("coco_16"), Hourglass(stacks=2, recompute=recompute, **TINY))
+        saved = []
+
+        def keep(tensor):
+            saved.append(tensor)
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            answers = network(torch.randn(2, 3, 64, 64))
+        kept = {tensor.data_ptr(): tensor.nbytes for tensor in saved}  # what several operations save is there once
+        sum(maps.heatmaps.square().sum() + maps.offsets.square().sum() for maps in answers).backward()
+        gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
+        return sum(kept.values()), gradients, dict(network.named_buffers())
+
+    plain_bytes, plain_gradients, plain_buffers = step(recompute=False)
+    bytes_, gradients, buffers = step(recompute=True)
+    assert bytes_ < 0.5 * plain_bytes
+    torch.testing.assert_close(gradients, plain_gradients)
+    torch.testing.assert_close(buffers, plain_buffers, rtol=0, atol=0)
