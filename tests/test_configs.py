@@ -77,6 +77,13 @@ def test_every_option_composes_and_instantiates(composed, group, option):
 @pytest.mark.parametrize(("group", "option"), options("model"))
 def test_every_model_is_built(composed, group, option):
     cfg = composed(f"{group}={option}")
+    if option == "hourglass104_centernet":
+        assert cfg.preprocessing.channel_order == "bgr"
+        cfg.model.weights = "/nowhere/centernet.ckpt"
+        with pytest.raises(InstantiationException) as error, torch.device("meta"):
+            instantiate(cfg.model)
+        assert "/nowhere/centernet.ckpt: no such checkpoint" in str(error.value.__cause__)
+        return
     with torch.device("meta"):
         network = instantiate(cfg.model)
     assert network.skeleton.name == "coco_19"

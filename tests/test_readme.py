@@ -32,7 +32,7 @@ def test_commands_compose(line):
     for word, value in WORDS.items():
         overrides = [override.replace(f"={word}", f"={value}") for override in overrides]
     with initialize_config_dir(config_dir(), version_base="1.3"):
-        compose(program.removeprefix("gog-"), overrides)
+        compose(program.removeprefix("gog-").replace("-", "_"), overrides)
 
 
 def test_commands_were_found():
