@@ -65,12 +65,24 @@ def epochs_logged(output):
     return epochs
 
 
+def logged(output, name):
+    """All values of a metric; at least one."""
+    with (output / "csv/version_0/metrics.csv").open() as file:
+        values = [float(row[name]) for row in csv.DictReader(file) if row.get(name)]
+    assert values, name
+    return values
+
+
 def test_a_run_leaves_everything_a_user_expects(gog_train, scenes, tmp_path):
     output = tmp_path / "run"
-    code, printed, _ = gog_train(*SMALL, f"data.root={scenes}", "trainer.max_epochs=2", f"hydra.run.dir={output}")
+    run = (*SMALL, f"data.root={scenes}", "trainer.max_epochs=2", f"hydra.run.dir={output}")
+    code, printed, _ = gog_train(*run, "trainer.log_every_n_steps=2")
     assert code == 0
     assert "best checkpoint" in printed
     assert epochs_logged(output) >= {0, 1}
+    assert min(logged(output, "speed/images_per_second")) > 0
+    assert all(0 <= share <= 1 for share in logged(output, "speed/data_wait"))
+    assert min(logged(output, "train/gradient_norm")) > 0
     result = json.loads((output / "results.json").read_text())
     assert {"AP", "AP50", "AP75", "AP_M", "AP_L", "AR"} <= result.keys()
     assert result["images"] == 4
