@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
 
 from gog_pose import PoseEstimator
 from gog_pose.cli import train
+from gog_pose.cli.runtime import config_dir
 from gog_pose.data.synthetic import synthesize
 
 SMALL = [
@@ -92,6 +94,13 @@ def test_a_run_leaves_everything_a_user_expects(gog_train, scenes, tmp_path):
     image = next((scenes / "val").glob("*.jpg"))
     assert estimator.predict(image).keypoints.shape[1:] == (17, 3)
     assert not any("_target_" in str(value) for value in torch.load(output / "checkpoints/last.ckpt").values())
+
+
+@pytest.mark.parametrize("experiment", sorted(file.stem for file in Path(config_dir(), "experiment").glob("*.yaml")))
+def test_every_experiment_takes_a_step(gog_train, scenes, tmp_path, experiment):
+    overrides = (f"experiment={experiment}", *SMALL, f"data.root={scenes}", f"hydra.run.dir={tmp_path}")
+    code, _, errors = gog_train(*overrides, "trainer.fast_dev_run=true")
+    assert code == 0, errors
 
 
 def test_resuming_goes_on_where_the_checkpoint_ended(gog_train, scenes, tmp_path):
