@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from gog_pose.decoding import PoseMaps, flip_maps, merge_flipped
+from gog_pose.geometry import cells_to_image
 from gog_pose.skeleton import load_skeleton
 
 
@@ -27,10 +28,24 @@ def test_merging_the_maps_of_a_mirrored_scene_changes_nothing(draw_maps, name):
     torch.testing.assert_close(merged.offsets, maps.offsets, rtol=0, atol=1e-4)
 
 
+def test_refinement_offsets_of_a_mirrored_scene_merge_to_those_of_the_scene():
+    skeleton = load_skeleton("coco_19")
+    x, y = 10.25, 21.5  # px; every cell points at this keypoint
+    u, v = (cells_to_image(torch.arange(12.0), 4), cells_to_image(torch.arange(10.0), 4))
+    refinements, mirrored = (
+        torch.stack([place - u.expand(10, 12), y - v[:, None].expand(10, 12)])[None] for place in (x, 47 - x)
+    )
+    maps = PoseMaps(torch.zeros(1, 17, 10, 12), torch.zeros(1, 38, 10, 12), refinements)
+    merged = merge_flipped(maps, maps._replace(refinements=mirrored), skeleton)
+    torch.testing.assert_close(merged.refinements, refinements)
+    assert merge_flipped(maps._replace(refinements=None), maps._replace(refinements=None), skeleton).refinements is None
+
+
 def test_flipping_twice_gives_the_maps_back():
     skeleton = load_skeleton("coco_44")
-    maps = PoseMaps(torch.randn(2, 17, 5, 7), torch.randn(2, 88, 5, 7))
+    maps = PoseMaps(torch.randn(2, 17, 5, 7), torch.randn(2, 88, 5, 7), torch.randn(2, 2, 5, 7))
     twice = flip_maps(flip_maps(maps, skeleton), skeleton)
+    assert twice.refinements.equal(maps.refinements)
     assert twice.heatmaps.equal(maps.heatmaps)
     assert twice.offsets.equal(maps.offsets)
 

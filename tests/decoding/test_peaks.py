@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gog_pose.decoding import find_peaks
+from gog_pose.decoding.surface import blocks
 from gog_pose.geometry import cells_to_image
 
 OPTIONS = {"stride": 4, "topk": 32, "threshold": 0.04}
@@ -91,6 +93,36 @@ def test_sparse_equals_dense_to_the_bit(maps, stride, interpolation, topk):
     sparse, dense = (find_peaks(maps, **options, method=method) for method in ("sparse", "dense"))
     assert sparse.xy.equal(dense.xy)
     assert sparse.responses.equal(dense.responses)
+
+
+def flanks(seed):
+    """Return maps whose flanks meet in all ways, (1, 5, 40, 48): as drawn, as a network answers, and worse."""
+    random = torch.Generator().manual_seed(seed)
+    points = (torch.rand(40, 2, generator=random) * torch.tensor([192.0, 160.0])).tolist()
+    drawn = gaussian(points, (40, 48))[0, 0]
+    rough = F.interpolate(torch.randn(1, 1, 20, 24, generator=random), scale_factor=2, mode="bilinear")[0, 0]
+    blurred = F.avg_pool2d(drawn[None], 3, stride=1, padding=1)[0]
+    slope = torch.arange(40.0)[:, None] * 0.01 + torch.arange(48.0) * 0.02  # rises everywhere, to the corner
+    return torch.stack([drawn, blurred * (1 + 0.1 * rough), drawn - 0.1 * rough, slope, slope - 0.05 * rough])[None]
+
+
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+@pytest.mark.parametrize("stride", [2, 4])
+def test_no_peak_is_ruled_out(stride, interpolation):
+    options = {"stride": stride, "topk": 300, "threshold": 0.04, "localiser": interpolation}
+    for maps in (flanks(0), flanks(1) * -1, flanks(2) * 1e-3 + 0.5):
+        sparse, dense = (find_peaks(maps, **options, method=method) for method in ("sparse", "dense"))
+        assert sparse.xy.equal(dense.xy)
+        assert sparse.responses.equal(dense.responses)
+
+
+def test_few_blocks_of_a_response_are_interpolated():
+    """A Gaussian covers some eighty blocks; its summit can lie in five."""
+    for x in range(24, 40):
+        heatmap = gaussian([(x, 30)])[0].numpy()
+        assert 1 <= blocks(heatmap, 4, 0.04, "bicubic").pixels.shape[2] <= 9
+    slope = np.arange(32, dtype=np.float32) * np.ones((1, 32, 1), dtype=np.float32)
+    assert blocks(slope, 4, 0.04, "bicubic").pixels.shape[2] < 0.35 * 32 * 32  # what remains is at the border
 
 
 @pytest.mark.parametrize("stride", [3, 5, 6])

@@ -16,8 +16,16 @@ from gog_pose.geometry import cells_to_image, image_to_cells
 
 _STEPS = 30  # of Newton's method; Gaussians take two
 _STILL = 1e-2  # cells; Newton's error is squared at each step, so that after a shorter one 1e-4 is missing
+_STUCK = 1e-6  # cells; where even so short a step leads nowhere higher, the peak stays
 _TABLE = 1025  # places between two cells at which the bias of cubic interpolation is tabled
 _TAPS = 6  # cells a side on which the surface around a peak depends
+_PATCH = np.arange(-1, 3)  # and those of them on which it depends between two cells
+# (1, t, t^2, t^3) @ _CUBIC_JET: the weights of these four for the surface, its slope and its second derivative.
+_CUBIC_JET = np.zeros((4, 3, 4))
+_CUBIC_JET[:, 0] = CUBIC
+_CUBIC_JET[:3, 1] = CUBIC[1:] * [[1], [2], [3]]
+_CUBIC_JET[:2, 2] = CUBIC[2:] * [[2], [6]]
+_CUBIC_JET = _CUBIC_JET.reshape(4, 12)
 _LOWEST_LOG = 1e-10  # smoothed responses below this have no logarithm that says anything
 
 
@@ -45,23 +53,22 @@ def climb(maps: np.ndarray, source: np.ndarray, xy: np.ndarray, stride: int) -> 
     image = np.array([maps.shape[2], maps.shape[1]]) - 0.5  # the surface ends where the image does
     low, high = np.maximum(low, -0.5 - base), np.minimum(high, image - base)
 
-    top, slope, bend = _surface(cells, place)
+    jets = _jets(cells, place)
     moving, damping = np.arange(len(place)), np.ones(len(place))
     for _ in range(_STEPS):
-        at, uphill = place[moving], slope[moving]
-        held = ((at <= low[moving]) & (uphill <= 0)) | ((at >= high[moving]) & (uphill >= 0))
-        step = _ascent(uphill, bend[moving], held, 1 / stride)
-        target = np.clip(at + damping[moving, None] * step, low[moving], high[moving])
-        value, new_slope, new_bend = _surface(cells[moving], target)
-        higher = value >= top[moving]
+        at, jet = place[moving], jets[moving]
+        step = _ascent(jet, at <= low[moving], at >= high[moving], 1 / stride)
+        target = np.minimum(np.maximum(at + damping[moving, None] * step, low[moving]), high[moving])
+        arrived = _jets(cells[moving], target)
+        higher = arrived[:, 0, 0] >= jet[:, 0, 0]
         damping[moving] = np.where(higher, 1, damping[moving] / 4)
         up = moving[higher]
-        place[up], top[up] = target[higher], value[higher]
-        slope[up], bend[up] = new_slope[higher], new_bend[higher]
-        moving = moving[np.abs(target - at).max(axis=1) > _STILL]
+        place[up], jets[up] = target[higher], arrived[higher]
+        moved = np.abs(target - at).max(axis=1)
+        moving = moving[(np.abs(step).max(axis=1) > _STILL) & (moved > _STUCK)]
         if not len(moving):
             break
-    return cells_to_image(place + base, stride), top
+    return cells_to_image(place + base, stride), jets[:, 0, 0]
 
 
 def unbias(xy: np.ndarray, stride: int, sigma: float) -> np.ndarray:
@@ -151,7 +158,7 @@ def _bias(sigma: float) -> tuple[np.ndarray, np.ndarray]:
     centre = np.linspace(0, 1, _TABLE)
     squared = (np.array([-1, 0, 1, 2])[:, None] - centre) ** 2
     before, start, end, after = np.exp((squared.min(axis=0) - squared) / (2 * sigma**2))  # the nearest cell's is 1
-    a, b, c = CUBIC[1:] @ np.stack([before, start, end, after]) * np.array([[1], [2], [3]])  # slope a + b t + c t^2
+    a, b, c = _CUBIC_JET[:3, 4:8] @ np.stack([before, start, end, after])  # the slope is a + b t + c t^2
     # The root at which it falls, in the form that does not cancel.
     maximum = 2 * a / (np.sqrt(np.maximum(b * b - 4 * a * c, 0)) - b)
     return maximum, centre
@@ -163,50 +170,43 @@ def _windows(maps: np.ndarray, source: np.ndarray, first: np.ndarray, side: int)
     return np.asarray(maps[source[:, None, None], rows[:, :, None], columns[:, None, :]], dtype=np.float64)
 
 
-def _surface(cells: np.ndarray, place: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Evaluate bicubic surfaces, one point each.
+def _jets(cells: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Evaluate bicubic surfaces and their derivatives, one point each.
 
     Args:
         cells: ``(N, 6, 6)`` responses.
         place: ``(N, 2)`` x and y from the first of them, 1 to 4 cells.
 
     Returns:
-        ``(N,)`` values, ``(N, 2)`` slopes (x, y) and ``(N, 3)`` second derivatives (xx, xy, yy).
+        ``(N, 3, 3)``: derived i times along y and j times along x, per cell.
     """
     low = np.minimum(place.astype(np.intp), 3)
     t = place - low
-    powers = np.zeros((len(place), 2, 3, 4))  # of t, and their first and second derivatives
-    powers[:, :, 0, 0] = powers[:, :, 1, 1] = 1
-    powers[:, :, 0, 1], powers[:, :, 0, 2], powers[:, :, 0, 3] = t, t * t, t * t * t
-    powers[:, :, 1, 2], powers[:, :, 1, 3] = 2 * t, 3 * t * t
-    powers[:, :, 2, 2], powers[:, :, 2, 3] = 2, 6 * t
-    weights = powers @ CUBIC
-    columns, rows = (low[:, axis, None] + np.arange(-1, 3) for axis in range(2))
+    powers = np.ones((len(place), 2, 4))
+    powers[..., 1], powers[..., 2], powers[..., 3] = t, t * t, t * t * t
+    weights = (powers @ _CUBIC_JET).reshape(-1, 2, 3, 4)
+    columns, rows = (low[:, axis, None] + _PATCH for axis in range(2))
     patch = cells[np.arange(len(place))[:, None, None], rows[:, :, None], columns[:, None, :]]
-    jet = weights[:, 1] @ patch @ weights[:, 0].swapaxes(1, 2)  # (N, 3, 3) derivatives along y x along x
-    return jet[:, 0, 0], jet[:, [0, 1], [1, 0]], jet[:, [0, 1, 2], [2, 1, 0]]
+    return np.asarray(weights[:, 1] @ patch @ weights[:, 0].swapaxes(1, 2))
 
 
-def _ascent(slope: np.ndarray, bend: np.ndarray, held: np.ndarray, longest: float) -> np.ndarray:
-    """Return ``(N, 2)`` steps uphill, cells.
+def _ascent(jets: np.ndarray, lowest: np.ndarray, highest: np.ndarray, longest: float) -> np.ndarray:
+    """Return ``(N, 2)`` steps uphill, cells: Newton's where the surface is concave, along the slope where it is not.
 
     Args:
-        slope: ``(N, 2)``.
-        bend: ``(N, 3)`` second derivatives xx, xy, yy.
-        held: ``(N, 2)`` axes along which there is no way up.
-        longest: Length of steps that follow the slope because the surface is not concave, cells.
+        jets: ``(N, 3, 3)`` what ``_jets`` returns.
+        lowest: ``(N, 2)`` True where there is no way to smaller x or y.
+        highest: ``(N, 2)`` True where there is no way to larger x or y.
+        longest: Length of steps along the slope, cells.
     """
+    slope = jets[:, [0, 1], [1, 0]]
+    held = (lowest & (slope <= 0)) | (highest & (slope >= 0))
     x, y = np.where(held, 0, slope).T
-    xx, yy = np.where(held, -1, bend[:, [0, 2]]).T
-    xy = np.where(held.any(axis=1), 0, bend[:, 1])
+    xx, yy = np.where(held, -1, jets[:, [0, 2], [2, 0]]).T
+    xy = np.where(held.any(axis=1), 0, jets[:, 1, 1])
     determinant = xx * yy - xy * xy
     concave = (xx < 0) & (determinant > 0)
-    safe = np.where(concave, determinant, 1)
-    steepest = longest / np.maximum(np.maximum(np.abs(x), np.abs(y)), np.finfo(np.float64).tiny)
-    return np.stack(
-        [
-            np.where(concave, (xy * y - yy * x) / safe, x * steepest),
-            np.where(concave, (xy * x - xx * y) / safe, y * steepest),
-        ],
-        axis=1,
-    )
+    newton = np.stack([xy * y - yy * x, xy * x - xx * y], axis=1) / np.where(concave, determinant, 1)[:, None]
+    along = np.stack([x, y], axis=1)
+    along *= longest / np.maximum(np.abs(along).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    return np.where(concave[:, None], newton, along)
