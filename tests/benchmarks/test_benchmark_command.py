@@ -30,7 +30,6 @@ def test_codec_prints_and_writes_ratios(tmp_path):
     [
         (("what=weather",), "Could not find 'what/weather'"),
         (("sizes=[63]",), "sizes: must be multiples of the stride 4"),
-        (("decoder=official",), "decoder: has no sparse and dense method"),
     ],
 )
 def test_mistakes_are_told_in_one_line_with_code_2(tmp_path, overrides, words):

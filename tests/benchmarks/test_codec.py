@@ -6,7 +6,7 @@ import pytest
 from gog_pose.benchmarks import CodecBenchmark
 from gog_pose.benchmarks.loops import encode_by_loops
 from gog_pose.benchmarks.timing import time_in_turn
-from gog_pose.decoding import GogDecoder
+from gog_pose.decoding import GogDecoder, OfficialDecoder
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
 from gog_pose.evaluation import MapNoise
@@ -16,8 +16,8 @@ SKELETON = load_skeleton("coco_19")
 
 
 def make(**changes):
-    options = {"noise": MapNoise(), "people": [1, 3], "sizes": [64], "repeats": 2, "seed": 0, **changes}
-    return CodecBenchmark(encoder=PoseEncoder(SKELETON), decoder=GogDecoder(SKELETON), **options)
+    parts = {"encoder": PoseEncoder(SKELETON), "decoder": GogDecoder(SKELETON), "noise": MapNoise()}
+    return CodecBenchmark(**{**parts, "people": [1, 3], "sizes": [64], "repeats": 2, "seed": 0, **changes})
 
 
 @pytest.mark.parametrize("stride", [1, 4])
@@ -63,7 +63,17 @@ def test_quartiles_enclose_the_median_and_slow_is_slower():
     assert times["long"]["median"] > 10 * times["short"]["median"]
 
 
-@pytest.mark.parametrize("change", [{"people": []}, {"people": [-1]}, {"sizes": [63]}, {"repeats": 0}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"people": []},
+        {"people": [-1]},
+        {"sizes": [63]},
+        {"repeats": 0},
+        {"encoder": PoseEncoder(SKELETON, quantise=True)},
+        {"decoder": OfficialDecoder(SKELETON)},
+    ],
+)
 def test_senseless_numbers_are_refused(change):
     with pytest.raises(InputError, match=next(iter(change))):
         make(**change)

@@ -51,7 +51,8 @@ def test_upper_bound_on_real_people(real_data):
 def make_oracle(skeleton_name="coco_19", **options):
     skeleton = load_skeleton(skeleton_name)
     stride = options.pop("stride", 4)
-    return Oracle(PoseEncoder(skeleton, stride=stride), GogDecoder(skeleton, stride=stride), **options)
+    decoder = GogDecoder(skeleton, stride=stride, reach=0)  # joins by limbs only: what the definitions speak of
+    return Oracle(PoseEncoder(skeleton, stride=stride), decoder, **options)
 
 
 def answers(oracle, annotations, workers=0, backwards=False):

@@ -9,6 +9,9 @@ import pytest
 from annotated import HEAD, LEFT_SHIN, RIGHT_SHIN, standing, write_annotations
 from PIL import Image
 
+from gog_pose.cli.oracle import check
+from gog_pose.errors import InputError
+
 
 def oracle(*overrides, cwd):
     command = [sys.executable, "-m", "gog_pose.cli.oracle", *overrides, "hydra.run.dir=run"]
@@ -25,8 +28,9 @@ def test_prints_and_writes_the_bound_and_what_it_lacks(people, tmp_path):
     (tmp_path / "photos").mkdir()
     Image.fromarray(np.full((240, 320, 3), 200, np.uint8)).save(tmp_path / "photos" / "2.jpg")
     process = oracle(
-        f"annotations={people}", "results=out/oracle.json", "output=out", "images=photos", "multiple=64", cwd=tmp_path
-    )
+        f"annotations={people}", "results=out/oracle.json", "output=out", "images=photos", "multiple=64",
+        "decoder.reach=0", cwd=tmp_path,
+    )  # fmt: skip
     assert process.returncode == 0, process.stderr
     record = json.loads((tmp_path / "out" / "oracle.json").read_text())
     assert record["AP"] == pytest.approx((2 + 8 * 67 / 101) / 10, abs=1e-4)
@@ -72,12 +76,9 @@ def test_the_number_of_processes_changes_nothing(people, tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        ((), "annotations: is not set"),
         (("annotations=absent.json",), "absent.json: no such annotation file"),
         (("annotations=people.json", "skeleton=coco_20"), "coco_16 coco_19"),
         (("annotations=people.json", "noise=extreme"), "heavy light medium none"),
-        (("annotations=people.json", "limit=0"), "limit: must be 1 or more"),
-        (("annotations=people.json", "noise.missing=2"), "noise.missing: must be between 0 and 1"),
     ],
 )
 def test_mistakes_are_told_in_one_line_with_code_2(people, tmp_path, overrides, words):
@@ -85,3 +86,19 @@ def test_mistakes_are_told_in_one_line_with_code_2(people, tmp_path, overrides, 
     assert process.returncode == 2
     assert words in process.stderr.splitlines()[-1]
     assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"annotations": None}, "annotations: is not set"),
+        ({"limit": 0}, "limit: must be 1 or more"),
+        ({"workers": -1}, "workers: must be 0 or more"),
+        ({"images": "absent"}, "images: absent is no folder"),
+    ],
+)
+def test_senseless_options_are_refused(change, words):
+    options = {"annotations": "people.json", "limit": None, "workers": None, "worst": 10, "images": None}
+    check(options)
+    with pytest.raises(InputError, match=words):
+        check({**options, **change})

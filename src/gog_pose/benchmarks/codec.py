@@ -57,6 +57,8 @@ class CodecBenchmark:
             raise InputError(f"people: must be numbers of 0 or more, got {list(people)}")
         if not sizes or any(size < 1 or size % encoder.stride for size in sizes):
             raise InputError(f"sizes: must be multiples of the stride {encoder.stride}, got {list(sizes)}")
+        if encoder.quantise or encoder.refinement:
+            raise InputError("encoder: the loop it is compared with draws the targets of encoding=ours only")
         if not isinstance(decoder, GogDecoder):
             raise InputError("decoder: has no sparse and dense method to compare; leave decoder=default")
         if repeats < 1:

@@ -178,7 +178,7 @@ def show(record: dict[str, Any]) -> None:
     from gog_pose.evaluation.diagnosis import CAUSES
 
     console = Console()
-    scores = Table(title="COCO metrics of decoded ground truth", box=box.SIMPLE)
+    scores = Table(title="COCO metrics of decoded ground truth", box=box.SIMPLE, pad_edge=False)
     for name in METRICS:
         scores.add_column(name, justify="right")
     scores.add_row(*(f"{record[name]:.3f}" for name in METRICS))
