@@ -13,28 +13,39 @@ import torch
 from gog_pose.geometry import apply_affine
 
 
-class LabelledPeople(NamedTuple):
-    """What targets are drawn from: the people of a batch of images of one size.
+class TargetMarks(NamedTuple):
+    """The targets of a batch of images of one size as the few cells that are not 0; a fifteenth of their bytes.
+
+    Places count the cells of flattened ``(B, C, h, w)`` maps: those of all fields of ``PoseTargets`` but the mask, one
+    field after the other.
 
     Attributes:
-        keypoints: ``(P, K, 3)`` float32 x, y (px of the input image) and COCO visibility, of the people of all images.
-        scales: ``(P,)`` float32 root of each person's box area, px of the input image.
-        image: ``(P,)`` int64 place in the batch of the image that each person is in.
-        mask: ``(B, 1, h, w)`` float32, 1 = supervised, 0 = ignored; sets the size of the maps.
+        peak_places: ``(N,)`` int64 where responses go; of several in a place, the largest counts.
+        peak_values: ``(N,)`` float32 responses.
+        places: ``(M,)`` int64 where all else goes, none twice.
+        values: ``(M,)`` float32.
+        mask: ``(B, 1, h, w)`` float32, 1 = supervised, 0 = ignored.
+        num_channels: C.
     """
 
-    keypoints: torch.Tensor
-    scales: torch.Tensor
-    image: torch.Tensor
+    peak_places: torch.Tensor
+    peak_values: torch.Tensor
+    places: torch.Tensor
+    values: torch.Tensor
     mask: torch.Tensor
+    num_channels: int
 
     @classmethod
-    def join(cls, batches: Sequence[LabelledPeople]) -> LabelledPeople:
-        """Join batches of images of one size to one."""
-        starts = itertools.accumulate((len(batch.mask) for batch in batches), initial=0)
-        image = [batch.image + start for batch, start in zip(batches, starts, strict=False)]
-        keypoints, scales, _, mask = (torch.cat(field) for field in zip(*batches, strict=True))
-        return cls(keypoints, scales, torch.cat(image), mask)
+    def join(cls, batches: Sequence[TargetMarks]) -> TargetMarks:
+        """Join the marks of batches of images of one size."""
+        masks = [batch.mask for batch in batches]
+        starts = itertools.accumulate((mask.numel() * batches[0].num_channels for mask in masks), initial=0)
+        moved = [
+            (batch.peak_places + start, batch.peak_values, batch.places + start, batch.values)
+            for batch, start in zip(batches, starts, strict=False)
+        ]
+        fields = [torch.cat(list(field)) for field in (*zip(*moved, strict=True), masks)]
+        return cls._make([*fields, batches[0].num_channels])
 
 
 class PoseTargets(NamedTuple):
@@ -98,10 +109,13 @@ class Poses:
         keypoints: ``(N, K, 3)`` float32 ``x, y, response``; a response of 0 means not found (x = y = 0 then).
             px of the input image as the decoder gives them, px of the original image as ``PoseEstimator`` does.
         scores: ``(N,)`` float32, descending.
+        inferred: ``(N, K)`` True for keypoints that are no detected peak but lie where the offset of another keypoint
+            leads, whose response they have; None = there are none.
     """
 
     keypoints: np.ndarray
     scores: np.ndarray
+    inferred: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -109,14 +123,14 @@ class Poses:
     def above(self, min_score: float) -> Poses:
         """Keep the people whose score is at least ``min_score``."""
         kept = self.scores >= min_score
-        return Poses(self.keypoints[kept], self.scores[kept])
+        return Poses(self.keypoints[kept], self.scores[kept], None if self.inferred is None else self.inferred[kept])
 
     def transformed(self, matrix: np.ndarray) -> Poses:
         """Move the keypoints that were found by an affine map ``(3, 3)``; what was not found stays at 0."""
         keypoints = self.keypoints.copy()
         found = keypoints[..., 2] > 0
         keypoints[found, :2] = apply_affine(keypoints[found, :2], matrix)
-        return Poses(keypoints, self.scores)
+        return Poses(keypoints, self.scores, self.inferred)
 
     def to_coco(self, image_id: int, category_id: int = 1) -> list[dict[str, Any]]:
         """Return one entry a person, in COCO's results format.

@@ -17,7 +17,7 @@ from gog_pose.data.dataset import EvaluationSample, PoseBatch, TrainingCrops, Wh
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
 from gog_pose.preprocessing import Preprocessing
-from gog_pose.records import LabelledPeople, PoseTargets
+from gog_pose.records import PoseTargets, TargetMarks
 
 
 class PoseDataModule(pl.LightningDataModule):
@@ -39,8 +39,8 @@ class PoseDataModule(pl.LightningDataModule):
         train_limit: Use only the first so many training images.
         val_limit: Use only the first so many validation images.
         pin_memory: Whether batches lie in page-locked memory, for GPUs.
-        encode: Who draws the targets: the ``device`` a batch is sent to, once it is there, so that only keypoints and
-            masks travel, or the loading ``workers``. The targets are the same.
+        encode: Who draws the targets: the ``device`` a batch is sent to, once it is there, from the few cells that are
+            not 0, or the loading ``workers``, whose whole maps travel then. The targets are the same.
 
     Raises:
         InputError: An option is unknown.
@@ -159,11 +159,11 @@ class PoseDataModule(pl.LightningDataModule):
     ) -> PoseBatch | list[EvaluationSample]:
         """Draw the targets of a batch, on its device, where the workers have not."""
         if isinstance(batch, PoseBatch):
-            people = batch.targets
-            return batch._replace(targets=self.encoder.draw(people)) if isinstance(people, LabelledPeople) else batch
+            marks = batch.targets
+            return batch._replace(targets=self.encoder.draw(marks)) if isinstance(marks, TargetMarks) else batch
         return [
             sample._replace(targets=self.encoder.draw(sample.targets).image(0))
-            if isinstance(sample.targets, LabelledPeople)
+            if isinstance(sample.targets, TargetMarks)
             else sample
             for sample in batch
         ]
@@ -171,8 +171,8 @@ class PoseDataModule(pl.LightningDataModule):
 
 def _as_batch(samples: list[PoseBatch]) -> PoseBatch:
     images, targets, image_ids = (list(field) for field in zip(*samples, strict=True))
-    if isinstance(targets[0], LabelledPeople):
-        joined: PoseTargets | LabelledPeople = LabelledPeople.join(targets)
+    if isinstance(targets[0], TargetMarks):
+        joined: PoseTargets | TargetMarks = TargetMarks.join(targets)
     else:
         # In a worker, default_collate writes to the memory that it shares with the training process.
         fields: list[Any] = [

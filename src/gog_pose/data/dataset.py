@@ -15,7 +15,7 @@ from gog_pose.encoding import PoseEncoder
 from gog_pose.images import read_image
 from gog_pose.letterboxing import prepare_image
 from gog_pose.preprocessing import Preprocessing
-from gog_pose.records import LabelledPeople, PoseTargets
+from gog_pose.records import PoseTargets, TargetMarks
 
 
 class PoseBatch(NamedTuple):
@@ -23,13 +23,13 @@ class PoseBatch(NamedTuple):
 
     Attributes:
         images: ``(B, 3, H, W)`` normalised float32.
-        targets: Targets with a leading batch dimension; the people to draw them from where that is left to the device,
+        targets: Targets with a leading batch dimension; the marks to draw them from where that is left to the device,
             until the batch is there.
         image_ids: ``(B,)`` int64, where each crop comes from.
     """
 
     images: torch.Tensor
-    targets: PoseTargets | LabelledPeople
+    targets: PoseTargets | TargetMarks
     image_ids: torch.Tensor
 
 
@@ -38,13 +38,13 @@ class EvaluationSample(NamedTuple):
 
     Attributes:
         image: ``(3, H, W)`` normalised float32, sides multiples of the network's largest stride.
-        targets: Targets of the image, for the validation loss; or its people, as in ``PoseBatch``.
+        targets: Targets of the image, for the validation loss; or its marks, as in ``PoseBatch``.
         matrix: ``(3, 3)`` float64, px of the original image -> px of the network input.
         image_id: COCO's id of the image.
     """
 
     image: torch.Tensor
-    targets: PoseTargets | LabelledPeople
+    targets: PoseTargets | TargetMarks
     matrix: torch.Tensor
     image_id: int
 
@@ -58,7 +58,7 @@ class TrainingCrops(Dataset[PoseBatch]):
         encoder: Draws targets.
         preprocessing: Normalises pixels.
         limit: Use only the first so many images; all where it is None.
-        encode: Whether samples have targets, or only the people that ``encoder.draw`` makes targets of.
+        encode: Whether samples have targets, or only the marks that ``encoder.draw`` makes targets of.
     """
 
     def __init__(
@@ -93,13 +93,13 @@ class TrainingCrops(Dataset[PoseBatch]):
         warp = self._augmentation.draw_warp(image.shape[:2], _middle(chosen), random)
         size = self._augmentation.crop_size
         crop = warp_image(image, warp.matrix, size, self._preprocessing.border_rgb)
-        packed = self._encoder.people(
+        marks = self._encoder.marks(
             warp_keypoints(keypoints, warp, size, self._encoder.skeleton),
             _scales(boxes, warp.matrix),
             size,
             _warped_ignore(self._images, index, warp.matrix, size),
         )
-        targets = self._encoder.draw(packed).image(0) if self._encode else packed
+        targets = self._encoder.draw(marks).image(0) if self._encode else marks
         tensor = self._preprocessing.to_tensor(self._augmentation.change_colour(crop))
         return PoseBatch(tensor, targets, torch.tensor(self._images.image_ids[index]))
 
@@ -113,7 +113,7 @@ class WholeImages(Dataset[EvaluationSample]):
         encoder: Draws the targets of the validation loss.
         preprocessing: Sets the input size and normalises pixels.
         multiple: Both sides of an input become multiples of this, px.
-        encode: Whether samples have targets, or only the people that ``encoder.draw`` makes targets of.
+        encode: Whether samples have targets, or only the marks that ``encoder.draw`` makes targets of.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class WholeImages(Dataset[EvaluationSample]):
         size = (prepared.tensor.shape[1], prepared.tensor.shape[2])
         people = self._images.people(index)
         labelled = people.is_labelled
-        packed = self._encoder.people(
+        marks = self._encoder.marks(
             warp_keypoints(
                 people.keypoints[labelled], Warp(prepared.matrix, flipped=False), size, self._encoder.skeleton
             ),
@@ -154,7 +154,7 @@ class WholeImages(Dataset[EvaluationSample]):
             size,
             _warped_ignore(self._images, index, prepared.matrix, size),
         )
-        targets = self._encoder.draw(packed).image(0) if self._encode else packed
+        targets = self._encoder.draw(marks).image(0) if self._encode else marks
         image_id = int(self._images.image_ids[index])
         return EvaluationSample(prepared.tensor, targets, torch.from_numpy(prepared.matrix), image_id)
 

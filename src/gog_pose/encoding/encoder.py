@@ -8,13 +8,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from gog_pose.encoding.heatmap import gaussian_heatmaps
-from gog_pose.encoding.offset import guiding_offsets
-from gog_pose.encoding.refinement import refinement_offsets
+from gog_pose.encoding.heatmap import gaussian_marks
+from gog_pose.encoding.offset import offset_marks
+from gog_pose.encoding.refinement import refinement_marks
 from gog_pose.encoding.window import nearest_cells
 from gog_pose.errors import InputError
 from gog_pose.geometry import cells_to_image
-from gog_pose.records import LabelledPeople, PoseTargets
+from gog_pose.records import PoseTargets, TargetMarks
 from gog_pose.skeleton import Skeleton
 
 Array = np.ndarray | torch.Tensor
@@ -26,7 +26,7 @@ class PoseEncoder:
     """Draws heatmaps, guiding offsets, refinement offsets and the supervision mask (Sec. 2.2, 2.3, 3).
 
     Called with the people of one image it returns the image's targets. The two steps of that can be taken apart, in
-    different processes and for many images at once: ``people`` checks and packs, ``draw`` draws on any device.
+    different processes: ``marks`` computes the cells that are not 0, ``draw`` puts those of a batch down on any device.
 
     Args:
         skeleton: Keypoint types and limbs.
@@ -70,6 +70,10 @@ class PoseEncoder:
         self.min_response = min_response
         self.quantise = quantise
         self.refinement = refinement
+        self._lengths = [skeleton.num_keypoints, 2 * skeleton.num_limbs, skeleton.num_limbs]  # of the fields, in maps
+        if refinement:
+            self._lengths += [2, 1]
+        self._starts, self._ends = np.array(skeleton.limbs, dtype=np.int64).reshape(-1, 2).T
 
     def __call__(
         self, keypoints: Array, scales: Array, image_size: tuple[int, int], ignore: Array | None = None
@@ -89,67 +93,71 @@ class PoseEncoder:
         Raises:
             ValueError: A shape does not fit, or the image size is no multiple of the stride.
         """
-        return self.draw(self.people(keypoints, scales, image_size, ignore)).image(0)
+        marks = self.marks(keypoints, scales, image_size, ignore)
+        if isinstance(keypoints, torch.Tensor) and keypoints.device.type != "cpu":
+            fields = [field.to(keypoints.device) for field in marks[:-1]]
+            marks = TargetMarks._make([*fields, marks.num_channels])
+        return self.draw(marks).image(0)
 
-    def people(
+    def marks(
         self, keypoints: Array, scales: Array, image_size: tuple[int, int], ignore: Array | None = None
-    ) -> LabelledPeople:
-        """Pack what ``draw`` needs to know of one image; arguments and errors are those of a call."""
-        keypoints = torch.as_tensor(keypoints, dtype=torch.float32)
-        scales = torch.as_tensor(scales, dtype=torch.float32)
-        num_keypoints = self.skeleton.num_keypoints
-        if keypoints.ndim != 3 or keypoints.shape[1:] != (num_keypoints, 3) or len(scales) != len(keypoints):
+    ) -> TargetMarks:
+        """Compute the targets of one image as the cells that are not 0; arguments and errors are those of a call."""
+        people, sizes = _as_array(keypoints), _as_array(scales)
+        num_keypoints, num_limbs = self.skeleton.num_keypoints, self.skeleton.num_limbs
+        if people.ndim != 3 or people.shape[1:] != (num_keypoints, 3) or len(sizes) != len(people):
             raise ValueError(
-                f"keypoints must be (P, {num_keypoints}, 3) and scales (P,),"
-                f" got {tuple(keypoints.shape)} and {tuple(scales.shape)}"
+                f"keypoints must be (P, {num_keypoints}, 3) and scales (P,), got {people.shape} and {sizes.shape}"
             )
         if image_size[0] % self.stride or image_size[1] % self.stride:
             raise ValueError(f"image_size {image_size} must be a multiple of the stride {self.stride}")
-        image = torch.zeros(len(keypoints), dtype=torch.long, device=keypoints.device)
-        return LabelledPeople(keypoints, scales, image, self._mask(ignore, image_size, keypoints.device))
+        height, width = image_size[0] // self.stride, image_size[1] // self.stride
+        grid: dict[str, Any] = {"map_size": (height, width), "stride": self.stride}
 
-    def draw(self, people: LabelledPeople) -> PoseTargets:
-        """Draw the targets of a batch of images, on the device of the people, without waiting for it but for counts."""
-        num_images, _, height, width = people.mask.shape
-        grid: dict[str, Any] = {"stride": self.stride}
-
-        def size(channels: int) -> tuple[int, int, int]:
-            return num_images * channels, height, width
-
-        xy = people.keypoints[..., :2]
-        labelled = (people.keypoints[..., 2] > 0) & (xy.abs() < _FARTHEST).all(dim=-1)  # nan is not less, either
-        person, kind = labelled.nonzero(as_tuple=True)
-        points = xy[person, kind]
-        heatmaps = gaussian_heatmaps(
+        xy = people[..., :2]
+        labelled = (people[..., 2] > 0) & (np.abs(xy) < _FARTHEST).all(axis=-1)  # nan is not less, either
+        kind = np.nonzero(labelled)[1]
+        points = xy[labelled]
+        peak_places, peak_values = gaussian_marks(
             cells_to_image(nearest_cells(points, self.stride), self.stride) if self.quantise else points,
-            people.image[person] * self.skeleton.num_keypoints + kind,
-            size=size(self.skeleton.num_keypoints),
+            kind,
             sigma=self.sigma,
             min_response=self.min_response,
             **grid,
         )
-        refinements = refinement_weights = None
-        if self.refinement:
-            refinements, refinement_weights = refinement_offsets(
-                points, people.image[person], size=size(1), support=self.refinement, **grid
-            )
-        limbs = torch.tensor(self.skeleton.limbs, device=xy.device).view(-1, 2)
-        person, limb = (labelled[:, limbs[:, 0]] & labelled[:, limbs[:, 1]]).nonzero(as_tuple=True)
-        offsets, weights = guiding_offsets(
-            xy[person, limbs[limb, 0]],
-            xy[person, limbs[limb, 1]],
-            people.scales[person].clamp(min=1.0),  # px; a degenerate box must not make a weight infinite
-            people.image[person] * self.skeleton.num_limbs + limb,
-            size=size(self.skeleton.num_limbs),
+        person, limb = np.nonzero(labelled[:, self._starts] & labelled[:, self._ends])
+        places, values = offset_marks(
+            xy[person, self._starts[limb]],
+            xy[person, self._ends[limb]],
+            np.maximum(sizes[person], 1),  # px; a degenerate box must not make a weight infinite
+            limb,
+            num_limbs=num_limbs,
             support=self.support,
             **grid,
         )
-        maps = heatmaps, offsets, weights, people.mask, refinements, refinement_weights
-        fields: list[Any] = [None if field is None else field.view(num_images, -1, height, width) for field in maps]
-        return PoseTargets(*fields)
+        places += num_keypoints * height * width
+        if self.refinement:
+            more_places, more_values = refinement_marks(points, support=self.refinement, **grid)
+            more_places += (num_keypoints + 3 * num_limbs) * height * width
+            places, values = np.concatenate([places, more_places]), np.concatenate([values, more_values])
+        arrays = [torch.from_numpy(array) for array in (peak_places, peak_values, places, values)]
+        return TargetMarks._make([*arrays, self._mask(ignore, height, width), sum(self._lengths)])
 
-    def _mask(self, ignore: Array | None, image_size: tuple[int, int], device: torch.device) -> torch.Tensor:
+    def draw(self, marks: TargetMarks) -> PoseTargets:
+        """Draw the targets of a batch of images on the device of their marks: values are put down, none computed."""
+        num_images, _, height, width = marks.mask.shape
+        maps = torch.zeros((num_images, marks.num_channels, height, width), device=marks.mask.device)
+        maps.view(-1).scatter_reduce_(0, marks.peak_places, marks.peak_values, reduce="amax")
+        maps.view(-1).scatter_(0, marks.places, marks.values)
+        heatmaps, offsets, weights, *refinement = torch.split(maps, self._lengths, dim=1)
+        return PoseTargets(heatmaps, offsets, weights, marks.mask, *refinement)
+
+    def _mask(self, ignore: Array | None, height: int, width: int) -> torch.Tensor:
         if ignore is None:
-            return torch.ones((1, 1, image_size[0] // self.stride, image_size[1] // self.stride), device=device)
-        ignored = torch.as_tensor(ignore, dtype=torch.float32, device=device)[None, None]
+            return torch.ones((1, 1, height, width))
+        ignored = torch.from_numpy(_as_array(ignore))[None, None]
         return (F.avg_pool2d(ignored, self.stride) <= 0.5).float()
+
+
+def _as_array(values: Array) -> np.ndarray:
+    return np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values, dtype=np.float32)

@@ -4,43 +4,42 @@ from __future__ import annotations
 
 import math
 
-import torch
+import numpy as np
 
 from gog_pose.encoding.window import windows_around
 
 
-def gaussian_heatmaps(
-    xy: torch.Tensor,
-    channels: torch.Tensor,
+def gaussian_marks(
+    xy: np.ndarray,
+    channels: np.ndarray,
     *,
-    size: tuple[int, int, int],
+    map_size: tuple[int, int],
     stride: int,
     sigma: float,
     min_response: float,
-) -> torch.Tensor:
-    """Draw a Gaussian around each keypoint; where several reach a cell, the nearest keypoint decides.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the Gaussian around each keypoint.
 
     A cell at ``(u, v)`` takes the response at its place in the input image, ``exp(-d^2 / 2 sigma^2)`` with
-    ``d`` the distance from ``(R u + R/2 - 0.5, R v + R/2 - 0.5)`` to the keypoint, which is not rounded here.
+    ``d`` the distance from ``(R u + R/2 - 0.5, R v + R/2 - 0.5)`` to the keypoint, which is not rounded here. Where
+    several keypoints reach a cell, the nearest one decides: its response is the largest.
 
     Args:
-        xy: ``(N, 2)`` keypoints, px of the input image.
+        xy: ``(N, 2)`` float32 keypoints, px of the input image.
         channels: ``(N,)`` int64, the map of each.
-        size: ``(C, h, w)`` of the result.
+        map_size: ``(h, w)`` cells.
         stride: Input px a cell.
         sigma: Standard deviation, px of the input image.
-        min_response: Smaller responses become 0.
+        min_response: Smaller responses are left out.
 
     Returns:
-        ``(C, h, w)`` float32 in [0, 1].
+        ``(M,)`` int64 places in flattened ``(C, h, w)`` maps, and ``(M,)`` float32 responses of which the largest
+        counts where a place comes more than once.
     """
     reach = sigma * math.sqrt(-2 * math.log(min_response)) / stride  # cells to where the response is min_response
     # A keypoint lies at most half a cell from the middle of its window.
-    windows = windows_around(xy, channels, math.floor(reach + 0.5), size=size, stride=stride)
-    along = torch.exp((windows.lines - xy[:, :, None]).square() / (-2 * sigma**2))  # (N, 2, S)
-    response = along[:, 1, :, None] * along[:, 0, None, :]
-    response = torch.where(response >= min_response, response, 0)
-    heatmaps = torch.zeros((size[0] + 1, *size[1:]), device=xy.device)
-    # The response falls with distance, so the maximum is the nearest keypoint's.
-    heatmaps.view(-1).scatter_reduce_(0, windows.places.view(-1), response.view(-1), reduce="amax")
-    return heatmaps[:-1]
+    windows = windows_around(xy, channels, math.floor(reach + 0.5), map_size=map_size, stride=stride)
+    along = np.exp((windows.lines - xy[:, :, None]) ** 2 / np.float32(-2 * sigma**2))  # (N, 2, S)
+    responses = along[:, 1, :, None] * along[:, 0, None, :]
+    drawn = np.flatnonzero(windows.inside & (responses >= min_response))
+    return windows.places.ravel().take(drawn), responses.ravel().take(drawn)

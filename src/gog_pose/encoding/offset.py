@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import torch
+import numpy as np
 
-from gog_pose.encoding.vectors import draw_vectors
+from gog_pose.encoding.vectors import vector_marks
 
 
-def guiding_offsets(
-    start: torch.Tensor,
-    end: torch.Tensor,
-    scales: torch.Tensor,
-    channels: torch.Tensor,
+def offset_marks(
+    start: np.ndarray,
+    end: np.ndarray,
+    scales: np.ndarray,
+    channels: np.ndarray,
     *,
-    size: tuple[int, int, int],
+    num_limbs: int,
+    map_size: tuple[int, int],
     stride: int,
     support: int,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw the offsets of each limb on the ``support x support`` cells around its start.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the offsets of each limb on the ``support x support`` cells around its start.
 
     Every cell points at the end keypoint itself: its value is ``J_to - cell``, which at the start keypoint is the
     paper's ``J_to - J_from`` and elsewhere stays right when the detected peak is a little off. Where supports
@@ -25,15 +26,18 @@ def guiding_offsets(
     shorter vector win, so that small people overwrite large ones).
 
     Args:
-        start: ``(N, 2)`` first keypoints of limbs, px of the input image.
-        end: ``(N, 2)`` second keypoints, px of the input image.
-        scales: ``(N,)`` scale of the person each limb belongs to, px of the input image.
-        channels: ``(N,)`` int64, the map of each.
-        size: ``(C, h, w)`` of the weights.
+        start: ``(N, 2)`` float32 first keypoints of limbs, px of the input image.
+        end: ``(N, 2)`` float32 second keypoints, px of the input image.
+        scales: ``(N,)`` float32 scale of the person each limb belongs to, px of the input image.
+        channels: ``(N,)`` int64, the limb type of each.
+        num_limbs: L, how many limb types there are.
+        map_size: ``(h, w)`` cells.
         stride: Input px a cell.
         support: Cells a side, odd (7 in the paper).
 
     Returns:
-        ``(2C, h, w)`` offsets in px of the input image and ``(C, h, w)`` weights ``1 / scale``, both 0 elsewhere.
+        Places and values in flattened ``(3L, h, w)`` maps: offsets in px of the input image, weights ``1 / scale``.
     """
-    return draw_vectors(start, end, 1 / scales, channels, size=size, stride=stride, support=support)
+    return vector_marks(
+        start, end, 1 / scales, channels, num_channels=num_limbs, map_size=map_size, stride=stride, support=support
+    )

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import torch
+import numpy as np
 
-from gog_pose.encoding.vectors import draw_vectors
+from gog_pose.encoding.vectors import vector_marks
 
 
-def refinement_offsets(
-    xy: torch.Tensor, channels: torch.Tensor, *, size: tuple[int, int, int], stride: int, support: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw ``keypoint - cell`` on the ``support x support`` cells around each keypoint.
+def refinement_marks(
+    xy: np.ndarray, *, map_size: tuple[int, int], stride: int, support: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute ``keypoint - cell`` on the ``support x support`` cells around each keypoint.
 
     The paper only names these offsets. As in the public code, one pair of maps serves the keypoints of all types;
     where supports overlap, the nearest keypoint owns the cell (which is the shorter vector, here).
 
     Args:
-        xy: ``(N, 2)`` keypoints of any type, px of the input image.
-        channels: ``(N,)`` int64, the map of each.
-        size: ``(C, h, w)`` of the weights; one map an image.
+        xy: ``(N, 2)`` float32 keypoints of any type, px of the input image.
+        map_size: ``(h, w)`` cells.
         stride: Input px a cell.
         support: Cells a side, odd (3 in the public code).
 
     Returns:
-        ``(2C, h, w)`` offsets in px of the input image and ``(C, h, w)`` weights, 1 on supports; both 0 elsewhere.
+        Places and values in flattened ``(3, h, w)`` maps: offsets in px of the input image, then weights of 1.
     """
-    return draw_vectors(xy, xy, torch.ones_like(xy[:, 0]), channels, size=size, stride=stride, support=support)
+    ones, channels = np.ones(len(xy), dtype=np.float32), np.zeros(len(xy), dtype=np.int64)
+    return vector_marks(xy, xy, ones, channels, num_channels=1, map_size=map_size, stride=stride, support=support)

@@ -2,92 +2,74 @@
 
 from __future__ import annotations
 
-import torch
+import numpy as np
 
 from gog_pose.encoding.window import windows_around
 
 
-def draw_vectors(
-    start: torch.Tensor,
-    goal: torch.Tensor,
-    weights: torch.Tensor,
-    channels: torch.Tensor,
+def vector_marks(
+    start: np.ndarray,
+    goal: np.ndarray,
+    weights: np.ndarray,
+    channels: np.ndarray,
     *,
-    size: tuple[int, int, int],
+    num_channels: int,
+    map_size: tuple[int, int],
     stride: int,
     support: int,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw ``goal - cell`` on the ``support x support`` cells around each start; the nearest start owns a cell.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute ``goal - cell`` on the ``support x support`` cells around each start; the nearest start owns a cell.
 
     Two starts at the same distance from a cell, as integer keypoints often have, are told apart by what they would
     draw (the smaller weight, then the goal further left, further up, owns it), never by their order.
 
     Args:
-        start: ``(N, 2)`` points that the supports lie around, px of the input image.
-        goal: ``(N, 2)`` points that their cells point at, px of the input image.
-        weights: ``(N,)`` what their cells count in the loss.
-        channels: ``(N,)`` int64, the map of each.
-        size: ``(C, h, w)`` of the weights.
+        start: ``(N, 2)`` float32 points that the supports lie around, px of the input image.
+        goal: ``(N, 2)`` float32 points that their cells point at, px of the input image.
+        weights: ``(N,)`` float32, what their cells count in the loss.
+        channels: ``(N,)`` int64 below ``num_channels``, the map of each.
+        num_channels: C, how many maps there are.
+        map_size: ``(h, w)`` cells.
         stride: Input px a cell.
         support: Cells a side, odd.
 
     Returns:
-        ``(2C, h, w)`` vectors, px of the input image, ``x_0, y_0, x_1, ...``, and ``(C, h, w)`` weights; both 0 outside
-        of all supports.
+        ``(M,)`` int64 places in flattened ``(3C, h, w)`` maps, none of them twice, and ``(M,)`` float32 values: first
+        the vectors, px of the input image, ``x_0, y_0, x_1, ...``, then the weights.
     """
-    num_channels, height, width = size
-    order = _order(weights, goal[:, 0], goal[:, 1])
+    order = np.lexsort((goal[:, 1], goal[:, 0], weights))
     start, goal, weights, channels = start[order], goal[order], weights[order], channels[order]
 
-    windows = windows_around(start, channels, support // 2, size=size, stride=stride)
-    squared = (windows.lines - start[:, :, None]).square()  # (N, 2, S) px^2
+    windows = windows_around(start, channels, support // 2, map_size=map_size, stride=stride)
+    squared = (windows.lines - start[:, :, None]) ** 2  # (N, 2, S) px^2
     distance = squared[:, 1, :, None] + squared[:, 0, None, :]
-    weight_maps = torch.zeros((num_channels + 1, height, width), device=start.device)
-    spare = num_channels * height * width
-    owned = _owned(windows.places, distance, scratch=weight_maps.view(-1)) & (windows.places < spare)
+    area = map_size[0] * map_size[1]
+    inside = np.flatnonzero(windows.inside)
+    owned = inside[_owners(windows.places.ravel().take(inside), distance.ravel().take(inside), num_channels * area)]
 
-    # Cells owned by another start go to the spare channel, as those off the map do.
-    places = torch.where(owned, windows.places, spare)
-    weight_maps.view(-1).scatter_(0, places.view(-1), _spread(weights[:, None, None], places))
+    def of_owned(values: np.ndarray) -> np.ndarray:
+        chosen: np.ndarray = np.broadcast_to(values, distance.shape).ravel().take(owned)
+        return chosen
+
     vectors = goal[:, :, None] - windows.lines  # (N, 2, S)
-    x_places = places + torch.where(owned, channels[:, None, None], num_channels) * (height * width)
-    y_places = x_places + height * width
-    vector_maps = torch.zeros((num_channels + 1, 2, height * width), device=start.device)
-    vector_maps.view(-1).scatter_(0, x_places.view(-1), _spread(vectors[:, 0, None, :], places))
-    vector_maps.view(-1).scatter_(0, y_places.view(-1), _spread(vectors[:, 1, :, None], places))
-    return vector_maps[:-1].view(2 * num_channels, height, width), weight_maps[:-1]
+    place = of_owned(windows.places)
+    x_place = place + of_owned((channels * area)[:, None, None])  # a map of y lies after each map of x
+    return (
+        np.concatenate([x_place, x_place + area, place + 2 * num_channels * area]),
+        np.concatenate(
+            [of_owned(vectors[:, 0, None, :]), of_owned(vectors[:, 1, :, None]), of_owned(weights[:, None, None])]
+        ),
+    )
 
 
-def _order(*keys: torch.Tensor) -> torch.Tensor:
-    """Return the permutation that sorts by the first key, then by the second, and so on."""
-    order = torch.arange(len(keys[0]), device=keys[0].device)
-    for key in reversed(keys):
-        order = order[key[order].argsort(stable=True)]
-    return order
-
-
-def _owned(places: torch.Tensor, distance: torch.Tensor, scratch: torch.Tensor) -> torch.Tensor:
-    """Find who owns each place: the window at the smallest distance, the first of those.
-
-    Args:
-        places: ``(N, S, S)`` int64.
-        distance: ``(N, S, S)`` of each place from the point its window lies around.
-        scratch: One float32 a place; what it holds is lost.
-
-    Returns:
-        ``(N, S, S)`` True for exactly one window at each place.
-    """
-    nearest = distance == _smallest(places, distance, scratch)
-    rank = torch.arange(len(places), dtype=torch.float32, device=places.device)[:, None, None]
-    rank = torch.where(nearest, rank, torch.inf)
-    return nearest & (rank == _smallest(places, rank, scratch))
-
-
-def _smallest(places: torch.Tensor, values: torch.Tensor, scratch: torch.Tensor) -> torch.Tensor:
-    """Return, for each of ``(N, S, S)`` values, the smallest of those with the same place."""
-    scratch.scatter_reduce_(0, places.view(-1), values.view(-1), reduce="amin", include_self=False)
-    return scratch.take(places)
-
-
-def _spread(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    return values.expand(like.shape).reshape(-1)
+def _owners(places: np.ndarray, distance: np.ndarray, num_places: int) -> np.ndarray:
+    """Return for each distinct place the index of the smallest distance there, and of those the first."""
+    smallest = np.empty(num_places, dtype=distance.dtype)  # set only where it is read
+    smallest[places] = np.inf
+    np.minimum.at(smallest, places, distance)
+    nearest = np.flatnonzero(distance == smallest.take(places))
+    places = places.take(nearest)
+    first = np.empty(num_places, dtype=np.int64)
+    first[places[::-1]] = nearest[::-1]  # of several, the last assignment stays
+    owners: np.ndarray = nearest[first.take(places) == nearest]
+    return owners
