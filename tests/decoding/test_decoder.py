@@ -30,7 +30,7 @@ def test_every_integer_keypoint_comes_back_exactly(draw_maps, method):
     people = np.stack([a_person(COCO, 6, 6, 40, 1), a_person(COCO, 50, 6, 40, 2), a_person(COCO, 20, 50, 40, 3)])
     people[1, :5, 2] = 0  # a head that is turned away; shoulders and below stay connected
     maps = draw_maps(COCO, people)
-    (poses,) = GogDecoder(COCO, method=method)(maps)
+    (poses,) = GogDecoder(COCO, localiser="bicubic", method=method)(maps)
     expected = people.copy()
     expected[expected[..., 2] == 0] = 0
     assert sorted(poses.keypoints[..., :2].tolist()) == sorted(expected[..., :2].tolist())
@@ -107,13 +107,13 @@ def test_mirrored_maps_give_mirrored_poses(seed, method):
     generator = torch.Generator().manual_seed(seed)
     heatmaps = torch.rand(1, 3, 6, 9, generator=generator)
     maps = PoseMaps(heatmaps, torch.randn(1, 4, 6, 9, generator=generator) * 15)
-    assert_mirrored(GogDecoder(ONE_WAY, method=method), maps)
+    assert_mirrored(GogDecoder(ONE_WAY, localiser="bicubic", method=method), maps)
 
 
 @settings(max_examples=40, deadline=None)
 @given(small_people())
 def test_a_mirrored_scene_gives_mirrored_poses(draw_maps, people):
-    assert_mirrored(GogDecoder(ONE_WAY), draw_maps(ONE_WAY, people, image_hw=(48, 48)))
+    assert_mirrored(GogDecoder(ONE_WAY, localiser="bicubic"), draw_maps(ONE_WAY, people, image_hw=(48, 48)))
 
 
 def test_more_people_than_topk(draw_maps, check_guarantees):
@@ -153,7 +153,7 @@ def test_maps_of_another_skeleton_are_refused(shapes):
 def test_the_people_the_authors_find(golden, method):
     recorded = np.load(golden / "dec_0.npz")
     maps = PoseMaps(torch.from_numpy(recorded["heatmaps"])[None], torch.from_numpy(recorded["offsets"])[None])
-    (poses,) = GogDecoder(COCO, method=method, min_keypoints=2)(maps)
+    (poses,) = GogDecoder(COCO, localiser="bicubic", method=method, min_keypoints=2)(maps)
     theirs = recorded["poses"][np.argsort(-recorded["scores"])]
     assert len(poses) == len(theirs)
     np.testing.assert_allclose(poses.keypoints[..., :2], theirs[..., :2], atol=1)

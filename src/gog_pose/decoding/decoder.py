@@ -26,10 +26,11 @@ class GogDecoder:
         stride: Pixels of the input image a cell, R.
         topk: Candidates kept of each keypoint type, k.
         threshold: Lowest response of a keypoint candidate.
-        localiser: Where a peak is: at the best pixel of the map upsampled R times, ``bicubic`` (restores integer
-            coordinates) or ``bilinear`` (cannot); at the maximum of the bicubic surface itself, ``subpixel``; at the
-            best ``cell``; or where a Gaussian through the cells around it has its centre, ``dark``.
-        sigma: Of the responses the network was taught, sigma_k, px, input image: how much ``dark`` smooths.
+        localiser: Where a peak is: at the best pixel of the map upsampled R times, ``bicubic`` (the paper's; restores
+            integer coordinates) or ``bilinear`` (cannot); at the maximum of the bicubic surface itself, less the shift
+            that a Gaussian's has, ``subpixel`` (restores fractions, too); at the best ``cell``; or where a Gaussian
+            through the cells around it has its centre, ``dark``.
+        sigma: Of the responses the network was taught, sigma_k, px, input image: ``subpixel`` and ``dark`` use it.
         refine: Add the refinement offsets to the positions of the peaks; the maps must hold them.
         method: ``sparse`` interpolates only where a peak can be, ``dense`` everywhere; the result is the same.
         gate: A guiding offset may miss its target by this much, px, input image ...
@@ -49,7 +50,7 @@ class GogDecoder:
     stride: int = 4
     topk: int = 32
     threshold: float = 0.04
-    localiser: str = "bicubic"
+    localiser: str = "subpixel"
     sigma: float = 7.0
     refine: bool = False
     method: str = "sparse"

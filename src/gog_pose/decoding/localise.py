@@ -21,7 +21,7 @@ _TABLE = 1025  # places between two cells at which the bias of cubic interpolati
 _TAPS = 6  # cells a side on which the surface around a peak depends
 _PATCH = np.arange(-1, 3)  # and those of them on which it depends between two cells
 # (1, t, t^2, t^3) @ _CUBIC_JET: the weights of these four for the surface, its slope and its second derivative.
-_CUBIC_JET = np.zeros((4, 3, 4))
+_CUBIC_JET: np.ndarray = np.zeros((4, 3, 4))
 _CUBIC_JET[:, 0] = CUBIC
 _CUBIC_JET[:3, 1] = CUBIC[1:] * [[1], [2], [3]]
 _CUBIC_JET[:2, 2] = CUBIC[2:] * [[2], [6]]
@@ -139,17 +139,25 @@ def read_vectors(maps: torch.Tensor, xy: torch.Tensor, stride: int) -> torch.Ten
     Returns:
         ``(B, L, n, 2)`` float32; beyond the outer cells their values, not finite where the map is not.
     """
-    last = torch.tensor([maps.shape[-1] - 1, maps.shape[-2] - 1], device=maps.device)
-    cells = torch.minimum(image_to_cells(xy, stride).clamp(min=0), last)
-    low = cells.floor()
-    t = cells - low
-    (left, top), (right, bottom) = (corner.long().unbind(-1) for corner in (low, torch.minimum(low + 1, last)))
-    image = torch.arange(xy.shape[0], device=maps.device)[:, None, None]
-    limb = torch.arange(xy.shape[1], device=maps.device)[:, None]
-    rows, columns = torch.stack([top, bottom])[:, None], torch.stack([left, right])  # (2, 1, B, L, n), (2, B, L, n)
-    corners = maps[image, limb, :, rows, columns].float()  # (2, 2, B, L, n, 2): top and bottom, left and right
-    sides = torch.lerp(corners[:, 0], corners[:, 1], t[..., :1])
-    return torch.lerp(sides[0], sides[1], t[..., 1:])
+    # Only the reading itself happens where the maps are: the points are few, and a device slow at small steps.
+    last = np.array([maps.shape[-1] - 1, maps.shape[-2] - 1], dtype=np.float32)
+    cells = np.minimum(np.maximum(image_to_cells(xy.cpu().numpy(), stride), 0), last)
+    low = np.floor(cells)
+    t = (cells - low)[..., None]
+    columns, rows = np.moveaxis(np.stack([low, np.minimum(low + 1, last)]), -1, 0).astype(np.int64)  # (2, B, L, n) each
+    image, limb, rows, columns = (
+        torch.from_numpy(index).to(maps.device)
+        for index in (
+            np.arange(xy.shape[0])[:, None, None],
+            np.arange(xy.shape[1])[:, None],
+            rows[:, None],
+            columns[None],
+        )
+    )
+    corners = maps[image, limb, :, rows, columns].float().cpu().numpy()  # (2, 2, B, L, n, 2): y, x of the corner
+    with np.errstate(invalid="ignore", over="ignore"):  # maps may hold anything
+        sides = corners[:, 0] + t[..., 0, :] * (corners[:, 1] - corners[:, 0])
+        return torch.from_numpy(sides[0] + t[..., 1, :] * (sides[1] - sides[0])).to(maps.device)
 
 
 @lru_cache(maxsize=8)

@@ -58,10 +58,11 @@ def find_peaks(
         topk: Candidates kept of a type.
         threshold: Lowest response of a candidate, positive.
         localiser: Where a peak is: at the best pixel of the map upsampled R times, ``bicubic`` (the paper's) or
-            ``bilinear``; at the maximum of the bicubic surface between the pixels, ``subpixel``; at the best cell,
-            ``cell``; at the centre of a Gaussian laid through the cells around it, ``dark``.
+            ``bilinear``; at the maximum of the bicubic surface between the pixels, less the shift that a Gaussian's
+            has, ``subpixel``; at the best cell, ``cell``; at the centre of a Gaussian laid through the cells around
+            it, ``dark``.
         method: ``sparse`` interpolates where a peak can be, ``dense`` everywhere.
-        sigma: Of the responses, px, input image: how much ``dark`` smooths.
+        sigma: Of the responses, px, input image, which ``subpixel`` and ``dark`` need to know.
 
     Returns:
         The peaks, on the device of the maps.
