@@ -18,17 +18,17 @@ from gog_pose.records import PoseMaps, PoseTargets
 COLUMNS = ["ours", "ours_ro", "bilinear", "qnt", "qnt_ro", "dark"]
 
 
-def nodes(option):
+def nodes(option, *overrides):
     with initialize_config_dir(config_dir(), version_base="1.3"):
-        cfg = compose("train", [f"encoding={option}", "model=hourglass_tiny"])
+        cfg = compose("train", [f"encoding={option}", "model=hourglass_tiny", *overrides])
     del cfg.paths
     OmegaConf.resolve(cfg.model)
     return cfg
 
 
-def placement_errors(option, keypoints):
+def placement_errors(keypoints, option, *overrides):
     """Distance, px, of each keypoint of one person from what encoder and decoder of an option make of it."""
-    cfg = nodes(option)
+    cfg = nodes(option, *overrides)
     targets = instantiate(cfg.encoder)(keypoints, np.array([100.0]), (256, 256))
     maps = (targets.heatmaps, targets.offsets, targets.refinements)
     (poses,) = instantiate(cfg.decoder)(PoseMaps(*(None if field is None else field[None] for field in maps)))
@@ -49,20 +49,21 @@ def test_there_is_an_option_for_each_column():
 
 
 @pytest.mark.parametrize(
-    ("option", "of_integers", "of_fractions"),
+    ("options", "of_integers", "of_fractions"),
     [
-        ("ours", (0, 1e-3), (0.5, 1.0)),  # the nearest px or the one beside it
-        ("ours_ro", (0, 1e-3), (0, 1e-3)),
-        ("bilinear", (0.9, 1.5), (0.9, 2.2)),  # cannot restore integers
-        ("qnt", (2.1, 2.9), (2.1, 2.9)),  # up to half a cell's diagonal
-        ("qnt_ro", (0, 1e-3), (0, 1e-3)),
-        ("dark", (0, 0.5), (0, 0.5)),
+        (["ours"], (0, 0.5), (0, 1.0)),
+        (["ours", "decoder.localiser=bicubic"], (0, 1e-3), (0.5, 1.0)),  # the nearest px or the one beside it
+        (["ours_ro"], (0, 1e-3), (0, 1e-3)),
+        (["bilinear"], (0.9, 1.5), (0.9, 2.2)),  # cannot restore integers
+        (["qnt"], (2.1, 2.9), (2.1, 2.9)),  # up to half a cell's diagonal
+        (["qnt_ro"], (0, 1e-3), (0, 1e-3)),
+        (["dark"], (0, 0.5), (0, 0.5)),
     ],
 )
-def test_what_an_option_draws_it_reads_back(option, of_integers, of_fractions):
+def test_what_an_option_draws_it_reads_back(options, of_integers, of_fractions):
     """The largest error of 17 keypoints, px, lies in a range."""
     for integers, (low, high) in ((True, of_integers), (False, of_fractions)):
-        assert low <= placement_errors(option, person(integers)).max() <= high
+        assert low <= placement_errors(person(integers), *options).max() <= high
 
 
 @pytest.mark.parametrize("option", ["bilinear", "dark"])
@@ -77,7 +78,7 @@ def test_options_that_only_read_otherwise_decode_a_checkpoint_of_ours(option, tm
 
     change = {name: other.decoder[name] for name in other.decoder if other.decoder[name] != ours.decoder[name]}
     estimator = PoseEstimator.from_checkpoint(tmp_path / "ours.ckpt", decoder=change)
-    assert change == {"localiser": option}
+    assert list(change) == ["localiser"]
     assert estimator.decoder == instantiate(other.decoder)
 
 
