@@ -56,6 +56,12 @@ def _check_guarantees(decoder: GogDecoder, maps: PoseMaps) -> list:
         assert (np.diff(poses.scores) <= 0).all()
         missing = poses.keypoints[:, :, 2] == 0
         assert (poses.keypoints[missing] == 0).all()
+        if decoder.complete:
+            assert poses.inferred.shape == missing.shape
+            assert not (poses.inferred & missing).any()
+            missing = missing | poses.inferred  # what is marked as inferred need not be a peak
+        else:
+            assert poses.inferred is None
         assert ((~missing).sum(axis=1) >= decoder.min_keypoints).all()
         for kind in range(decoder.skeleton.num_keypoints):
             detected = {(*p, r) for p, r in zip(xy[kind].tolist(), responses[kind].tolist(), strict=True) if r > 0}

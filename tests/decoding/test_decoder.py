@@ -50,10 +50,10 @@ def small_people(draw):
 
 
 @settings(max_examples=40, deadline=None)
-@given(small_people(), st.sampled_from([1, 2]))
-def test_random_people_break_nothing(draw_maps, check_guarantees, people, min_keypoints):
+@given(small_people(), st.sampled_from([1, 2]), st.booleans())
+def test_random_people_break_nothing(draw_maps, check_guarantees, people, min_keypoints, complete):
     maps = draw_maps(SMALL, people, image_hw=(48, 48))
-    check_guarantees(GogDecoder(SMALL, min_keypoints=min_keypoints), maps)
+    check_guarantees(GogDecoder(SMALL, min_keypoints=min_keypoints, complete=complete), maps)
 
 
 @st.composite
@@ -83,7 +83,7 @@ def random_maps(draw):
     random_maps(), st.sampled_from(["dense", "sparse"]), st.sampled_from([1, 2, 32]), st.sampled_from(["sum", "mean"])
 )
 def test_random_maps_break_nothing(check_guarantees, maps, method, topk, score):
-    decoder = GogDecoder(SMALL, method=method, topk=topk, score=score)
+    decoder = GogDecoder(SMALL, method=method, topk=topk, score=score, complete=topk != 2)
     poses = check_guarantees(decoder, maps)
     for image in range(2):  # and the other image of the batch has no say
         (alone,) = decoder(PoseMaps(maps.heatmaps[image : image + 1], maps.offsets[image : image + 1]))
@@ -95,9 +95,20 @@ def assert_mirrored(decoder, maps):
     """Assert that the mirrored maps decode to the mirrored poses."""
     skeleton, width = decoder.skeleton, maps.heatmaps.shape[-1] * decoder.stride
     (poses,), (mirrored,) = decoder(maps), decoder(flip_maps(maps, skeleton))
-    back = mirrored.keypoints[:, list(skeleton.flip_index)]
+    flip = list(skeleton.flip_index)
+    back, inferred = mirrored.keypoints[:, flip], mirrored.inferred[:, flip]
     back[..., 0] = np.where(back[..., 2] > 0, width - 1 - back[..., 0], 0)
-    assert sorted(back.tolist()) == sorted(poses.keypoints.tolist())
+    # The best pixels are equal to the last bit, inferred keypoints to rounding.
+    detected, detected_back = (
+        np.where(marks[..., None], 0, keypoints)
+        for keypoints, marks in ((poses.keypoints, poses.inferred), (back, inferred))
+    )
+    order, order_back = (
+        np.lexsort(people.reshape(-1, 3 * skeleton.num_keypoints).T) for people in (detected, detected_back)
+    )
+    np.testing.assert_array_equal(detected_back[order_back], detected[order])
+    np.testing.assert_array_equal(inferred[order_back], poses.inferred[order])
+    np.testing.assert_allclose(back[order_back], poses.keypoints[order], rtol=1e-5, atol=1e-3)
     np.testing.assert_allclose(mirrored.scores, poses.scores, rtol=1e-6)
 
 
@@ -134,7 +145,16 @@ def test_options_rebuild_the_decoder():
 
 @pytest.mark.parametrize(
     "option",
-    [{"score": "max"}, {"method": "fast"}, {"localiser": "nearest"}, {"topk": 0}, {"stride": 0}, {"threshold": 0}],
+    [
+        {"score": "max"},
+        {"method": "fast"},
+        {"localiser": "nearest"},
+        {"topk": 0},
+        {"stride": 0},
+        {"threshold": 0},
+        {"reach": -1},
+        {"support": float("nan")},
+    ],
 )
 def test_bad_options_are_refused(option):
     with pytest.raises(InputError, match=next(iter(option))):
@@ -153,7 +173,8 @@ def test_maps_of_another_skeleton_are_refused(shapes):
 def test_the_people_the_authors_find(golden, method):
     recorded = np.load(golden / "dec_0.npz")
     maps = PoseMaps(torch.from_numpy(recorded["heatmaps"])[None], torch.from_numpy(recorded["offsets"])[None])
-    (poses,) = GogDecoder(COCO, localiser="bicubic", method=method, min_keypoints=2)(maps)
+    decoder = GogDecoder(COCO, localiser="bicubic", method=method, min_keypoints=2, reach=0, complete=False)
+    (poses,) = decoder(maps)
     theirs = recorded["poses"][np.argsort(-recorded["scores"])]
     assert len(poses) == len(theirs)
     np.testing.assert_allclose(poses.keypoints[..., :2], theirs[..., :2], atol=1)

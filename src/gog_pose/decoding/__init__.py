@@ -8,16 +8,19 @@ For users:
 - ``flip_maps`` and ``merge_flipped``: the flip test, on maps.
 
 The decoder is a chain of functions that work alone, too: ``find_peaks``, ``follow_offsets``, ``score_limbs``,
-``group_limbs``.
+``add_support``, ``group_limbs``, ``join_fragments``, ``infer_missing``, ``assemble_poses``.
 """
 
+from gog_pose.decoding.completion import infer_missing
 from gog_pose.decoding.decoder import GogDecoder
 from gog_pose.decoding.flip import flip_maps, merge_flipped
-from gog_pose.decoding.grouping import group_limbs
+from gog_pose.decoding.grouping import assemble_poses, group_limbs
+from gog_pose.decoding.joining import join_fragments
 from gog_pose.decoding.kinds import Decoder, build_decoder, change_decoder, describe_decoder
 from gog_pose.decoding.limbs import Limbs, follow_offsets, score_limbs
 from gog_pose.decoding.official import OfficialDecoder
 from gog_pose.decoding.peaks import Peaks, find_peaks
+from gog_pose.decoding.support import add_support
 from gog_pose.records import PoseMaps
 
 __all__ = [
@@ -27,6 +30,8 @@ __all__ = [
     "OfficialDecoder",
     "Peaks",
     "PoseMaps",
+    "add_support",
+    "assemble_poses",
     "build_decoder",
     "change_decoder",
     "describe_decoder",
@@ -34,6 +39,8 @@ __all__ = [
     "flip_maps",
     "follow_offsets",
     "group_limbs",
+    "infer_missing",
+    "join_fragments",
     "merge_flipped",
     "score_limbs",
 ]

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass, fields
 from typing import Any
 
+import numpy as np
 import torch
 
-from gog_pose.decoding.grouping import group_limbs
+from gog_pose.decoding.completion import infer_missing
+from gog_pose.decoding.grouping import assemble_poses, group_limbs
+from gog_pose.decoding.joining import join_fragments
 from gog_pose.decoding.limbs import follow_offsets, score_limbs
 from gog_pose.decoding.peaks import LOCALISERS, find_peaks, refine_peaks
+from gog_pose.decoding.support import add_support
 from gog_pose.errors import InputError
 from gog_pose.records import PoseMaps, Poses
 from gog_pose.skeleton import Skeleton
@@ -37,6 +41,10 @@ class GogDecoder:
         gate_ratio: ... or by this part of the limb's length, whichever is more.
         min_length: Lower bound of the limb length L in the score, px, input image.
         limb_threshold: Lowest connection score S of a candidate limb.
+        support: Of what a limb's score gains where its two ends lead to the same third keypoint; 0 = nothing.
+        reach: Fragments that no limb connects are joined where none of their distances exceeds this part of what the
+            limbs between could span (``join_fragments``); 0 = never.
+        complete: Give people the keypoints they lack where their offsets lead, marked as inferred.
         min_keypoints: People of fewer keypoints are dropped; 1 keeps isolated keypoints.
         score: Score of a person: ``sum`` of the responses / K, or their ``mean`` over the keypoints found.
         score_threshold: People of a lower score are dropped.
@@ -58,6 +66,9 @@ class GogDecoder:
     gate_ratio: float = 0.5
     min_length: float = 0.5
     limb_threshold: float = 0.0
+    support: float = 0.5
+    reach: float = 0.8
+    complete: bool = True
     min_keypoints: int = 1
     score: str = "sum"
     score_threshold: float = 0.0
@@ -75,6 +86,9 @@ class GogDecoder:
         for option in ("threshold", "min_length", "sigma"):
             if not getattr(self, option) > 0:
                 raise InputError(f"decoder.{option}: must be more than 0, got {getattr(self, option)}")
+        for option in ("support", "reach"):
+            if not getattr(self, option) >= 0:
+                raise InputError(f"decoder.{option}: must be 0 or more, got {getattr(self, option)}")
 
     def __call__(self, maps: PoseMaps) -> list[Poses]:
         """Decode a batch.
@@ -104,30 +118,37 @@ class GogDecoder:
                 peaks = refine_peaks(peaks, _refinements(maps), self.stride)
             guides = follow_offsets(peaks, maps.offsets, limbs, self.stride)
         images = zip(*(array.cpu().numpy() for array in (*peaks, guides)), strict=True)
-        return [
-            group_limbs(
-                xy,
-                responses,
-                score_limbs(
-                    xy,
-                    responses,
-                    guide,
-                    limbs,
-                    gate=self.gate,
-                    gate_ratio=self.gate_ratio,
-                    min_length=self.min_length,
-                    threshold=self.limb_threshold,
-                ),
-                min_keypoints=self.min_keypoints,
-                score=self.score,
-                score_threshold=self.score_threshold,
-            )
-            for xy, responses, guide in images
-        ]
+        return [self._group(*image) for image in images]
 
     def options(self) -> dict[str, Any]:
         """Return all but the skeleton as plain values: ``GogDecoder(skeleton, **decoder.options())`` is equal."""
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "skeleton"}
+
+    def _group(self, xy: np.ndarray, responses: np.ndarray, guides: np.ndarray) -> Poses:
+        """Group the ``(K, n)`` peaks of one image; ``(L, n, 2)`` guides lead from them to the next ones."""
+        limbs = self.skeleton.limbs
+        candidates = score_limbs(
+            xy,
+            responses,
+            guides,
+            limbs,
+            gate=self.gate,
+            gate_ratio=self.gate_ratio,
+            min_length=self.min_length,
+            threshold=self.limb_threshold,
+        )
+        people = group_limbs(xy, responses, add_support(candidates, limbs, responses.shape, self.support))
+        if self.reach:
+            people = join_fragments(people, xy, responses, limbs, self.reach)
+        return assemble_poses(
+            people,
+            xy,
+            responses,
+            min_keypoints=self.min_keypoints,
+            score=self.score,
+            score_threshold=self.score_threshold,
+            inferred=infer_missing(people, xy, responses, guides, limbs, self.min_length) if self.complete else None,
+        )
 
 
 def check_maps(maps: PoseMaps, skeleton: Skeleton) -> None:

@@ -8,15 +8,7 @@ from gog_pose.decoding.limbs import Limbs
 from gog_pose.records import Poses
 
 
-def group_limbs(
-    xy: np.ndarray,
-    responses: np.ndarray,
-    limbs: Limbs,
-    *,
-    min_keypoints: int,
-    score: str,
-    score_threshold: float,
-) -> Poses:
+def group_limbs(xy: np.ndarray, responses: np.ndarray, limbs: Limbs) -> np.ndarray:
     """Group the peaks of one image into people.
 
     Every peak starts as a fragment of its own. The limbs of all types are taken up once, the best score first; a limb
@@ -29,28 +21,61 @@ def group_limbs(
         xy: ``(K, n, 2)`` peaks, px, input image.
         responses: ``(K, n)`` their responses; 0 = no peak.
         limbs: Candidates; their order does not matter.
-        min_keypoints: Smaller fragments are dropped; 1 keeps single peaks.
-        score: ``sum`` divides the responses of a person by K, ``mean`` by the number of keypoints found.
-        score_threshold: People below are dropped.
 
     Returns:
-        The people, best score first.
+        ``(N, K)`` people: of each type the rank of the peak they have, -1 = none. A single peak is a person, too.
     """
     types, ranks = responses.shape
     fragments = _join(types, ranks, limbs, xy)
     type_index, rank_index = np.nonzero(responses > 0)
     roots, person = np.unique(fragments[type_index, rank_index], return_inverse=True)
-    keypoints = np.zeros((len(roots), types, 3), dtype=np.float32)
-    keypoints[person, type_index, :2] = xy[type_index, rank_index]
-    keypoints[person, type_index, 2] = responses[type_index, rank_index]
+    people = np.full((len(roots), types), -1, dtype=np.intp)
+    people[person, type_index] = rank_index
+    return people
 
-    found = (keypoints[:, :, 2] > 0).sum(axis=1)
-    scores = keypoints[:, :, 2].sum(axis=1) / (types if score == "sum" else np.maximum(found, 1))
-    kept = (found >= min_keypoints) & (scores >= score_threshold)
-    keypoints, scores = keypoints[kept], scores[kept].astype(np.float32)
+
+def assemble_poses(
+    people: np.ndarray,
+    xy: np.ndarray,
+    responses: np.ndarray,
+    *,
+    min_keypoints: int,
+    score: str,
+    score_threshold: float,
+    inferred: np.ndarray | None = None,
+) -> Poses:
+    """Make poses of the peaks that people have.
+
+    Args:
+        people: ``(N, K)`` ranks of their peaks, -1 = none.
+        xy: ``(K, n, 2)`` peaks, px, input image.
+        responses: ``(K, n)`` their responses.
+        min_keypoints: People of fewer peaks are dropped; 1 keeps single peaks.
+        score: ``sum`` divides the responses of a person by K, ``mean`` by the number of keypoints found.
+        score_threshold: People below are dropped.
+        inferred: ``(N, K, 3)`` what to give people for keypoints they lack, response 0 = nothing; it does not count in
+            their scores nor for ``min_keypoints``.
+
+    Returns:
+        The people, best score first.
+    """
+    found = people >= 0
+    person, kind = np.nonzero(found)
+    keypoints = np.zeros((*people.shape, 3), dtype=np.float32)
+    keypoints[person, kind, :2] = xy[kind, people[person, kind]]
+    keypoints[person, kind, 2] = responses[kind, people[person, kind]]
+    count = found.sum(axis=1)
+    scores = keypoints[:, :, 2].sum(axis=1) / (people.shape[1] if score == "sum" else np.maximum(count, 1))
+    kept = (count >= min_keypoints) & (scores >= score_threshold)
     # Equal scores: by position, heights first, so that a mirrored scene keeps its order.
-    order = np.lexsort((*keypoints[:, :, 0].T, *keypoints[:, :, 1].T, -scores))
-    return Poses(keypoints[order], scores[order])
+    keys = (*keypoints[:, :, 0].T, *keypoints[:, :, 1].T, -scores.astype(np.float32))
+    order = np.lexsort(keys)
+    order = order[kept[order]]
+    poses = Poses(keypoints[order], scores[order].astype(np.float32))
+    if inferred is None:
+        return poses
+    extra = (inferred[..., 2] > 0) & ~found
+    return Poses(np.where(extra[..., None], inferred, keypoints)[order].astype(np.float32), poses.scores, extra[order])
 
 
 def _join(types: int, ranks: int, limbs: Limbs, xy: np.ndarray) -> np.ndarray:
