@@ -111,3 +111,11 @@ def test_fit_keeps_the_shape_inside_the_cell(hw):
     assert height <= 60
     assert width <= 80
     assert height == 60 or width == 80
+
+
+def test_inferred_keypoints_are_not_drawn():
+    found = one_person((20, 60, 1), (0, 0, 0), (50, 10, 1))
+    guessed = Poses(
+        one_person((20, 60, 1), (80, 60, 1), (50, 10, 1)).keypoints, found.scores, np.array([[0, 1, 0]], bool)
+    )
+    np.testing.assert_array_equal(draw_poses(GREY, guessed, STICK), draw_poses(GREY, found, STICK))

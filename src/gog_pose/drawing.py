@@ -22,6 +22,8 @@ _GAP = 4  # px between the cells of a contact sheet
 def draw_poses(image: np.ndarray, poses: Poses, skeleton: Skeleton, *, min_response: float = 0.0) -> np.ndarray:
     """Draw people onto a copy of an image, the best on top.
 
+    Inferred keypoints are not drawn: on a head that is turned away there would be eyes.
+
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
         poses: px of that image.
@@ -36,6 +38,8 @@ def draw_poses(image: np.ndarray, poses: Poses, skeleton: Skeleton, *, min_respo
     for person in reversed(range(len(poses))):
         keypoints = poses.keypoints[person]
         shown = (keypoints[:, 2] > 0) & (keypoints[:, 2] >= min_response) & np.isfinite(keypoints).all(axis=1)
+        if poses.inferred is not None:
+            shown &= ~poses.inferred[person]
         if shown.any():
             _draw_person(canvas, keypoints[:, :2], shown, limbs, skeleton, person_colour(person))
     return canvas

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from gog_pose.checkpoint import KEY, describe, require_same_skeleton
 from gog_pose.data.dataset import EvaluationSample, PoseBatch
-from gog_pose.decoding import GogDecoder
+from gog_pose.decoding import Decoder
 from gog_pose.inference import group_by_shape
 from gog_pose.losses import LossTerms, PoseLoss
 from gog_pose.models import PoseNetwork
@@ -37,7 +37,7 @@ class PoseModule(pl.LightningModule):
         self,
         network: PoseNetwork,
         loss: PoseLoss,
-        decoder: GogDecoder,
+        decoder: Decoder,
         preprocessing: Preprocessing,
         optimizer: Callable[[Iterable[torch.nn.Parameter]], Optimizer],
         schedule: Callable[[Optimizer, int], LRScheduler],

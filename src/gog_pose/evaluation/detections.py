@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import torch
 
-from gog_pose.decoding import GogDecoder
+from gog_pose.decoding import Decoder
 from gog_pose.records import PoseMaps
 
 
@@ -22,7 +22,7 @@ class PlacedImage(Protocol):
         """COCO's id of the image."""
 
 
-def detect(image: PlacedImage, maps: PoseMaps, decoder: GogDecoder) -> list[dict[str, Any]]:
+def detect(image: PlacedImage, maps: PoseMaps, decoder: Decoder) -> list[dict[str, Any]]:
     """Decode the maps of one image, batch dimension 1, into COCO results in px of the original image."""
     poses = decoder(maps)[0].transformed(torch.linalg.inv(image.matrix.cpu()).numpy())
     return poses.to_coco(int(image.image_id))

@@ -11,7 +11,7 @@ import numpy as np
 from gog_pose import geometry
 from gog_pose.data.augmentation import Warp, warp_keypoints
 from gog_pose.data.coco import CocoKeypoints
-from gog_pose.decoding import GogDecoder
+from gog_pose.decoding import Decoder
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
 from gog_pose.evaluation.detections import PlacedImage, detect
@@ -92,7 +92,7 @@ class Oracle:
     """
 
     encoder: PoseEncoder
-    decoder: GogDecoder
+    decoder: Decoder
     noise: MapNoise = field(default_factory=MapNoise)
     seed: int = 0
     long_side: int = 640
@@ -145,7 +145,7 @@ class EncodedImage(PlacedImage, Protocol):
         """Targets of one image."""
 
 
-def oracle_detections(samples: Iterable[EncodedImage], decoder: GogDecoder) -> dict[int, list[dict[str, Any]]]:
+def oracle_detections(samples: Iterable[EncodedImage], decoder: Decoder) -> dict[int, list[dict[str, Any]]]:
     """Decode the targets of a data set's samples as if a network had answered them.
 
     Args:
