@@ -145,22 +145,34 @@ def wait_for(condition, process, seconds=120):
         time.sleep(0.05)
 
 
-def start(scenes, output, *overrides):
+@pytest.fixture
+def start(scenes):
     """Start a run that would not end by itself, and wait until it has a checkpoint and trains on."""
-    command = [sys.executable, "-m", "gog_pose.cli.train", *SMALL, f"data.root={scenes}", f"hydra.run.dir={output}"]
-    process = subprocess.Popen(
-        [*command, "trainer.max_epochs=5000", "trainer.check_val_every_n_epoch=5000", *overrides],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    wait_for((output / "checkpoints/last.ckpt").exists, process)
-    return process
+    processes = []
+
+    def run(output, *overrides):
+        command = [sys.executable, "-m", "gog_pose.cli.train", *SMALL, f"data.root={scenes}", f"hydra.run.dir={output}"]
+        process = subprocess.Popen(
+            [*command, "trainer.max_epochs=5000", "trainer.check_val_every_n_epoch=5000", *overrides],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            # Tests that run in the background of a shell inherit that Ctrl+C is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        processes.append(process)
+        wait_for((output / "checkpoints/last.ckpt").exists, process)
+        return process
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
 
 
-def test_a_killed_run_goes_on_from_its_last_checkpoint(gog_train, scenes, tmp_path):
-    process = start(scenes, tmp_path)
+def test_a_killed_run_goes_on_from_its_last_checkpoint(gog_train, start, scenes, tmp_path):
+    process = start(tmp_path)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     last = tmp_path / "checkpoints/last.ckpt"
@@ -171,8 +183,8 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(gog_train, scenes, tmp_pa
     assert torch.load(last)["epoch"] == epoch + 1
 
 
-def test_an_interrupt_ends_cleanly_with_a_checkpoint(gog_train, scenes, tmp_path):
-    process = start(scenes, tmp_path)
+def test_an_interrupt_ends_cleanly_with_a_checkpoint(gog_train, start, scenes, tmp_path):
+    process = start(tmp_path)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     interrupted = tmp_path / "checkpoints/interrupted.ckpt"
