@@ -238,6 +238,16 @@ def test_mistakes_are_told_in_one_line_with_exit_code_2(gog_train, scenes, tmp_p
     assert errors.splitlines()[-1] == told[0]
 
 
+def test_a_loss_that_is_not_finite_ends_the_run_and_says_where(gog_train, scenes, tmp_path):
+    run = (*SMALL, f"data.root={scenes}", f"hydra.run.dir={tmp_path}", "trainer.max_epochs=9")
+    code, _, errors = gog_train(*run, "optim.optimizer.lr=1e30")
+    assert code == 2
+    last = errors.strip().splitlines()[-1]
+    assert "the loss is not finite (" in last
+    assert "stack 0 is" in last
+    assert "lower optim.optimizer.lr" in last
+
+
 def test_the_checkpoint_of_another_skeleton_is_refused(gog_train, scenes, tmp_path):
     run = [*SMALL, f"data.root={scenes}", "trainer.max_epochs=1", f"hydra.run.dir={tmp_path}"]
     assert gog_train(*run)[0] == 0

@@ -15,7 +15,7 @@ from gog_pose.checkpoint import KEY, describe, require_same_skeleton
 from gog_pose.data.dataset import EvaluationSample, PoseBatch
 from gog_pose.decoding import Decoder
 from gog_pose.inference import group_by_shape
-from gog_pose.losses import LossTerms, PoseLoss
+from gog_pose.losses import LossTerms, PoseLoss, require_finite
 from gog_pose.models import PoseNetwork
 from gog_pose.preprocessing import Preprocessing
 from gog_pose.records import PoseMaps, PoseTargets
@@ -57,8 +57,13 @@ class PoseModule(pl.LightningModule):
         return stacks
 
     def training_step(self, batch: PoseBatch, batch_idx: int) -> torch.Tensor:
-        """Return the objective of a batch of crops."""
+        """Return the objective of a batch of crops.
+
+        Raises:
+            InputError: It is not finite.
+        """
         terms: LossTerms = self.loss(self(batch.images), batch.targets)
+        require_finite(terms, batch.image_ids)
         self._log("train", terms, len(batch.images))
         return terms.total
 
