@@ -101,8 +101,8 @@ def require_finite(terms: LossTerms, image_ids: torch.Tensor) -> None:
     ]
     images = ", ".join(map(str, image_ids.tolist()))
     raise InputError(
-        f"training: the loss is not finite ({'; '.join(wrong) or 'total'}) on images {images};"
-        " lower optim.optimizer.lr, set trainer.gradient_clip_val, or use trainer.precision=32-true, and go on with resume="
+        f"training: the loss is not finite ({'; '.join(wrong) or 'total'}) on images {images}; lower"
+        " optim.optimizer.lr, set trainer.gradient_clip_val, or use trainer.precision=32-true, and go on with resume="
     )
 
 
