@@ -128,7 +128,7 @@ class CodecBenchmark:
             {
                 "ours": lambda: self.encoder(keypoints, scales, image_size),
                 "loop": loop,
-                "zeros": lambda: [torch.zeros(maps.shape) for maps in drawn],  # the least there is to do
+                "zeros": lambda: [np.zeros(maps.shape, dtype=np.float32) for maps in drawn],  # the least there is to do
             },
             self.repeats,
         )

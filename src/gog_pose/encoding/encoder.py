@@ -114,22 +114,24 @@ class PoseEncoder:
         height, width = image_size[0] // self.stride, image_size[1] // self.stride
         grid: dict[str, Any] = {"map_size": (height, width), "stride": self.stride}
 
-        xy = people[..., :2]
-        labelled = (people[..., 2] > 0) & (np.abs(xy) < _FARTHEST).all(axis=-1)  # nan is not less, either
-        kind = np.nonzero(labelled)[1]
-        points = xy[labelled]
+        x, y, visibility = planes = people.reshape(-1, 3).T.copy()  # (3, PK)
+        labelled = (visibility > 0) & (np.abs(x) < _FARTHEST) & (np.abs(y) < _FARTHEST)  # nan is not less, either
+        drawn = np.flatnonzero(labelled)
+        points = planes[:2].take(drawn, axis=1)
         peak_places, peak_values = gaussian_marks(
             cells_to_image(nearest_cells(points, self.stride), self.stride) if self.quantise else points,
-            kind,
+            drawn % num_keypoints,
             sigma=self.sigma,
             min_response=self.min_response,
             **grid,
         )
-        person, limb = np.nonzero(labelled[:, self._starts] & labelled[:, self._ends])
+        first = num_keypoints * np.arange(len(people))[:, None]  # keypoint of each person
+        starts, ends = first + self._starts, first + self._ends  # (P, L)
+        person, limb = np.nonzero(labelled.take(starts) & labelled.take(ends))
         places, values = offset_marks(
-            xy[person, self._starts[limb]],
-            xy[person, self._ends[limb]],
-            np.maximum(sizes[person], 1),  # px; a degenerate box must not make a weight infinite
+            planes[:2].take(starts[person, limb], axis=1),
+            planes[:2].take(ends[person, limb], axis=1),
+            np.maximum(sizes, 1).take(person),  # px; a degenerate box must not make a weight infinite
             limb,
             num_limbs=num_limbs,
             support=self.support,
@@ -146,7 +148,11 @@ class PoseEncoder:
     def draw(self, marks: TargetMarks) -> PoseTargets:
         """Draw the targets of a batch of images on the device of their marks: values are put down, none computed."""
         num_images, _, height, width = marks.mask.shape
-        maps = torch.zeros((num_images, marks.num_channels, height, width), device=marks.mask.device)
+        shape = num_images, marks.num_channels, height, width
+        if marks.mask.device.type == "cpu":
+            maps = torch.from_numpy(np.zeros(shape, dtype=np.float32))  # keeps to warm memory; torch.zeros does not
+        else:
+            maps = torch.zeros(shape, device=marks.mask.device)
         maps.view(-1).scatter_reduce_(0, marks.peak_places, marks.peak_values, reduce="amax")
         maps.view(-1).scatter_(0, marks.places, marks.values)
         heatmaps, offsets, weights, *refinement = torch.split(maps, self._lengths, dim=1)

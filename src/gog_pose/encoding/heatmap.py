@@ -25,7 +25,7 @@ def gaussian_marks(
     several keypoints reach a cell, the nearest one decides: its response is the largest.
 
     Args:
-        xy: ``(N, 2)`` float32 keypoints, px of the input image.
+        xy: ``(2, N)`` float32 keypoints, px of the input image.
         channels: ``(N,)`` int64, the map of each.
         map_size: ``(h, w)`` cells.
         stride: Input px a cell.
@@ -39,7 +39,7 @@ def gaussian_marks(
     reach = sigma * math.sqrt(-2 * math.log(min_response)) / stride  # cells to where the response is min_response
     # A keypoint lies at most half a cell from the middle of its window.
     windows = windows_around(xy, channels, math.floor(reach + 0.5), map_size=map_size, stride=stride)
-    along = np.exp((windows.lines - xy[:, :, None]) ** 2 / np.float32(-2 * sigma**2))  # (N, 2, S)
-    responses = along[:, 1, :, None] * along[:, 0, None, :]
-    drawn = np.flatnonzero(windows.inside & (responses >= min_response))
-    return windows.places.ravel().take(drawn), responses.ravel().take(drawn)
+    along = np.exp((windows.lines - xy[:, None]) ** 2 / np.float32(-2 * sigma**2)) * windows.inside  # (2, S, N)
+    responses = (along[1][:, None] * along[0]).ravel()
+    drawn = np.flatnonzero(responses >= min_response)
+    return windows.places.ravel().take(drawn), responses.take(drawn)

@@ -26,8 +26,8 @@ def offset_marks(
     shorter vector win, so that small people overwrite large ones).
 
     Args:
-        start: ``(N, 2)`` float32 first keypoints of limbs, px of the input image.
-        end: ``(N, 2)`` float32 second keypoints, px of the input image.
+        start: ``(2, N)`` float32 first keypoints of limbs, px of the input image.
+        end: ``(2, N)`` float32 second keypoints, px of the input image.
         scales: ``(N,)`` float32 scale of the person each limb belongs to, px of the input image.
         channels: ``(N,)`` int64, the limb type of each.
         num_limbs: L, how many limb types there are.

@@ -16,7 +16,7 @@ def refinement_marks(
     where supports overlap, the nearest keypoint owns the cell (which is the shorter vector, here).
 
     Args:
-        xy: ``(N, 2)`` float32 keypoints of any type, px of the input image.
+        xy: ``(2, N)`` float32 keypoints of any type, px of the input image.
         map_size: ``(h, w)`` cells.
         stride: Input px a cell.
         support: Cells a side, odd (3 in the public code).
@@ -24,5 +24,5 @@ def refinement_marks(
     Returns:
         Places and values in flattened ``(3, h, w)`` maps: offsets in px of the input image, then weights of 1.
     """
-    ones, channels = np.ones(len(xy), dtype=np.float32), np.zeros(len(xy), dtype=np.int64)
+    ones, channels = np.ones(xy.shape[1], dtype=np.float32), np.zeros(xy.shape[1], dtype=np.int64)
     return vector_marks(xy, xy, ones, channels, num_channels=1, map_size=map_size, stride=stride, support=support)
