@@ -64,3 +64,25 @@ def test_pairs_without_peak_or_finite_guide_are_none():
     assert len(score_limbs(xy, responses, guides, [(0, 1)], **GATES).scores) == 0
     empty = score_limbs(np.zeros((2, 0, 2)), np.zeros((2, 0)), np.zeros((1, 0, 2)), [(0, 1)], **GATES)
     assert len(empty.scores) == 0
+
+
+def test_the_candidates_are_those_of_the_plain_formula():
+    random = np.random.default_rng(0)
+    limbs = [(0, 1), (2, 1), (0, 2)]
+    xy, guides = random.random((3, 12, 2)) * 30, random.random((3, 12, 2)) * 30
+    responses = random.random((3, 12)) * (random.random((3, 12)) < 0.8)
+    expected = {}
+    for limb, (start, end) in enumerate(limbs):
+        for a in range(12):
+            for b in range(12):
+                error, length = math.dist(guides[limb, a], xy[end, b]), math.dist(xy[start, a], xy[end, b])
+                score = responses[start, a] * responses[end, b] * math.exp(-error / max(length, 0.5))
+                if error < max(5.0, 0.5 * length) and score > 0 and score >= 0.05:
+                    expected[start, a, end, b] = score, error
+    found = score_limbs(xy, responses, guides, limbs, threshold=0.05, **GATES)
+    rows = zip(found.starts.tolist(), found.ends.tolist(), found.scores, found.errors, strict=True)
+    actual = {(*start, *end): (score, error) for start, end, score, error in rows}
+    assert 5 < len(actual) < 200
+    assert actual.keys() == expected.keys()
+    for key, values in expected.items():
+        np.testing.assert_allclose(actual[key], values)

@@ -26,11 +26,25 @@ def group_limbs(xy: np.ndarray, responses: np.ndarray, limbs: Limbs) -> np.ndarr
         ``(N, K)`` people: of each type the rank of the peak they have, -1 = none. A single peak is a person, too.
     """
     types, ranks = responses.shape
-    fragments = _join(types, ranks, limbs, xy)
+    count = types * ranks
+    held = [1 << kind for kind in range(types) for _ in range(ranks)]  # keypoint types of a fragment, as bits
+    peaks = [[peak] for peak in range(count)]
+    fragment = list(range(count))  # of each peak; it is named after one of its peaks
+    order = _best_first(limbs, xy)
+    starts, ends = ((peak[order, 0] * ranks + peak[order, 1]).tolist() for peak in (limbs.starts, limbs.ends))
+    for start, end in zip(starts, ends, strict=True):
+        a, b = fragment[start], fragment[end]
+        if not held[a] & held[b]:  # nor are they one fragment
+            held[a] |= held[b]
+            peaks[a] += peaks[b]
+            for peak in peaks[b]:
+                fragment[peak] = a
     type_index, rank_index = np.nonzero(responses > 0)
-    roots, person = np.unique(fragments[type_index, rank_index], return_inverse=True)
-    people = np.full((len(roots), types), -1, dtype=np.intp)
-    people[person, type_index] = rank_index
+    names = np.array(fragment, dtype=np.intp)[type_index * ranks + rank_index]
+    found = np.zeros(count, dtype=bool)
+    found[names] = True
+    people = np.full((np.count_nonzero(found), types), -1, dtype=np.intp)
+    people[(np.cumsum(found) - 1)[names], type_index] = rank_index
     return people
 
 
@@ -78,32 +92,20 @@ def assemble_poses(
     return Poses(np.where(extra[..., None], inferred, keypoints)[order].astype(np.float32), poses.scores, extra[order])
 
 
-def _join(types: int, ranks: int, limbs: Limbs, xy: np.ndarray) -> np.ndarray:
-    """Return ``(K, n)`` labels: peaks of a person have the same one."""
-    parent = list(range(types * ranks))
-    held = [1 << (peak // ranks) for peak in parent]  # keypoint types of a fragment, as bits
-
-    def root(peak: int) -> int:
-        while parent[peak] != peak:
-            parent[peak] = peak = parent[parent[peak]]
-        return peak
-
-    order = _best_first(limbs, xy)
-    for start, end in zip(
-        (limbs.starts @ (ranks, 1))[order].tolist(), (limbs.ends @ (ranks, 1))[order].tolist(), strict=True
-    ):
-        a, b = root(start), root(end)
-        if a != b and not held[a] & held[b]:
-            parent[b] = a
-            held[a] |= held[b]
-    return np.array([root(peak) for peak in parent], dtype=np.intp).reshape(types, ranks)
-
-
 def _best_first(limbs: Limbs, xy: np.ndarray) -> np.ndarray:
     """Return the order of the candidates: score, then error, then position; none of them depends on their order."""
-    start, end = xy[limbs.starts[:, 0], limbs.starts[:, 1]], xy[limbs.ends[:, 0], limbs.ends[:, 1]]
-    # Scores that differ by rounding are equal; heights before widths, so that a mirrored scene keeps its order.
-    scores, errors = limbs.scores.astype(np.float32), limbs.errors.astype(np.float32)
-    return np.lexsort(
-        (limbs.ends[:, 0], limbs.starts[:, 0], end[:, 0], start[:, 0], end[:, 1], start[:, 1], errors, -scores)
-    )
+    scores = -limbs.scores.astype(np.float32)  # scores that differ by rounding are equal
+    order = np.argsort(scores, kind="stable")
+    scores = scores[order]
+    equal = scores[1:] == scores[:-1]
+    if equal.any():
+        tied = np.zeros(len(order), dtype=bool)
+        tied[1:] = equal
+        tied[:-1] |= equal
+        some = order[tied]
+        limbs = Limbs(*(field[some] for field in limbs))
+        start, end = xy[limbs.starts[:, 0], limbs.starts[:, 1]], xy[limbs.ends[:, 0], limbs.ends[:, 1]]
+        # Heights before widths, so that a mirrored scene keeps its order.
+        places = (limbs.ends[:, 0], limbs.starts[:, 0], end[:, 0], start[:, 0], end[:, 1], start[:, 1])
+        order[tied] = some[np.lexsort((*places, limbs.errors.astype(np.float32), scores[tied]))]
+    return order

@@ -12,6 +12,8 @@ from functools import lru_cache
 
 import numpy as np
 
+_ROUNDING = 1e-9  # relative; what a bound leaves out must be too far by more
+
 
 def join_fragments(
     people: np.ndarray, xy: np.ndarray, responses: np.ndarray, limbs: Sequence[Sequence[int]], reach: float
@@ -32,48 +34,108 @@ def join_fragments(
     Returns:
         ``(M, K)`` people, M <= N.
     """
-    if len(people) < 2:
-        return people
-    people = _in_order(people, xy, responses)
+    pairs = tuple((start, end) for start, end in limbs)
+    hops = _hops(pairs, people.shape[1])
+    joinable = _joinable(people, hops).any(axis=1)
+    if not joinable.any():
+        return people  # whoever is seen whole has a type in common with everybody
+    fragments = _in_order(people[joinable], xy, responses)
+    longest = _longest_limbs(fragments, xy, pairs)
+    spans = _spans(fragments, xy, hops, reach * longest)
+    return np.concatenate([people[~joinable], _merge(fragments, spans, longest, reach)])
+
+
+def _joinable(people: np.ndarray, hops: np.ndarray) -> np.ndarray:
+    """Tell which two of ``(N, K)`` people share no type and have no types that no limbs connect: ``(N, N)``."""
+    has = (people >= 0).astype(np.float32)
+    barred = ((hops == 0) | np.isinf(hops)).astype(np.float32)
+    return np.asarray(has @ barred @ has.T == 0)
+
+
+def _longest_limbs(people: np.ndarray, xy: np.ndarray, limbs: tuple[tuple[int, int], ...]) -> np.ndarray:
+    """Return ``(N,)`` px, the longest limb of each of ``(N, K)`` people; 0 where they have none."""
+    starts, ends = np.array(limbs, dtype=np.intp).reshape(-1, 2).T
+    person, limb = np.nonzero((people[:, starts] >= 0) & (people[:, ends] >= 0))
+    starts, ends = starts[limb], ends[limb]
+    vectors = xy[starts, people[person, starts]].astype(np.float64) - xy[ends, people[person, ends]]
+    longest = np.zeros(len(people))
+    np.maximum.at(longest, person, np.hypot(*vectors.T))
+    return longest
+
+
+def _spans(people: np.ndarray, xy: np.ndarray, hops: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    """Return what a limb would have to span at least for two fragments to be of one person.
+
+    Args:
+        people: ``(N, K)`` ranks of their peaks.
+        xy: ``(K, n, 2)`` peaks, px, input image.
+        hops: ``(K, K)`` limbs from type to type.
+        allowed: ``(N,)`` px, the most that the longest limb of each fragment lets it span.
+
+    Returns:
+        ``(N, N)`` px; infinite for fragments that cannot join, whomever they join before.
+    """
     person, kind = np.nonzero(people >= 0)
     points = xy[kind, people[person, kind]].astype(np.float64)
-    hops = _hops(tuple((start, end) for start, end in limbs), people.shape[1])[kind[:, None], kind]
-    distances = np.hypot(*(points[:, None, axis] - points[:, axis] for axis in (0, 1)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        spans = np.where(hops == 0, 0, distances / hops)  # the same type: such fragments do not join anyway
-    spans[~np.isfinite(hops)] = np.inf
-    longest = np.where((hops == 1) & (person[:, None] == person), distances, 0)
+    count = np.bincount(person)
+    first = np.cumsum(count) - count
 
-    first = np.searchsorted(person, np.arange(len(people)))
-    spans = np.maximum.reduceat(np.maximum.reduceat(spans, first, axis=0), first, axis=1)
-    return _merge(people, spans, np.maximum.reduceat(longest.max(axis=1), first), reach)
+    joinable = _joinable(people, hops)
+    # Joined fragments are allowed what the longest limb among them allows, and all of them are joinable.
+    most = np.maximum(np.where(joinable, allowed, 0).max(axis=1), allowed) * (1 + _ROUNDING)
+    most = np.minimum(most[:, None], most)
+    # One keypoint of each already tells many apart.
+    dx, dy = np.abs(points[first, None] - points[first]).transpose(2, 0, 1)
+    steps = np.where(joinable, hops[kind[first, None], kind[first]], 0)
+    near = joinable & (np.maximum(dx, dy) <= steps * most)
+    one, other = np.nonzero(np.triu(near))
+
+    spans = np.full(joinable.shape, np.inf)
+    if len(one):
+        # All keypoints of the one, and for each of them all of the other.
+        size = count[other]
+        i = _runs(first[one], count[one])
+        j = _runs(np.repeat(first[other], count[one]), np.repeat(size, count[one]))
+        i = np.repeat(i, np.repeat(size, count[one]))
+        dx, dy = (points[:, axis].take(i) - points[:, axis].take(j) for axis in (0, 1))
+        steps = hops.take(kind.take(i) * len(hops) + kind.take(j))
+        squared = (dx * dx + dy * dy) / (steps * steps)
+        total = count[one] * size
+        widest = np.sqrt(np.maximum.reduceat(squared, np.cumsum(total) - total))
+        spans[one, other] = spans[other, one] = np.where(widest <= most[one, other], widest, np.inf)
+    return spans
 
 
-def _merge(people: np.ndarray, spans: np.ndarray, limb: np.ndarray, reach: float) -> np.ndarray:
+def _runs(first: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Return the numbers from each ``first`` on, ``count`` of them."""
+    end = np.cumsum(count)
+    return np.asarray(np.arange(end[-1]) + np.repeat(first - (end - count), count))
+
+
+def _merge(people: np.ndarray, spans: np.ndarray, longest: np.ndarray, reach: float) -> np.ndarray:
     """Join the two people that fit best, and again, until none fit.
 
     Args:
         people: ``(N, K)`` ranks of their peaks.
-        spans: ``(N, N)`` px a limb that each two would have to span.
-        limb: ``(N,)`` px, their longest limbs.
+        spans: ``(N, N)`` px a limb that each two would have to span; infinite for those that cannot join.
+        longest: ``(N,)`` px, their longest limbs.
         reach: Largest ratio of the two.
     """
-    people, spans, limb = people.copy(), spans.copy(), limb.copy()
-    has = people >= 0
-    ratios = spans / np.maximum(np.maximum(limb[:, None], limb), 1e-9)
-    ratios[(has.astype(np.float32) @ has.T.astype(np.float32)) > 0] = np.inf
-    ratios[(limb[:, None] == 0) & (limb == 0)] = np.inf
+    people, spans, longest = people.copy(), spans.copy(), longest.copy()
+    limb = np.maximum(longest[:, None], longest)
+    ratios = np.where(limb > 0, spans, np.inf) / np.where(limb > 0, limb, 1)
     alive = np.ones(len(people), dtype=bool)
     while True:
-        a, b = np.unravel_index(ratios.argmin(), ratios.shape)
-        if not ratios[a, b] <= reach:
+        a, b = divmod(int(ratios.argmin()), len(people))
+        if not ratios[a, b] <= reach or np.isinf(ratios[a, b]):
             return people[alive]
-        people[a], has[a] = np.maximum(people[a], people[b]), has[a] | has[b]
-        spans[a] = spans[:, a] = np.maximum(spans[a], spans[b])
-        limb[a] = max(limb[a], limb[b])
+        people[a] = np.maximum(people[a], people[b])
+        longest[a] = max(longest[a], longest[b])
         alive[b] = False
-        fits = alive & ~(has & has[a]).any(axis=1)
-        ratios[a] = ratios[:, a] = np.where(fits, spans[a] / np.maximum(limb, limb[a]), np.inf)
+        # Whoever cannot join one of them cannot join both: what is infinite stays so.
+        spans[a] = spans[:, a] = np.maximum(spans[a], spans[b])
+        spans[b] = spans[:, b] = np.inf
+        ratios[a] = ratios[:, a] = spans[a] / np.maximum(longest, longest[a])
         ratios[b] = ratios[:, b] = np.inf
 
 

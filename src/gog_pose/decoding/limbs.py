@@ -11,6 +11,8 @@ import torch
 from gog_pose.decoding.localise import read_vectors
 from gog_pose.decoding.peaks import Peaks
 
+_ROUNDING = 1e-9  # relative; what a bound leaves out must miss the gate by more
+
 
 class Limbs(NamedTuple):
     """Candidate limbs of one image, M of them in no particular order.
@@ -77,21 +79,30 @@ def score_limbs(
     start_xy, end_xy = xy[pairs[:, 0]].astype(np.float64), xy[pairs[:, 1]].astype(np.float64)
     # Guides that are not finite give errors that are not, which pass no gate; far ones may overflow to that.
     with np.errstate(invalid="ignore", over="ignore"):
-        errors = _distances(guides.astype(np.float64), end_xy)
-        lengths = _distances(start_xy, end_xy)
-        product = responses[pairs[:, 0], :, None].astype(np.float64) * responses[pairs[:, 1], None, :]
-        scores = product * np.exp(-errors / np.maximum(lengths, min_length))
-        passed = (errors < np.maximum(gate, gate_ratio * lengths)) & (product > 0) & (scores >= threshold)
-    limb, start, end = np.nonzero(passed)
+        errors, lengths = (_squared_distances(point, end_xy) for point in (guides.astype(np.float64), start_xy))
+        # Most pairs are far apart: roots and scores only for those near the gate.
+        lengths *= gate_ratio * gate_ratio
+        near = np.flatnonzero(errors < np.maximum(lengths, gate * gate) * (1 + _ROUNDING))
+        error = np.sqrt(errors.take(near))
+    limb, start, end = np.unravel_index(near, errors.shape)
+    first, second = pairs[limb].T
+    vectors = end_xy[limb, end] - start_xy[limb, start]
+    length = np.sqrt((vectors * vectors).sum(axis=1))
+    product = responses[first, start].astype(np.float64) * responses[second, end]
+    scores = product * np.exp(-error / np.maximum(length, min_length))
+    passed = (error < np.maximum(gate, gate_ratio * length)) & (product > 0) & (scores >= threshold)
     return Limbs(
-        np.stack([pairs[limb, 0], start], axis=1),
-        np.stack([pairs[limb, 1], end], axis=1),
+        np.stack([first, start], axis=1)[passed],
+        np.stack([second, end], axis=1)[passed],
         scores[passed],
-        errors[passed],
+        error[passed],
     )
 
 
-def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return ``(L, n, n)`` distances between ``(L, n, 2)`` points and ``(L, n, 2)`` points."""
+def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return ``(L, n, n)`` squared distances between ``(L, n, 2)`` points and ``(L, n, 2)`` points."""
     x, y = (a[:, :, None, axis] - b[:, None, :, axis] for axis in range(2))
-    return np.asarray(np.sqrt(x * x + y * y))  # twice as fast as hypot; float32 coordinates cannot overflow here
+    x *= x
+    y *= y
+    x += y
+    return np.asarray(x)
