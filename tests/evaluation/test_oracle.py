@@ -15,8 +15,8 @@ from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
 from gog_pose.evaluation import CocoKeypointEvaluator, MapNoise, Oracle, oracle_detections
 from gog_pose.evaluation.oracle import images_with_labelled_people
-from gog_pose.evaluation.processes import map_in_processes
 from gog_pose.preprocessing import Preprocessing
+from gog_pose.processes import map_in_processes
 from gog_pose.skeleton import load_skeleton
 
 

@@ -37,7 +37,7 @@ def main(config: DictConfig) -> None:
     from gog_pose.data.coco import CocoKeypoints
     from gog_pose.evaluation import CocoKeypointEvaluator, Oracle, best_possible_poses, summarise
     from gog_pose.evaluation.oracle import images_with_labelled_people
-    from gog_pose.evaluation.processes import available_cores, map_in_processes
+    from gog_pose.processes import available_cores, map_in_processes
 
     options = resolved(config)
     check(options)

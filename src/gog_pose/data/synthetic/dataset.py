@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gog_pose.data.synthetic.labels import Annotation
 from gog_pose.data.synthetic.scene import render_scene
 from gog_pose.errors import InputError
+from gog_pose.processes import map_in_processes
 from gog_pose.skeleton import load_skeleton
 
 SPLITS = ("train", "val")
@@ -82,7 +80,7 @@ def synthesize(
     with Progress(
         TextColumn("drawing scenes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
     ) as progress:
-        drawn = _run(draw, jobs, workers)
+        drawn = map_in_processes(draw, jobs, workers)
         for (split, _), annotations in progress.track(zip(jobs, drawn, strict=True), total=len(jobs)):
             results[split].append(annotations)
 
@@ -123,20 +121,6 @@ def _clear(output: Path) -> None:
         _annotation_file(output, split).unlink(missing_ok=True)
     for split in SPLITS:
         shutil.rmtree(output / split, ignore_errors=True)
-
-
-def _run(draw: Any, jobs: list[tuple[str, int]], workers: int) -> Iterator[list[Annotation]]:
-    """Yield the annotations of every job, in order."""
-    if workers == 0:
-        yield from map(draw, jobs)
-        return
-    # Not forked from this process, whose threads would not survive it. The server imports once for all workers.
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if "forkserver" in methods:
-        context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        yield from pool.map(draw, jobs, chunksize=8)
 
 
 def _write_scene(output: Path, settings: dict[str, Any], job: tuple[str, int]) -> list[Annotation]:

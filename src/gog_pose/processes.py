@@ -38,7 +38,7 @@ def map_in_processes(function: Callable[[Job], Result], jobs: Sequence[Job], wor
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
-        context.set_forkserver_preload([__name__, function.__class__.__module__])
+        context.set_forkserver_preload([__name__, getattr(function, "func", function).__module__])  # of a partial, too
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(function,)) as pool:
         yield from pool.map(_work, jobs, chunksize=_CHUNK)
 
