@@ -51,6 +51,8 @@ def test_a_small_network_learns_two_scenes_by_heart(tmp_path, monkeypatch, epoch
     list_every_image_again(tmp_path / "annotations/person_keypoints_train.json")
     overrides = [
         "experiment=overfit",
+        "model=hourglass_tiny",
+        "trainer.precision=32-true",
         f"data.root={tmp_path}",
         f"hydra.run.dir={tmp_path / 'run'}",
         f"preprocessing.long_side={LONG_SIDE}",

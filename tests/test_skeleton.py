@@ -5,13 +5,14 @@ import pytest
 from gog_pose.errors import InputError
 from gog_pose.skeleton import Skeleton, load_skeleton
 
-NAMES = ["coco_16", "coco_19", "coco_31", "coco_39", "coco_44"]
+NAMES = ["coco_16", "coco_19", "coco_31", "coco_39", "coco_44", "coco_19_bidirectional"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_coco_skeletons_have_the_limbs_of_their_name(name):
     skeleton = load_skeleton(name)
-    assert skeleton.num_limbs == int(name[-2:])
+    assert len({frozenset(limb) for limb in skeleton.limbs}) == int(name.split("_")[1])
+    assert skeleton.num_limbs == int(name.split("_")[1]) * (2 if name.endswith("bidirectional") else 1)
     assert skeleton.num_keypoints == 17
     assert Skeleton(**skeleton.to_dict()) == skeleton
 
@@ -42,6 +43,12 @@ def test_only_limbs_between_a_keypoint_and_its_own_mirror_run_backwards():
     assert reversed_limbs == {(1, 2), (3, 4), (5, 6), (11, 12), (7, 8), (9, 10), (13, 14), (15, 16)}
 
 
+def test_in_both_directions_no_limb_runs_backwards():
+    skeleton = load_skeleton("coco_19_bidirectional")
+    assert {(end, start) for start, end in skeleton.limbs} == set(skeleton.limbs)
+    assert not any(skeleton.limb_flip_reversed)
+
+
 def test_39_limbs_are_44_without_five_mirror_limbs():
     removed = set(load_skeleton("coco_44").limbs) - set(load_skeleton("coco_39").limbs)
     assert removed == {(3, 4), (7, 8), (9, 10), (13, 14), (15, 16)}
@@ -69,7 +76,8 @@ def test_a_skeleton_may_be_given_by_plain_lists():
         ({"limbs": [[0, 1]]}, "limbs"),  # no mirror image
         ({"limbs": [[0, 3], [0, 2]]}, "limbs"),  # out of range
         ({"limbs": [[1, 1]]}, "limbs"),
-        ({"limbs": [[0, 1], [1, 0], [0, 2]]}, "limbs"),  # the same limb twice
+        ({"limbs": [[0, 1], [0, 1], [0, 2]]}, "limbs"),  # the same limb twice
+        ({"limbs": [[0, 1], [1, 0], [0, 2]]}, "limbs"),  # both directions of one, of its mirror image not
         ({"flip_pairs": [[1, 2], [0, 1]]}, "flip_pairs"),
         ({"oks_sigmas": [0.1, 0.1]}, "oks_sigmas"),
         ({"oks_sigmas": [0.1, 0.1, 0.0]}, "oks_sigmas"),

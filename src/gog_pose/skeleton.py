@@ -18,7 +18,8 @@ class Skeleton:
         name: What messages and checkpoints call it.
         keypoints: K names, in the order of the annotations.
         limbs: L directed pairs ``(from, to)`` of keypoint indices. The guiding offsets of a limb lie around
-            ``from`` and point at ``to`` (Sec. 2.3). Flipping must map the set onto itself, up to direction.
+            ``from`` and point at ``to`` (Sec. 2.3). A limb may be listed in both directions: each end then points at
+            the other. Flipping must map the set onto itself, up to direction.
         flip_pairs: Pairs of keypoint indices that a mirror swaps; keypoints in no pair map onto themselves.
         oks_sigmas: K per-keypoint standard deviations of COCO's object keypoint similarity.
 
@@ -56,14 +57,15 @@ class Skeleton:
         swapped = [index for pair in self.flip_pairs for index in pair]
         if len(set(swapped)) != len(swapped):
             raise InputError(f"skeleton {self.name}: flip_pairs: a keypoint may be in one pair only")
-        undirected = {frozenset(limb) for limb in self.limbs}
-        if len(undirected) != self.num_limbs:
-            raise InputError(f"skeleton {self.name}: limbs: every limb may be listed once, in one direction")
+        if len(set(self.limbs)) != self.num_limbs:
+            raise InputError(f"skeleton {self.name}: limbs: every limb may be listed once in each direction")
         for start, end in self.limbs:
-            if frozenset((self.flip_index[start], self.flip_index[end])) not in undirected:
+            mirror = (self.flip_index[start], self.flip_index[end])
+            directions = {(start, end), (end, start)} & set(self.limbs)
+            if len({mirror, mirror[::-1]} & set(self.limbs)) != len(directions):
                 raise InputError(
                     f"skeleton {self.name}: limbs: [{start}, {end}] has no mirror image in the list;"
-                    f" add [{self.flip_index[start]}, {self.flip_index[end]}]"
+                    f" add [{mirror[0]}, {mirror[1]}]"
                 )
 
     @property
@@ -86,9 +88,10 @@ class Skeleton:
 
     @cached_property
     def limb_flip_index(self) -> tuple[int, ...]:
-        """L indices: the limb that the mirror image of each limb is (direction aside)."""
-        place = {frozenset(limb): index for index, limb in enumerate(self.limbs)}
-        return tuple(place[frozenset(self.flip_index[end] for end in limb)] for limb in self.limbs)
+        """L indices: the limb that the mirror image of each limb is (direction aside where only one is listed)."""
+        place = {limb: index for index, limb in enumerate(self.limbs)}
+        mirrors = [(self.flip_index[start], self.flip_index[end]) for start, end in self.limbs]
+        return tuple(place[mirror] if mirror in place else place[mirror[::-1]] for mirror in mirrors)
 
     @cached_property
     def limb_flip_reversed(self) -> tuple[bool, ...]:
@@ -149,6 +152,7 @@ _COCO_LIMBS: dict[str, tuple[tuple[int, int], ...]] = {
     "coco_31": _LIMBS_31,
     "coco_39": _LIMBS_39,
     "coco_44": _LIMBS_44,
+    "coco_19_bidirectional": (*_LIMBS_19, *((end, start) for start, end in _LIMBS_19)),
 }
 
 
@@ -156,7 +160,8 @@ def load_skeleton(name: str) -> Skeleton:
     """Return a skeleton that the package knows by name.
 
     Args:
-        name: ``coco_16``, ``coco_19`` (the paper's), ``coco_31``, ``coco_39`` or ``coco_44``.
+        name: ``coco_16``, ``coco_19`` (the paper's), ``coco_31``, ``coco_39``, ``coco_44``, or
+            ``coco_19_bidirectional``, which has the 19 limbs in both directions.
 
     Raises:
         InputError: There is no skeleton of that name.

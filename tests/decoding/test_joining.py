@@ -11,14 +11,15 @@ CHAIN = [(0, 1), (1, 2), (2, 3), (3, 4)]
 
 
 def people_of(*fragments):
-    """Make the tables of fragments that are given as {type: (x, y)}."""
+    """Make the tables of fragments that are given as {type: (x, y)} or {type: (x, y, response)}."""
     types = 5
     xy = np.zeros((types, len(fragments), 2), np.float32)
     responses = np.zeros((types, len(fragments)), np.float32)
     people = np.full((len(fragments), types), -1, dtype=np.intp)
     for rank, fragment in enumerate(fragments):
         for kind, place in fragment.items():
-            xy[kind, rank], responses[kind, rank], people[rank, kind] = place, 1 - rank / 100, rank
+            xy[kind, rank], people[rank, kind] = place[:2], rank
+            responses[kind, rank] = (place[2] if len(place) == 3 else 1) * (1 - rank / 1000)  # no two are equal
     return people, xy, responses
 
 
@@ -56,6 +57,29 @@ def test_single_keypoints_do_not_join_each_other_but_one_body():
     assert len(join({1: (9, 1)}, {2: (10, 1)}, {3: (10, 3), 4: (20, 3)})) == 1
 
 
+def test_the_surer_keypoint_joins_though_it_fits_less_well():
+    near, far = (15, 0), (20, 0)  # 1/4 and 1/2 of what the limbs span
+    assert join(ARM, {3: (*near, 1.0)}, {3: (*far, 1.0)}) == {frozenset({(0, 0), (1, 0), (3, 1)}), frozenset({(3, 2)})}
+    assert join(ARM, {3: (*near, 0.6)}, {3: (*far, 1.0)}) == {frozenset({(0, 0), (1, 0), (3, 2)}), frozenset({(3, 1)})}
+
+
+def test_a_faint_keypoint_gives_way_to_a_surer_one_of_what_joins():
+    body = {**ARM, 3: (12, 0, 0.19)}
+    hand = {3: (16, 0), 4: (22, 0)}
+    assert join(body, hand) == {frozenset({(0, 0), (1, 0), (3, 1), (4, 1)}), frozenset({(3, 0)})}
+    assert len(join({**body, 3: (12, 0, 0.21)}, hand)) == 2  # not faint: it keeps them apart, and both stay whole
+
+
+def test_a_faint_keypoint_in_nobodys_way_stays():
+    body = {**ARM, 2: (99, 99, 0.1)}  # nor does its place keep the hand away
+    assert join(body, {3: (16, 0), 4: (22, 0)}) == {frozenset({(0, 0), (1, 0), (2, 0), (3, 1), (4, 1)})}
+
+
+def test_of_two_faint_keypoints_the_brighter_stays():
+    body, hand = {**ARM, 2: (12, 0, 0.1)}, {2: (14, 0, 0.15), 3: (16, 0), 4: (22, 0)}
+    assert join(body, hand) == {frozenset({(0, 0), (1, 0), (2, 1), (3, 1), (4, 1)}), frozenset({(2, 0)})}
+
+
 def test_types_that_no_limb_connects_stay_apart():
     assert len(join(ARM, {2: (10, 0), 3: (10, 1)}, limbs=[(0, 1), (2, 3)])) == 2
 
@@ -69,7 +93,7 @@ def test_one_or_nobody():
 @st.composite
 def fragments(draw):
     """Fragments of types 0 to 4 at whole pixels, so that ties and coincident keypoints happen."""
-    place = st.tuples(st.integers(0, 30), st.integers(0, 30))
+    place = st.tuples(st.integers(0, 30), st.integers(0, 30), st.sampled_from([0.05, 0.1, 0.5, 1.0]))
     return draw(st.lists(st.dictionaries(st.integers(0, 4), place, min_size=1), min_size=1, max_size=6))
 
 

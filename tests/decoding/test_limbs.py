@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from gog_pose.decoding import Peaks, follow_offsets, score_limbs
+from gog_pose.decoding import Limbs, Peaks, follow_offsets, merge_directions, score_limbs
 
 GATES = {"gate": 5.0, "gate_ratio": 0.5, "min_length": 0.5}
 
@@ -86,3 +86,34 @@ def test_the_candidates_are_those_of_the_plain_formula():
     assert actual.keys() == expected.keys()
     for key, values in expected.items():
         np.testing.assert_allclose(actual[key], values)
+
+
+def limbs_of(*candidates):
+    """Make candidates of (start, end, score, error)."""
+    starts, ends, scores, errors = zip(*candidates, strict=True)
+    return Limbs(np.array(starts), np.array(ends), np.array(scores), np.array(errors))
+
+
+def test_both_directions_of_a_limb_count_half_each():
+    both = [(0, 1), (1, 0), (1, 2)]
+    candidates = limbs_of(
+        ((0, 0), (1, 3), 0.8, 1.0),
+        ((1, 3), (0, 0), 0.4, 3.0),  # the way back
+        ((1, 2), (0, 1), 0.6, 2.0),  # nobody led the other way
+        ((1, 3), (2, 0), 0.5, 4.0),  # a limb of one direction
+    )
+    merged = merge_directions(candidates, both, (3, 4))
+    found = {
+        (tuple(start), tuple(end)): (round(score, 9), error)
+        for start, end, score, error in zip(*(field.tolist() for field in merged), strict=True)
+    }
+    assert found == {
+        ((0, 0), (1, 3)): (0.6, 2.0),
+        ((0, 1), (1, 2)): (0.3, 2.0),
+        ((1, 3), (2, 0)): (0.5, 4.0),
+    }
+
+
+def test_limbs_of_one_direction_are_left_alone():
+    candidates = limbs_of(((0, 0), (1, 3), 0.8, 1.0), ((1, 3), (2, 0), 0.5, 4.0))
+    assert merge_directions(candidates, [(0, 1), (1, 2)], (3, 4)) is candidates

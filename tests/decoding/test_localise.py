@@ -77,7 +77,9 @@ def test_climbing_ends_at_the_maximum_of_the_surface(seed, stride, roughness):
     for peak, place, top in zip(xy, places, tops, strict=True):
         inside = [(np.abs(fine - peak[axis]) <= 1) & (np.abs(fine - place[axis]) <= 0.125) for axis in range(2)]
         near = surface[np.ix_(inside[1], inside[0])]
-        assert top >= near.max() - 2e-4  # Newton stops at 1e-4 cells; the best pixels miss by 1e-2
+        # Newton stops after a step of 1e-2 cells, which misses by more where the curvature jumps, between two cells;
+        # the best pixels miss by 1e-2.
+        assert top >= near.max() - 1e-3
         assert top <= near.max() + 0.01  # it is a point of the surface
 
 

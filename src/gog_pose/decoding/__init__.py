@@ -8,7 +8,7 @@ For users:
 - ``flip_maps`` and ``merge_flipped``: the flip test, on maps.
 
 The decoder is a chain of functions that work alone, too: ``find_peaks``, ``follow_offsets``, ``score_limbs``,
-``add_support``, ``group_limbs``, ``join_fragments``, ``infer_missing``, ``assemble_poses``.
+``merge_directions``, ``add_support``, ``group_limbs``, ``join_fragments``, ``infer_missing``, ``assemble_poses``.
 """
 
 from gog_pose.decoding.completion import infer_missing
@@ -17,7 +17,7 @@ from gog_pose.decoding.flip import flip_maps, merge_flipped
 from gog_pose.decoding.grouping import assemble_poses, group_limbs
 from gog_pose.decoding.joining import join_fragments
 from gog_pose.decoding.kinds import Decoder, build_decoder, change_decoder, describe_decoder
-from gog_pose.decoding.limbs import Limbs, follow_offsets, score_limbs
+from gog_pose.decoding.limbs import Limbs, follow_offsets, merge_directions, score_limbs
 from gog_pose.decoding.official import OfficialDecoder
 from gog_pose.decoding.peaks import Peaks, find_peaks
 from gog_pose.decoding.support import add_support
@@ -41,6 +41,7 @@ __all__ = [
     "group_limbs",
     "infer_missing",
     "join_fragments",
+    "merge_directions",
     "merge_flipped",
     "score_limbs",
 ]

@@ -11,7 +11,7 @@ import torch
 from gog_pose.decoding.completion import infer_missing
 from gog_pose.decoding.grouping import assemble_poses, group_limbs
 from gog_pose.decoding.joining import join_fragments
-from gog_pose.decoding.limbs import follow_offsets, score_limbs
+from gog_pose.decoding.limbs import follow_offsets, merge_directions, score_limbs
 from gog_pose.decoding.peaks import LOCALISERS, find_peaks, refine_peaks
 from gog_pose.decoding.support import add_support
 from gog_pose.errors import InputError
@@ -137,6 +137,7 @@ class GogDecoder:
             min_length=self.min_length,
             threshold=self.limb_threshold,
         )
+        candidates = merge_directions(candidates, limbs, responses.shape)
         people = group_limbs(xy, responses, add_support(candidates, limbs, responses.shape, self.support))
         if self.reach:
             people = join_fragments(people, xy, responses, limbs, self.reach)

@@ -9,20 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 _ROUNDING = 1e-9  # relative; what a bound leaves out must be too far by more
+# Of a fragment's highest response: what is below may well be nobody's, and must not keep apart what belongs together.
+_FAINT = 0.2
 
 
 def join_fragments(
     people: np.ndarray, xy: np.ndarray, responses: np.ndarray, limbs: Sequence[Sequence[int]], reach: float
 ) -> np.ndarray:
-    """Join fragments that fit into one body, those that fit best first.
+    """Join fragments that fit into one body, the surest first.
 
     Two fragments without a common keypoint type fit by the largest ``d / (h l)`` over all pairs of their keypoints:
     ``d`` the distance, ``h`` the number of limbs from one type to the other, ``l`` the longest limb in either fragment.
-    Two single keypoints never join: they have no limb to compare with.
+    How sure it is that they are one person is told as for limbs: ``r r exp(-d / (h l))``, r the highest response of
+    each. Two single keypoints never join: they have no limb to compare with.
+
+    Keypoints whose response is much fainter than their fragment's highest have no say in this. They stay with their
+    fragment unless what joins it has a surer keypoint of the type; then they are left single.
 
     Args:
         people: ``(N, K)`` ranks of their peaks, -1 = none.
@@ -32,17 +39,50 @@ def join_fragments(
         reach: Fragments join where this is not exceeded.
 
     Returns:
-        ``(M, K)`` people, M <= N.
+        ``(M, K)`` people; all peaks of the N, none of them twice.
     """
     pairs = tuple((start, end) for start, end in limbs)
     hops = _hops(pairs, people.shape[1])
-    joinable = _joinable(people, hops).any(axis=1)
+    strengths = _strengths(people, responses)
+    faint = (people >= 0) & (strengths < _FAINT * strengths.max(axis=1, keepdims=True, initial=0))
+    cores = np.where(faint, -1, people)
+    joinable = _joinable(cores, hops).any(axis=1)
     if not joinable.any():
         return people  # whoever is seen whole has a type in common with everybody
-    fragments = _in_order(people[joinable], xy, responses)
+    order = np.flatnonzero(joinable)[_order(cores[joinable], xy, responses)]
+    fragments = cores[order]
     longest = _longest_limbs(fragments, xy, pairs)
     spans = _spans(fragments, xy, hops, reach * longest)
-    return np.concatenate([people[~joinable], _merge(fragments, spans, longest, reach)])
+    home = np.arange(len(people))
+    home[order] = order[_merge(spans, longest, strengths[order].max(axis=1), reach)]
+    return _united(people, faint, strengths, home)
+
+
+def _strengths(people: np.ndarray, responses: np.ndarray) -> np.ndarray:
+    """Return the ``(N, K)`` responses of people's keypoints; 0 where they have none."""
+    return np.where(people >= 0, responses[np.arange(people.shape[1]), people], 0)
+
+
+def _united(people: np.ndarray, faint: np.ndarray, strengths: np.ndarray, home: np.ndarray) -> np.ndarray:
+    """Return the joined people.
+
+    Args:
+        people: ``(N, K)`` ranks of their peaks, -1 = none.
+        faint: ``(N, K)`` which of them give way.
+        strengths: ``(N, K)`` their responses.
+        home: ``(N,)`` the person that each belongs to; one that joined nobody, to itself.
+    """
+    person, kind = np.nonzero(people >= 0)
+    rank, owner = people[person, kind], home[person]
+    # Of the keypoints of one type the sure one stays, then the one of the highest response, then the first in the map.
+    order = np.lexsort((rank, -strengths[person, kind], faint[person, kind]))
+    taken, stays = np.unique(owner[order] * people.shape[1] + kind[order], return_index=True)
+    united = np.full(people.shape, -1, dtype=np.intp)
+    united.reshape(-1)[taken] = rank[order[stays]]
+    leaves = np.delete(order, stays)
+    singles = np.full((len(leaves), people.shape[1]), -1, dtype=np.intp)
+    singles[np.arange(len(leaves)), kind[leaves]] = rank[leaves]
+    return np.concatenate([united[np.unique(home)], singles])
 
 
 def _joinable(people: np.ndarray, hops: np.ndarray) -> np.ndarray:
@@ -112,48 +152,55 @@ def _runs(first: np.ndarray, count: np.ndarray) -> np.ndarray:
     return np.asarray(np.arange(end[-1]) + np.repeat(first - (end - count), count))
 
 
-def _merge(people: np.ndarray, spans: np.ndarray, longest: np.ndarray, reach: float) -> np.ndarray:
-    """Join the two people that fit best, and again, until none fit.
+def _merge(spans: np.ndarray, longest: np.ndarray, strengths: np.ndarray, reach: float) -> np.ndarray:
+    """Join the two people of whom it is surest that they are one, and again, until none fit.
 
     Args:
-        people: ``(N, K)`` ranks of their peaks.
         spans: ``(N, N)`` px a limb that each two would have to span; infinite for those that cannot join.
         longest: ``(N,)`` px, their longest limbs.
+        strengths: ``(N,)`` their highest responses.
         reach: Largest ratio of the two.
+
+    Returns:
+        ``(N,)`` the person that each is part of then, one of those joined.
     """
-    people, spans, longest = people.copy(), spans.copy(), longest.copy()
-    limb = np.maximum(longest[:, None], longest)
-    ratios = np.where(limb > 0, spans, np.inf) / np.where(limb > 0, limb, 1)
-    alive = np.ones(len(people), dtype=bool)
-    while True:
-        a, b = divmod(int(ratios.argmin()), len(people))
-        if not ratios[a, b] <= reach or np.isinf(ratios[a, b]):
-            return people[alive]
-        people[a] = np.maximum(people[a], people[b])
+    spans, longest, strengths = spans.copy(), longest.copy(), strengths.copy()
+    home = np.arange(len(longest))
+
+    def scores(a: Any) -> np.ndarray:
+        """Return how sure it is that these people are one with each other one; 0 where they do not fit."""
+        limb = np.maximum(longest[a, None], longest)
+        ratio = np.where(limb > 0, spans[a], np.inf) / np.where(limb > 0, limb, 1)
+        return np.where(ratio <= reach, strengths[a, None] * strengths * np.exp(-ratio), 0)
+
+    table = scores(home)
+    while table.any():
+        a, b = divmod(int(table.argmax()), len(home))
+        home[home == b] = a
         longest[a] = max(longest[a], longest[b])
-        alive[b] = False
+        strengths[a] = max(strengths[a], strengths[b])
         # Whoever cannot join one of them cannot join both: what is infinite stays so.
         spans[a] = spans[:, a] = np.maximum(spans[a], spans[b])
         spans[b] = spans[:, b] = np.inf
-        ratios[a] = ratios[:, a] = spans[a] / np.maximum(longest, longest[a])
-        ratios[b] = ratios[:, b] = np.inf
+        table[a] = table[:, a] = scores([a])[0]
+        table[b] = table[:, b] = 0
+    return home
 
 
-def _in_order(people: np.ndarray, xy: np.ndarray, responses: np.ndarray) -> np.ndarray:
-    """Sort people by what does not depend on the order they came in, so that ties are settled alike.
+def _order(people: np.ndarray, xy: np.ndarray, responses: np.ndarray) -> np.ndarray:
+    """Return an order of people that does not depend on the one they came in, so that ties are settled alike.
 
     Heights come before widths, so that a mirrored scene keeps its order.
     """
-    kinds = np.arange(people.shape[1])
     found = people >= 0
-    points, strength = xy[kinds, people], np.where(found, responses[kinds, people], 0)
+    points, strength = xy[np.arange(people.shape[1]), people], _strengths(people, responses)
     edges = [
         extreme(np.where(found, points[..., axis], fill), axis=1)
         for axis in (0, 1)
         for extreme, fill in ((np.min, np.inf), (np.max, -np.inf))
     ]
     strength.sort(axis=1)
-    return np.asarray(people[np.lexsort((*edges, *strength.T, found.sum(axis=1)))])
+    return np.lexsort((*edges, *strength.T, found.sum(axis=1)))
 
 
 @lru_cache(maxsize=8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -97,6 +98,42 @@ def score_limbs(
         scores[passed],
         error[passed],
     )
+
+
+def merge_directions(candidates: Limbs, limbs: Sequence[Sequence[int]], shape: tuple[int, int]) -> Limbs:
+    """Make one candidate of the two that a limb listed in both directions gives: its score is the mean of theirs.
+
+    Each end answers for the limb by an offset of its own; a direction that passed no gate counts 0. Limbs listed in one
+    direction keep their candidates.
+
+    Args:
+        candidates: Limbs of one image.
+        limbs: L pairs of keypoint types.
+        shape: K types and n peaks a type.
+
+    Returns:
+        Candidates of which no two join the same peaks.
+    """
+    two_way = _two_way(tuple((start, end) for start, end in limbs), shape[0])
+    if not two_way.any():
+        return candidates
+    count = shape[0] * shape[1]
+    starts, ends = (np.ravel_multi_index(peaks.T, shape) for peaks in (candidates.starts, candidates.ends))
+    pairs, place = np.unique(np.minimum(starts, ends) * count + np.maximum(starts, ends), return_inverse=True)
+    lower, upper = (np.stack(np.unravel_index(peaks, shape), axis=1) for peaks in np.divmod(pairs, count))
+    scores, errors, found = (
+        np.bincount(place, weights, len(pairs)) for weights in (candidates.scores, candidates.errors, None)
+    )
+    return Limbs(lower, upper, scores / np.where(two_way[lower[:, 0], upper[:, 0]], 2, found), errors / found)
+
+
+@lru_cache(maxsize=8)
+def _two_way(limbs: tuple[tuple[int, int], ...], types: int) -> np.ndarray:
+    """Mark in ``(K, K)`` the pairs of types that limbs join in both directions."""
+    listed = np.zeros((types, types), dtype=bool)
+    for start, end in limbs:
+        listed[start, end] = True
+    return np.asarray(listed & listed.T)
 
 
 def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:

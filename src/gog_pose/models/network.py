@@ -72,7 +72,7 @@ class PoseNetwork(nn.Module):
         # In the precision of the weights also under autocast: bfloat16 rounds a response near 1 to 1/256, which moves
         # a peak by half a px, and an offset of 300 px to 2 px.
         with torch.autocast(features.device.type, enabled=False):
-            features = features.to(self.heatmap_heads[stack].weight.dtype)
+            features = features.to(next(self.heatmap_heads.parameters()).dtype)
             offsets = self.offset_heads[stack](features).float() * self.offset_unit
             refinements = self.refinement_heads[stack](features).float() * self.stride if self.refinement else None
             return PoseMaps(self.heatmap_heads[stack](features), offsets, refinements)
