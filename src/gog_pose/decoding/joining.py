@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -167,24 +166,28 @@ def _merge(spans: np.ndarray, longest: np.ndarray, strengths: np.ndarray, reach:
     spans, longest, strengths = spans.copy(), longest.copy(), strengths.copy()
     home = np.arange(len(longest))
 
-    def scores(a: Any) -> np.ndarray:
-        """Return how sure it is that these people are one with each other one; 0 where they do not fit."""
+    def scores(a: slice) -> np.ndarray:
+        """Return how sure it is that a is one with each of the people; 0 where they do not fit."""
         limb = np.maximum(longest[a, None], longest)
-        ratio = np.where(limb > 0, spans[a], np.inf) / np.where(limb > 0, limb, 1)
-        return np.where(ratio <= reach, strengths[a, None] * strengths * np.exp(-ratio), 0)
+        ratio = np.full(limb.shape, np.inf)
+        np.divide(spans[a], limb, out=ratio, where=limb > 0)
+        sure: np.ndarray = strengths[a, None] * strengths * np.exp(-ratio)
+        sure[ratio > reach] = 0
+        return sure
 
-    table = scores(home)
-    while table.any():
+    table = scores(slice(None))
+    while True:
         a, b = divmod(int(table.argmax()), len(home))
+        if not table[a, b] > 0:
+            return home
         home[home == b] = a
         longest[a] = max(longest[a], longest[b])
         strengths[a] = max(strengths[a], strengths[b])
         # Whoever cannot join one of them cannot join both: what is infinite stays so.
         spans[a] = spans[:, a] = np.maximum(spans[a], spans[b])
         spans[b] = spans[:, b] = np.inf
-        table[a] = table[:, a] = scores([a])[0]
+        table[a] = table[:, a] = scores(slice(a, a + 1))[0]
         table[b] = table[:, b] = 0
-    return home
 
 
 def _order(people: np.ndarray, xy: np.ndarray, responses: np.ndarray) -> np.ndarray:
