@@ -10,6 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gog_pose.decoding import find_peaks
+from gog_pose.decoding import peaks as peaks_module
 from gog_pose.decoding.surface import blocks
 from gog_pose.geometry import cells_to_image
 
@@ -164,6 +165,28 @@ def test_the_strongest_are_kept_in_order(method):
         (12, pytest.approx(0.9)),
         (16, pytest.approx(0.7)),
     ]
+
+
+@pytest.mark.parametrize(("crowd", "looked_at_closely"), [(0, 3), (3, 3), (12, 1)])
+def test_in_full_maps_the_strongest_are_those_that_would_be_first_of_all(crowd, looked_at_closely, monkeypatch):
+    """A map with topk high responses is not searched for low ones; none of the best must be missed for that."""
+    random = np.random.default_rng(crowd)
+    maps = []
+    for people in (crowd, 2, crowd):
+        tops = random.permutation(np.append(random.uniform(0.6, 1, people), random.uniform(0.05, 0.3, 36 - people)))
+        places = [(8 + 20 * (i % 6), 8 + 20 * (i // 6)) for i in range(36)]
+        responses = [gaussian([place], (32, 32), sigma=3.0) * top for place, top in zip(places, tops, strict=True)]
+        maps.append(torch.cat(responses).amax(0))
+    heatmaps = torch.cat(maps)[None]
+    searched = []
+    monkeypatch.setattr(peaks_module, "blocks", lambda *args: searched.append((len(args[0]), args[2])) or blocks(*args))
+    options = {"stride": 4, "threshold": 0.04, "sigma": 3.0}
+    best = find_peaks(heatmaps, topk=5, **options)
+    assert searched[-1] == (looked_at_closely, 0.04)
+    everything = find_peaks(heatmaps, topk=50, **options)
+    assert everything.responses.shape[2] > 30
+    assert torch.equal(best.xy, everything.xy[:, :, :5])
+    assert torch.equal(best.responses, everything.responses[:, :, :5])
 
 
 @pytest.mark.parametrize("method", ["dense", "sparse"])

@@ -37,8 +37,8 @@ class GogDecoder:
         sigma: Of the responses the network was taught, sigma_k, px, input image: ``subpixel`` and ``dark`` use it.
         refine: Add the refinement offsets to the positions of the peaks; the maps must hold them.
         method: ``sparse`` interpolates only where a peak can be, ``dense`` everywhere; the result is the same.
-        gate: A guiding offset may miss its target by this much, px, input image ...
-        gate_ratio: ... or by this part of the limb's length, whichever is more.
+        gate: A guiding offset may miss its target by this much, px, input image (the public code: 40) ...
+        gate_ratio: ... or by this part of the limb's length, whichever is more (the public code: 0).
         min_length: Lower bound of the limb length L in the score, px, input image.
         limb_threshold: Lowest connection score S of a candidate limb.
         support: Of what a limb's score gains where its two ends lead to the same third keypoint; 0 = nothing.
@@ -62,7 +62,7 @@ class GogDecoder:
     sigma: float = 7.0
     refine: bool = False
     method: str = "sparse"
-    gate: float = 40.0
+    gate: float = 20.0
     gate_ratio: float = 0.5
     min_length: float = 0.5
     limb_threshold: float = 0.0

@@ -7,6 +7,8 @@ places between the pixels.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +20,7 @@ from gog_pose.geometry import cells_to_image
 
 # Responses lie around [0, 1]. Anything beyond this is a broken map; the limit keeps products of responses finite.
 _LIMIT = 1e6
+_OVERLAP = 0.75  # of the area of responses that stand close, what is left
 _AFTER = np.array([(0, 1), (1, -1), (1, 0), (1, 1)])  # the neighbours (dy, dx) of a pixel that are read after it
 
 LOCALISERS = ("bicubic", "bilinear", "subpixel", "cell", "dark")
@@ -73,8 +76,12 @@ def find_peaks(
     maps = _finite(heatmaps.detach().reshape(batch * types, height, width).float().cpu().numpy())
     interpolation = "bilinear" if localiser == "bilinear" else "bicubic"
     scale = 1 if localiser in ("cell", "dark") else stride  # pixels a cell of the map that is searched
-    tiles = {"dense": whole_maps, "sparse": blocks}[method](maps, scale, threshold, interpolation)
-    source, rank, xy, responses = _keep_best(*_local_maxima(tiles, threshold), topk)
+
+    def search(some: np.ndarray, least: float) -> tuple[np.ndarray, ...]:
+        tiles = {"dense": whole_maps, "sparse": blocks}[method](some, scale, least, interpolation)
+        return _keep_best(*_local_maxima(tiles, least), topk)
+
+    source, rank, xy, responses = _best_peaks(maps, search, topk, threshold, sigma / stride)
 
     if localiser == "subpixel":
         xy, responses = climb(maps, source, xy, stride)
@@ -112,6 +119,38 @@ def _finite(maps: np.ndarray) -> np.ndarray:
         if np.vdot(maps, maps) <= _LIMIT**2:  # the squares of all; false if there is a nan
             return maps
     return np.asarray(np.nan_to_num(maps, nan=0.0, posinf=0.0, neginf=0.0).clip(-_LIMIT, _LIMIT))
+
+
+def _best_peaks(
+    maps: np.ndarray,
+    search: Callable[[np.ndarray, float], tuple[np.ndarray, ...]],
+    topk: int,
+    threshold: float,
+    sigma: float,
+) -> tuple[np.ndarray, ...]:
+    """Return what ``search`` finds at the threshold; in maps full of high responses it need not look at low ones.
+
+    Args:
+        maps: ``(M, h, w)`` finite responses.
+        search: Maps and a threshold to the best peaks, those at the threshold and above: map, rank, xy, response.
+        topk: How many of a map it returns at most.
+        threshold: Lowest response of a peak.
+        sigma: Of the responses, cells.
+    """
+    high = max(threshold, float(maps.max()) / 2)
+    area = 2 * math.pi * math.log(2) * sigma**2  # cells of a response that are above half of its height
+    full = np.flatnonzero(np.count_nonzero(maps >= high, axis=(1, 2)) >= _OVERLAP * topk * area)
+    if not len(full):
+        return search(maps, threshold)
+    found = search(maps[full], high)
+    complete = np.bincount(found[0], minlength=len(full)) == topk
+    others = np.delete(np.arange(len(maps)), full[complete])
+    parts = [(full, [field[complete[found[0]]] for field in found])]
+    if len(others):
+        parts.append((others, list(search(maps[others], threshold))))
+    for where, part in parts:
+        part[0] = where[part[0]]
+    return tuple(np.concatenate(fields) for fields in zip(*(part for _, part in parts), strict=True))
 
 
 def _local_maxima(tiles: Tiles, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
