@@ -5,5 +5,6 @@ comparisons are made in one run, repetition by repetition in turn, so that their
 """
 
 from gog_pose.benchmarks.codec import CodecBenchmark
+from gog_pose.benchmarks.train import TrainBenchmark
 
-__all__ = ["CodecBenchmark"]
+__all__ = ["CodecBenchmark", "TrainBenchmark"]

@@ -14,6 +14,7 @@ from rich.progress import track
 from rich.table import Table
 
 from gog_pose.benchmarks.loops import encode_by_loops
+from gog_pose.benchmarks.scenes import random_people
 from gog_pose.benchmarks.timing import one_thread, time_in_turn
 from gog_pose.decoding import GogDecoder
 from gog_pose.encoding import PoseEncoder
@@ -21,13 +22,9 @@ from gog_pose.errors import InputError
 from gog_pose.evaluation import MapNoise
 from gog_pose.evaluation.oracle import as_answered
 
-_LEAST_PERSON, _LARGEST_PERSON = 0.1, 0.6  # height, as part of the image's side
-
 
 class CodecBenchmark:
     """Times the encoder against a loop over people, and sparse decoding against dense, on one thread.
-
-    The people are random: their keypoints lie anywhere in a box of theirs, half as wide as high.
 
     Args:
         encoder: With Gaussian targets, as the loop draws them.
@@ -113,8 +110,9 @@ class CodecBenchmark:
 
     def _time(self, size: int, people: int) -> dict[str, Any]:
         """Return the row of one input size and number of people."""
-        keypoints, scales = self._scene(size, people)
         skeleton, image_size = self.encoder.skeleton, (size, size)
+        random = np.random.default_rng((self.seed, people))
+        keypoints, scales = random_people(people, size, skeleton.num_keypoints, random)
         options = {name: getattr(self.encoder, name) for name in ("stride", "sigma", "support", "min_response")}
 
         def loop() -> tuple[np.ndarray, ...]:
@@ -147,16 +145,6 @@ class CodecBenchmark:
             "encode": {**encode, "ratio": _ratio(encode, "loop", "ours"), "largest_difference": difference},
             "decode": {**decode, "ratio": _ratio(decode, "dense", "sparse")},
         }
-
-    def _scene(self, size: int, people: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return ``(P, K, 3)`` keypoints and ``(P,)`` scales of random people in a square image, px."""
-        random = np.random.default_rng((self.seed, people))
-        heights = size * random.uniform(_LEAST_PERSON, _LARGEST_PERSON, people)
-        boxes = np.stack([heights / 2, heights], axis=1)
-        corners = random.random((people, 2)) * (size - boxes)
-        keypoints = np.full((people, self.encoder.skeleton.num_keypoints, 3), 2, dtype=np.float32)
-        keypoints[..., :2] = np.round(corners[:, None] + boxes[:, None] * random.random((*keypoints.shape[:2], 2)))
-        return keypoints, np.sqrt(boxes.prod(axis=1)).astype(np.float32)
 
 
 def _ratio(times: dict[str, dict[str, float]], slow: str, fast: str) -> float:

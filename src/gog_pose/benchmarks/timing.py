@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,8 +27,24 @@ def time_in_turn(functions: Mapping[str, Callable[[], Any]], repeats: int) -> di
             start = time.process_time()
             function()
             times[name].append(1e3 * (time.process_time() - start))
-    quartiles = {name: np.percentile(values, (50, 25, 75)).tolist() for name, values in times.items()}
-    return {name: dict(zip(("median", "low", "high"), values, strict=True)) for name, values in quartiles.items()}
+    return {name: quartiles(values) for name, values in times.items()}
+
+
+def quartiles(values: Sequence[float]) -> dict[str, float]:
+    """Return ``median``, ``low`` and ``high``, the quartiles."""
+    return dict(zip(("median", "low", "high"), np.percentile(values, (50, 25, 75)).tolist(), strict=True))
+
+
+def seconds(device: torch.device) -> float:
+    """Return the time, for differences: CPU time of this process where one thread of a CPU does all, else wall time.
+
+    What a GPU was told to do is waited for.
+    """
+    if device.type == "cpu" and torch.get_num_threads() == 1:
+        return time.process_time()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
 
 
 @contextmanager

@@ -23,11 +23,11 @@ def main(config: DictConfig) -> None:
     choices = HydraConfig.get().runtime.choices
     left_out = ("benchmark", "paths", "results")
     settings = {name: value for name, value in resolved(config).items() if name not in left_out}
-    groups = {group: choices[group] for group in ("skeleton", "encoding", "decoder", "noise")}
+    groups = ("skeleton", "encoding", "decoder", "noise", "model", "loss", "optim")
     record = {
         "what": choices["what"],
         **record,
-        "settings": {**settings, "choices": groups},
+        "settings": {**settings, "choices": {group: choices[group] for group in groups if group in choices}},
         "versions": versions(),
         "machine": processor(),
     }

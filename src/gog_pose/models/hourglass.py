@@ -35,11 +35,7 @@ class ConvNorm(nn.Sequential):
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions beside a skip connection, which is a 1x1 projection where the shape changes.
-
-    Attributes:
-        recomputed: Whether training keeps only what comes in, and computes the rest once more for the gradients.
-    """
+    """Two 3x3 convolutions beside a skip connection, which is a 1x1 projection where the shape changes."""
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int = 1) -> None:
         super().__init__()
@@ -51,24 +47,26 @@ class Residual(nn.Module):
         if stride != 1 or in_channels != out_channels:
             self.skip = ConvNorm(in_channels, out_channels, kernel=1, stride=stride, activation=False)
         self.activation = nn.ReLU(inplace=True)
-        self.recomputed = False
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``(B, C, H, W)`` to ``(B, C', H / stride, W / stride)``."""
-        if not (self.recomputed and self.training and torch.is_grad_enabled()):
-            return self._answer(x)
-        answer: torch.Tensor = checkpoint(
-            self._answer,
-            x,
-            use_reentrant=False,
-            preserve_rng_state=False,  # nothing random is in a block
-            context_fn=lambda: (nullcontext(), _statistics_kept(self)),
-        )
-        return answer
-
-    def _answer(self, x: torch.Tensor) -> torch.Tensor:
         activated: torch.Tensor = self.activation(self.body(x) + self.skip(x))
         return activated
+
+
+def _answer(unit: nn.Module, x: torch.Tensor, recompute: bool) -> torch.Tensor:
+    """Return ``unit(x)``; to ``recompute`` means to keep ``x`` only and run the unit once more for the gradients."""
+    if not (recompute and unit.training and torch.is_grad_enabled()):
+        answer: torch.Tensor = unit(x)
+        return answer
+    answer = checkpoint(
+        unit,
+        x,
+        use_reentrant=False,
+        preserve_rng_state=False,  # nothing random is in a unit
+        context_fn=lambda: (nullcontext(), _statistics_kept(unit)),
+    )
+    return answer
 
 
 @contextmanager
@@ -91,10 +89,12 @@ class HourglassModule(nn.Module):
     Args:
         channels: Channels of this level and of all below; the last entry is the innermost.
         blocks: Residual blocks of each, likewise.
+        recompute: Keep only what enters each sequence of blocks, and compute its inside again for the gradients.
     """
 
-    def __init__(self, channels: Sequence[int], blocks: Sequence[int]) -> None:
+    def __init__(self, channels: Sequence[int], blocks: Sequence[int], *, recompute: bool = False) -> None:
         super().__init__()
+        self.recompute = recompute
         outer, inner = channels[0], channels[1]
         repeats = blocks[0]
         self.full = nn.Sequential(*(Residual(outer, outer) for _ in range(repeats)))
@@ -103,7 +103,7 @@ class HourglassModule(nn.Module):
         )
         self.middle: nn.Module
         if len(channels) > 2:
-            self.middle = HourglassModule(channels[1:], blocks[1:])
+            self.middle = HourglassModule(channels[1:], blocks[1:], recompute=recompute)
         else:
             self.middle = nn.Sequential(*(Residual(inner, inner) for _ in range(blocks[1])))
         self.up = nn.Sequential(
@@ -114,8 +114,9 @@ class HourglassModule(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``(B, C, H, W)`` to the same shape."""
-        merged: torch.Tensor = self.full(x) + self.up(self.middle(self.down(x)))
-        return merged
+        full = _answer(self.full, x, self.recompute)
+        inner = self.middle(_answer(self.down, x, self.recompute))  # the innermost is too small to be worth it
+        return full + _answer(self.up, inner, self.recompute)
 
 
 class Hourglass(nn.Module):
@@ -126,8 +127,9 @@ class Hourglass(nn.Module):
         channels: Channels of the levels of an hourglass, the outermost first.
         blocks: Residual blocks of the levels.
         stem_channels: Channels of the first convolution.
-        recompute: Keep only what enters each residual block and compute its inside again for the gradients: activations
-            take a fraction of the memory, a training step a third more time. The answers are the same.
+        recompute: Keep only what goes from one sequence of blocks to the next, and compute the inside of each again for
+            the gradients: activations take a fraction of the memory, a training step a third more time. The answers
+            are the same.
 
     The defaults are Hourglass-104 with 187,700,352 parameters.
     """
@@ -161,26 +163,25 @@ class Hourglass(nn.Module):
         self.stem = nn.Sequential(
             ConvNorm(3, stem_channels, kernel=7, stride=2), Residual(stem_channels, width, stride=2)
         )
-        self.hourglasses = nn.ModuleList(HourglassModule(channels, blocks) for _ in range(stacks))
+        self.hourglasses = nn.ModuleList(HourglassModule(channels, blocks, recompute=recompute) for _ in range(stacks))
         self.features = nn.ModuleList(ConvNorm(width, width) for _ in range(stacks))
         # Between stacks: what went in and what came out, both projected, are added and refined.
         between = range(stacks - 1)
         self.merge_input = nn.ModuleList(ConvNorm(width, width, kernel=1, activation=False) for _ in between)
         self.merge_features = nn.ModuleList(ConvNorm(width, width, kernel=1, activation=False) for _ in between)
         self.refine = nn.ModuleList(Residual(width, width) for _ in between)
-        for module in self.modules():
-            if isinstance(module, Residual):
-                module.recomputed = recompute
+        self.recompute = recompute
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Map images ``(B, 3, H, W)``, sides multiples of ``max_stride``, to one ``(B, C, H/4, W/4)`` a stack."""
-        x = self.stem(x)
+        x = _answer(self.stem, x, self.recompute)
         features = []
         for stack, hourglass in enumerate(self.hourglasses):
-            features.append(self.features[stack](hourglass(x)))
+            features.append(_answer(self.features[stack], hourglass(x), self.recompute))
             if stack < len(self.refine):
-                merged = self.merge_input[stack](x) + self.merge_features[stack](features[-1])
-                x = self.refine[stack](torch.relu(merged))
+                merged = _answer(self.merge_input[stack], x, self.recompute)
+                merged = merged + _answer(self.merge_features[stack], features[-1], self.recompute)
+                x = _answer(self.refine[stack], torch.relu(merged), self.recompute)
         return features
 
     def to_dict(self) -> dict[str, object]:

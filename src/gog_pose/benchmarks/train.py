@@ -1,0 +1,281 @@
+"""What a training step costs, in time and memory: plain against each option, and the network alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch.optim import Optimizer
+
+from gog_pose.benchmarks.memory import freed_at_once, in_own_process, peak_memory
+from gog_pose.benchmarks.scenes import random_people
+from gog_pose.benchmarks.timing import quartiles, seconds
+from gog_pose.encoding import PoseEncoder
+from gog_pose.errors import InputError
+from gog_pose.losses import PoseLoss
+from gog_pose.models import PoseNetwork
+from gog_pose.records import PoseTargets
+
+PARTS = ("forward", "loss", "backward", "optimiser")
+_COMPARED = ("peak", "activations", "kept")  # kinds of memory
+Times: TypeAlias = dict[str, float]  # s, by part and of the whole step
+Memory: TypeAlias = dict[str, float]  # MB, by kind
+
+
+@dataclass(frozen=True)
+class StepOptions:
+    """How a training step is made; without any it is plain.
+
+    Attributes:
+        channels_last: Weights and, by them, activations lie channel by channel of each pixel.
+        bf16: The network runs under autocast to bfloat16.
+        recompute: The trunk computes activations again for the gradients.
+        fused: The optimiser updates all parameters in one kernel.
+    """
+
+    channels_last: bool = False
+    bf16: bool = False
+    recompute: bool = False
+    fused: bool = False
+
+
+class TrainBenchmark:
+    """Times one training step by part and measures its memory, with each of some choices of options.
+
+    Each measurement has a process of its own: a small step, which also allocates the optimiser's state, one whose
+    memory is measured, and one that is timed; all in Lightning's order, which drops the old gradients after the forward
+    pass.
+
+    Args:
+        network: Its shape is used, not its weights.
+        loss: Maps and targets to the objective.
+        encoder: Draws the targets of random people.
+        optimizer: Builds the optimiser from parameters; takes ``fused``.
+        variants: Names of choices and their options, fields of ``StepOptions``; ratios are to the first.
+        batches: Numbers of images.
+        size: Side of a square input in training, px.
+        forward_size: Side of a square input of the network alone, px; one image, in evaluation mode.
+        people: In each image.
+        device: ``cpu`` or ``cuda``.
+        threads: That PyTorch uses on a CPU. With one its CPU time is measured, with more the wall clock.
+        repeats: How often each is measured, in turn.
+        seed: What the people follow from.
+
+    Raises:
+        InputError: A number or a name makes no sense.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: PoseNetwork,
+        loss: PoseLoss,
+        encoder: PoseEncoder,
+        optimizer: Callable[..., Optimizer],
+        variants: Mapping[str, Mapping[str, bool]],
+        batches: Sequence[int],
+        size: int,
+        forward_size: int,
+        people: int,
+        device: str,
+        threads: int,
+        repeats: int,
+        seed: int,
+    ) -> None:
+        if not batches or min(batches) < 1:
+            raise InputError(f"batches: must be numbers of 1 or more, got {list(batches)}")
+        self.least_size = 2 * network.max_stride  # batch normalisation needs more than one cell at the innermost level
+        for name, side in (("size", size), ("forward_size", forward_size)):
+            if side < self.least_size or side % network.max_stride:
+                raise InputError(
+                    f"{name}: must be a multiple of {network.max_stride}, {self.least_size} or more for this network,"
+                    f" got {side}"
+                )
+        for name, number, least in (("people", people, 0), ("threads", threads, 1), ("repeats", repeats, 1)):
+            if number < least:
+                raise InputError(f"{name}: must be {least} or more, got {number}")
+        if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
+            raise InputError(f"device: must be cpu, or cuda where there is one, got {device}")
+        if not variants:
+            raise InputError("variants: must have at least one entry, e.g. plain={}")
+        known = list(StepOptions.__dataclass_fields__)
+        for name, options in variants.items():
+            if set(options) - set(known):
+                raise InputError(f"variants.{name}: has options {list(options)}, known are {known}")
+        self.variants = {name: StepOptions(**options) for name, options in variants.items()}
+        # A description in place of the network, which need not lie in memory while its copies are measured.
+        self.skeleton, self.description = network.skeleton, network.to_dict()
+        self.loss = loss
+        self.encoder = encoder
+        self.optimizer = optimizer
+        self.batches = tuple(batches)
+        self.size = size
+        self.forward_size = forward_size
+        self.people = people
+        self.device = torch.device(device)
+        self.threads = threads
+        self.repeats = repeats
+        self.seed = seed
+
+    def run(self) -> dict[str, Any]:
+        """Measure all combinations.
+
+        Returns:
+            ``steps``, one row a batch size and variant, with times in s by part, memory in MB (10^6 bytes) and ratios
+            to the first variant; ``forward``, one row a variant that changes the network alone, with times in s.
+
+            Of the memory, ``before`` is what the process had before there was a network, ``activations`` what the peak
+            has beyond it, parameters, gradients and the state of the optimiser, ``kept`` the tensors that the forward
+            pass keeps for the gradients. On a CPU ``process`` is the peak with the timed step, which has freed memory
+            that C's allocator holds back, too.
+        """
+        steps: dict[tuple[int, str], list[tuple[Times, Memory]]]
+        steps = {(batch, name): [] for batch in self.batches for name in self.variants}
+        # Recomputing and the optimiser change training only.
+        alone: dict[str, list[float]]
+        alone = {name: [] for name, options in self.variants.items() if not (options.recompute or options.fused)}
+        jobs: list[tuple[Callable[[Any], Any], Any, list[Any]]]
+        jobs = [(self._train, (batch, self.variants[name]), measured) for (batch, name), measured in steps.items()]
+        jobs += [(self._forward, self.variants[name], times) for name, times in alone.items()]
+        console = Console(stderr=True)
+        for function, case, results in track(jobs * self.repeats, "measuring training steps", console=console):
+            results.append(in_own_process(function, case))
+        rows: list[dict[str, Any]] = []
+        for (batch, name), measured in steps.items():
+            row: dict[str, Any] = {
+                "batch": batch,
+                "variant": name,
+                "times": {part: quartiles([times[part] for times, _ in measured]) for part in measured[0][0]},
+                "memory": {kind: max(memory[kind] for _, memory in measured) for kind in measured[0][1]},
+            }
+            first = next((other for other in rows if other["batch"] == batch), row)
+            ratios = {part: time["median"] / first["times"][part]["median"] for part, time in row["times"].items()}
+            ratios |= {kind: row["memory"][kind] / first["memory"][kind] for kind in _COMPARED}
+            rows.append({**row, "ratios": ratios})
+        forward = {name: quartiles(times) for name, times in alone.items()}
+        return {
+            "steps": rows,
+            "forward": [
+                {"variant": name, "time": time, "ratio": time["median"] / next(iter(forward.values()))["median"]}
+                for name, time in forward.items()
+            ],
+        }
+
+    def tables(self, record: dict[str, Any]) -> list[Table]:
+        """Return the record as tables: medians of times, and in brackets ratios to the first variant."""
+        where = str(self.device) if self.device.type == "cuda" else f"CPU, threads: {self.threads}"
+        title = f"of a training step, {self.size}x{self.size}, {where}"
+        times = Table(title=f"Time {title}, s", box=box.SIMPLE)
+        memory = Table(title=f"Memory {title}, MB", box=box.SIMPLE)
+        forward = Table(title=f"Forward alone, {self.forward_size}x{self.forward_size}, s", box=box.SIMPLE)
+        for table, columns in (
+            (times, ("batch", *PARTS, "step")),
+            (memory, ("batch", *_COMPARED)),
+            (forward, ("forward",)),
+        ):
+            table.add_column("variant", no_wrap=True)
+            for column in columns:
+                table.add_column(column, justify="right", no_wrap=True)
+        for row in record["steps"]:
+            case, ratios = (row["variant"], str(row["batch"])), row["ratios"]
+            medians = {part: time["median"] for part, time in row["times"].items()}
+            step = f"{medians.pop('step'):.2f} ({ratios['step']:.2f})"
+            times.add_row(*case, *(f"{median:.2f}" for median in medians.values()), step)
+            memory.add_row(*case, *(f"{row['memory'][kind]:.0f} ({ratios[kind]:.2f})" for kind in _COMPARED))
+        for row in record["forward"]:
+            forward.add_row(row["variant"], f"{row['time']['median']:.2f} ({row['ratio']:.2f})")
+        return [times, memory, forward]
+
+    def _train(self, case: tuple[int, StepOptions]) -> tuple[Times, Memory]:
+        """Return the times of a step and its memory; to be called in a process of its own."""
+        batch, options = case
+        torch.set_num_threads(self.threads)
+        self._load_libraries()
+        before = peak_memory(self.device)
+        network = self._network(options).train()
+        parameters = list(network.parameters())
+        optimizer = self.optimizer(parameters, fused=True) if options.fused else self.optimizer(parameters)
+
+        def step(images: torch.Tensor, targets: PoseTargets) -> Times:
+            clock = [seconds(self.device)]
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=options.bf16):
+                stacks = network(images)
+                clock.append(seconds(self.device))
+                total = self.loss(stacks, targets).total
+            clock.append(seconds(self.device))
+            optimizer.zero_grad()
+            total.backward()
+            clock.append(seconds(self.device))
+            optimizer.step()
+            clock.append(seconds(self.device))
+            parts = [end - start for start, end in pairwise(clock)]
+            return {**dict(zip(PARTS, parts, strict=True)), "step": clock[-1] - clock[0]}
+
+        kept: dict[int, int] = {}
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            storage = tensor.untyped_storage()
+            kept[storage.data_ptr()] = storage.nbytes()  # what several operations keep is there once
+            return tensor
+
+        step(*self._batch(1, self.least_size))  # from then on there are gradients and the optimiser's state
+        images, targets = self._batch(batch, self.size)
+        with freed_at_once(self.device), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            step(images, targets)
+        peak = peak_memory(self.device)
+        times = step(images, targets)
+        state = (value for values in optimizer.state.values() for value in values.values())
+        for parameter in parameters:
+            kept.pop(parameter.untyped_storage().data_ptr(), None)
+        memory = {
+            "before": before,
+            "parameters": sum(parameter.nbytes for parameter in parameters),
+            "gradients": sum(parameter.grad.nbytes for parameter in parameters if parameter.grad is not None),
+            "optimiser": sum(value.nbytes for value in state if isinstance(value, torch.Tensor)),
+        }
+        memory["activations"] = peak - sum(memory.values())
+        memory |= {"peak": peak, "kept": sum(kept.values()), "process": peak_memory(self.device)}
+        return times, {kind: number / 1e6 for kind, number in memory.items()}
+
+    def _forward(self, options: StepOptions) -> float:
+        """Return the time that the network takes for one image; to be called in a process of its own."""
+        torch.set_num_threads(self.threads)
+        network = self._network(options).eval()
+        images = self._images(1, self.forward_size)
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=options.bf16):
+            network(images)
+            start = seconds(self.device)
+            network(images)
+            return seconds(self.device) - start
+
+    def _load_libraries(self) -> None:
+        """Take a step with one weight: what is loaded at first use is not the network's memory."""
+        layer = torch.nn.Conv2d(1, 1, 1, device=self.device)
+        optimizer = self.optimizer(layer.parameters())
+        layer(torch.zeros(1, 1, 1, 1, device=self.device)).sum().backward()
+        optimizer.step()
+
+    def _network(self, options: StepOptions) -> PoseNetwork:
+        torch.manual_seed(self.seed)
+        trunk = {**self.description["trunk"], "recompute": options.recompute}
+        network = PoseNetwork.from_dict(self.skeleton, {**self.description, "trunk": trunk}).to(self.device)
+        layout = torch.channels_last if options.channels_last else torch.contiguous_format
+        return network.to(memory_format=layout)  # type: ignore[call-overload,no-any-return]
+
+    def _images(self, batch: int, size: int) -> torch.Tensor:
+        return torch.randn(batch, 3, size, size).to(self.device)
+
+    def _batch(self, batch: int, size: int) -> tuple[torch.Tensor, PoseTargets]:
+        random = np.random.default_rng(self.seed)
+        scenes = [random_people(self.people, size, self.skeleton.num_keypoints, random) for _ in range(batch)]
+        targets = PoseTargets.stack([self.encoder(*scene, (size, size)) for scene in scenes])
+        fields: list[Any] = [None if field is None else field.to(self.device) for field in targets]
+        return self._images(batch, size), PoseTargets(*fields)
