@@ -14,6 +14,11 @@ class GradientNorm(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, optimizer: Optimizer
     ) -> None:
         """Log when the trainer does."""
-        if trainer.global_step % trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
-            gradients = [parameter.grad for parameter in pl_module.parameters() if parameter.grad is not None]
-            pl_module.log("train/gradient_norm", torch.nn.utils.get_total_norm(gradients))
+        if (trainer.global_step + 1) % trainer.log_every_n_steps:  # type: ignore[attr-defined]
+            return
+        gradients = [parameter.grad for parameter in pl_module.parameters() if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        scaler = getattr(trainer.precision_plugin, "scaler", None)
+        if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
+            norm = norm / scaler.get_scale()  # fused optimisers take scaled gradients
+        pl_module.log("train/gradient_norm", norm)
