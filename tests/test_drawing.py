@@ -1,11 +1,25 @@
-"""Drawing: pixels change where people are and nowhere else; people, left and right can be told apart."""
+"""Drawing: pixels change where people are and nowhere else; people, left and right can be told apart.
+
+Maps are drawn where they stand: a response on its cell, an offset from its cell to where it leads.
+"""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from gog_pose.drawing import contact_sheet, draw_ground_truth, draw_poses, drawn_limbs, fit, person_colour
+from gog_pose.drawing import (
+    contact_sheet,
+    draw_ground_truth,
+    draw_heatmaps,
+    draw_offsets,
+    draw_poses,
+    drawn_limbs,
+    fit,
+    keypoint_colours,
+    person_colour,
+)
+from gog_pose.encoding import PoseEncoder
 from gog_pose.records import Poses
 from gog_pose.skeleton import Skeleton, load_skeleton
 
@@ -119,3 +133,96 @@ def test_inferred_keypoints_are_not_drawn():
         one_person((20, 60, 1), (80, 60, 1), (50, 10, 1)).keypoints, found.scores, np.array([[0, 1, 0]], bool)
     )
     np.testing.assert_array_equal(draw_poses(GREY, guessed, STICK), draw_poses(GREY, found, STICK))
+
+
+def test_captions_cover_a_corner_of_their_own_image():
+    images = [np.full((60, 90, 3), level, np.uint8) for level in (100, 200)]
+    plain = contact_sheet(images, 2, (60, 90))
+    captioned = contact_sheet(images, 2, (60, 90), ("a", "b"))
+    rows, columns = np.nonzero(changed(plain, captioned))
+    assert rows.min() == 4
+    assert rows.max() < 4 + 20
+    assert set(columns) <= {*range(4, 4 + 25), *range(98, 98 + 25)}
+    assert captioned[4:24, 4:29].max() > 220  # the letter on its dark ground
+    assert (images[0] == 100).all()
+
+
+@pytest.mark.parametrize("name", ["coco_19", "coco_44"])
+def test_keypoint_colours_tell_types_apart_and_left_from_right(name):
+    skeleton = load_skeleton(name)
+    colours = keypoint_colours(skeleton)
+    assert len(set(colours)) == skeleton.num_keypoints
+    for left, right in skeleton.flip_pairs:
+        assert colours[left][0] > colours[left][2]  # more red than blue
+        assert colours[right][2] > colours[right][0]
+
+
+STRIDE = 4
+DARK = round(0.4 * 128)  # GREY below maps
+
+
+def test_a_response_colours_its_own_cell():
+    heatmaps = np.zeros((3, 20, 25), np.float32)
+    heatmaps[1, 6, 10] = 1  # stands at px (41.5, 25.5)
+    drawn = draw_heatmaps(GREY, heatmaps, STICK)
+    touched = changed(drawn, np.full_like(GREY, DARK))
+    rows, columns = np.nonzero(touched)
+    assert (columns.min() + columns.max()) / 2 == 41.5
+    assert (rows.min() + rows.max()) / 2 == 25.5
+    heatmaps[1, 5:8, 9:12] = 1
+    assert draw_heatmaps(GREY, heatmaps, STICK)[25, 41].tolist() == list(keypoint_colours(STICK)[1])
+
+
+def test_the_strongest_type_gives_the_colour_and_its_response_the_strength():
+    heatmaps = np.stack([np.full((20, 25), response, np.float32) for response in (-0.5, 0.25, 1.5)])
+    assert (draw_heatmaps(GREY, heatmaps, STICK) == keypoint_colours(STICK)[2]).all()
+    heatmaps[2] = 0
+    expected = 0.75 * DARK + 0.25 * np.array(keypoint_colours(STICK)[1])
+    assert np.abs(draw_heatmaps(GREY, heatmaps, STICK) - expected).max() <= 1
+    assert (draw_heatmaps(GREY, np.minimum(heatmaps, 0), STICK) == DARK).all()
+
+
+def test_ignored_regions_are_bright():
+    mask = np.ones((20, 25), np.float32)
+    mask[:, :5] = 0
+    drawn = draw_heatmaps(GREY, np.zeros((3, 20, 25), np.float32), STICK, mask)
+    assert np.abs(drawn[:, :20].astype(int) - 128).max() <= 2
+    assert (drawn[:, 20:] == DARK).all()
+
+
+PERSON = np.array([[[22, 62, 2], [0, 0, 0], [61, 21, 2]]], np.float32)  # left and top; the right is not labelled
+
+
+def white(drawn):
+    return (drawn > 200).all(axis=2)
+
+
+def test_true_offsets_lead_to_the_keypoints_and_leave_no_error():
+    offsets = PoseEncoder(STICK, stride=STRIDE)(PERSON, np.array([50]), GREY.shape[:2]).offsets.numpy()
+    drawn = draw_offsets(GREY, offsets, PERSON, STICK, STRIDE)
+    assert drawn[21, 61].tolist() == list(keypoint_colours(STICK)[2])  # of the keypoint that the limb leads to
+    red, green, _ = drawn[41:43, 41:43].reshape(4, 3).max(axis=0)  # half way
+    assert green > red
+    assert green > 2 * DARK
+    assert not white(drawn).any()
+    assert (GREY == 128).all()
+
+
+def test_wrong_offsets_are_drawn_as_they_are_with_their_error():
+    offsets = np.zeros((4, 20, 25), np.float32)
+    offsets[0:2, 15, 5] = 60, 0  # at the cell of the left keypoint, px (21.5, 61.5)
+    drawn = draw_offsets(GREY, offsets, PERSON, STICK, STRIDE)
+    colour = keypoint_colours(STICK)[2]
+    assert np.abs(drawn[61:63, 81:83] - np.array(colour)).max() < 60
+    assert white(drawn)[35:48, 68:76].any()  # from there to the true keypoint
+    assert not white(drawn)[:, :58].any()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e30])
+def test_offsets_of_a_diverged_network_are_harmless(value):
+    draw_offsets(GREY, np.full((4, 20, 25), value, np.float32), PERSON, STICK, STRIDE)
+
+
+def test_nobody_has_no_offsets():
+    nobody = np.zeros((0, 3, 3), np.float32)
+    assert (draw_offsets(GREY, np.ones((4, 20, 25), np.float32), nobody, STICK, STRIDE) == DARK).all()

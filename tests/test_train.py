@@ -133,7 +133,7 @@ def test_wandb_without_a_key_logs_offline_and_runs_do_not_merge(gog_train, scene
         ]
         assert gog_train(*run)[0] == 0
         (offline,) = (tmp_path / name / "wandb").glob("offline-run-*")
-        assert list(offline.glob("files/media/images/val/poses*.png"))
+        assert list(offline.glob("files/media/images/val/poses*.jpg"))
         assert epochs_logged(tmp_path / name)
 
 

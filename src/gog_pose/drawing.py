@@ -1,4 +1,8 @@
-"""Poses on pictures: one colour a person, bright on the left side of the body and dark on the right."""
+"""Poses and maps on pictures.
+
+Poses have one colour a person, bright on the left side of the body and dark on the right. In maps the colours tell the
+keypoint types apart: warm on the left side of the body, cold on the right, green between.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,20 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from gog_pose.encoding.window import nearest_cells
+from gog_pose.geometry import cells_to_image
 from gog_pose.records import Poses
 from gog_pose.skeleton import Skeleton, load_skeleton
 
 Colour = tuple[int, int, int]
 
 _SUBPIXEL_BITS = 4  # OpenCV takes coordinates as integers of 1/16 px
+_FARTHEST = 1e6  # px; OpenCV's integers end beyond
+_DIMMING = 0.4  # brightness of the image below maps
 _OUTLINE: Colour = (16, 16, 16)
 _BACKGROUND: Colour = (32, 32, 32)
+_CAPTION: Colour = (240, 240, 240)
+_CAPTION_HEIGHT = 20  # px
 _GAP = 4  # px between the cells of a contact sheet
 
 
@@ -52,13 +62,84 @@ def draw_ground_truth(image: np.ndarray, keypoints: np.ndarray, skeleton: Skelet
     return draw_poses(image, Poses(labelled, np.ones(len(labelled), dtype=np.float32)), skeleton)
 
 
-def contact_sheet(images: Sequence[np.ndarray], columns: int = 4, cell_hw: tuple[int, int] = (360, 480)) -> np.ndarray:
+def draw_heatmaps(
+    image: np.ndarray, heatmaps: np.ndarray, skeleton: Skeleton, mask: np.ndarray | None = None
+) -> np.ndarray:
+    """Lay responses over a dark grey copy of an image; in each place the type that responds most gives the colour.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 RGB.
+        heatmaps: ``(K, h, w)`` responses, which the whole of the image is covered by; 0 shows nothing, 1 the full
+            colour.
+        skeleton: What the keypoints are.
+        mask: ``(h, w)``, 0 = ignored: there the image is bright. None = nothing is.
+
+    Returns:
+        ``(H, W, 3)`` uint8 RGB.
+    """
+    height, width = image.shape[:2]
+    best = heatmaps.argmax(axis=0)
+    response = np.take_along_axis(heatmaps, best[None], axis=0)[0].clip(0, 1)
+    colours = np.array(keypoint_colours(skeleton), dtype=np.float32)
+    layer = np.dstack([colours[best] * response[..., None], response]).astype(np.float32)  # premultiplied, for resizing
+    layer = cv2.resize(layer, (width, height), interpolation=cv2.INTER_LINEAR)
+    ground = _dimmed(image).astype(np.float32)
+    if mask is not None:
+        ignored = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST) < 0.5
+        ground[ignored] /= _DIMMING
+    return np.asarray((ground * (1 - layer[..., 3:]) + layer[..., :3]).round().clip(0, 255), dtype=np.uint8)
+
+
+def draw_offsets(
+    image: np.ndarray, offsets: np.ndarray, keypoints: np.ndarray, skeleton: Skeleton, stride: int
+) -> np.ndarray:
+    """Draw where the guiding offsets lead that stand at annotated keypoints, on a dark grey copy of an image.
+
+    A limb is a line in the colour of the keypoint that it should lead to, with a dot where it leads; a white line goes
+    on from there to the keypoint itself.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 RGB.
+        offsets: ``(2L, h, w)`` px of that image, as in ``PoseMaps``.
+        keypoints: ``(P, K, 3)`` x, y (px of that image) and COCO visibility; limbs with two labelled ends are drawn.
+        skeleton: What keypoints and limbs are.
+        stride: px a cell of the offsets.
+
+    Returns:
+        ``(H, W, 3)`` uint8 RGB.
+    """
+    canvas = _dimmed(image)
+    colours = keypoint_colours(skeleton)
+    thickness = max(1, round(max(image.shape[:2]) / 320))
+    last = np.array(offsets.shape[:0:-1]) - 1
+    for person in keypoints:
+        cells = nearest_cells(person[:, :2], stride).clip(0, last).astype(int)
+        starts = cells_to_image(cells.astype(np.float64), stride)
+        for limb, (start, end) in enumerate(skeleton.limbs):
+            if person[start, 2] <= 0 or person[end, 2] <= 0:
+                continue
+            column, row = cells[start]
+            tip = starts[start] + offsets[2 * limb : 2 * limb + 2, row, column]
+            points = _fixed(np.stack([starts[start], tip, person[end, :2]]))
+            _line(canvas, points[1], points[2], _CAPTION, thickness)
+            _line(canvas, points[0], points[1], colours[end], thickness)
+            _dot(canvas, points[1], 1.5 * thickness, colours[end])
+    return canvas
+
+
+def contact_sheet(
+    images: Sequence[np.ndarray],
+    columns: int = 4,
+    cell_hw: tuple[int, int] = (360, 480),
+    captions: Sequence[str] | None = None,
+) -> np.ndarray:
     """Lay images out in rows, each fitted into a cell of its own.
 
     Args:
         images: At least one ``(H, W, 3)`` uint8 RGB image; sizes may differ.
         columns: Cells in a row; fewer if there are fewer images.
         cell_hw: Size of a cell, px.
+        captions: What to write into the upper left corner of each image.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
@@ -72,6 +153,8 @@ def contact_sheet(images: Sequence[np.ndarray], columns: int = 4, cell_hw: tuple
     sheet[:] = _BACKGROUND
     for index, image in enumerate(images):
         fitted = fit(image, cell_hw)
+        if captions is not None:
+            _write(fitted, captions[index])
         height, width = fitted.shape[:2]
         top = _GAP + index // columns * pitch_y + (cell_hw[0] - height) // 2
         left = _GAP + index % columns * pitch_x + (cell_hw[1] - width) // 2
@@ -90,8 +173,16 @@ def fit(image: np.ndarray, cell_hw: tuple[int, int]) -> np.ndarray:
 def person_colour(index: int) -> Colour:
     """Return the RGB colour of a person; steps of the golden ratio keep the hues of any few people far apart."""
     hue = (0.33 + index * 0.618034) % 1
-    red, green, blue = colorsys.hsv_to_rgb(hue, (0.8, 0.55)[index // 5 % 2], 1.0)
-    return (round(255 * red), round(255 * green), round(255 * blue))
+    return _rgb(hue, (0.8, 0.55)[index // 5 % 2])
+
+
+def keypoint_colours(skeleton: Skeleton) -> tuple[Colour, ...]:
+    """Return an RGB colour for each type: red to yellow on the left, cyan to violet on the right, green between."""
+    hues = [0.36] * skeleton.num_keypoints
+    for rank, (left, right) in enumerate(skeleton.flip_pairs):
+        part = rank / max(1, len(skeleton.flip_pairs) - 1)
+        hues[left], hues[right] = 0.17 * part, 0.5 + 0.28 * part
+    return tuple(_rgb(hue, 0.75) for hue in hues)
 
 
 def drawn_limbs(skeleton: Skeleton) -> tuple[tuple[int, int], ...]:
@@ -130,21 +221,51 @@ def _draw_person(
     right = {pair[1] for pair in skeleton.flip_pairs}
     dark: Colour = tuple(round(0.6 * channel) for channel in colour)  # type: ignore[assignment]
 
-    fixed = np.round(points * 2**_SUBPIXEL_BITS)
+    fixed = _fixed(points)
     lines = [
-        (tuple(map(int, fixed[start])), tuple(map(int, fixed[end])), dark if {start, end} & right else colour)
+        (fixed[start], fixed[end], dark if {start, end} & right else colour)
         for start, end in limbs
         if shown[start] and shown[end]
     ]
     for start, end, _ in lines:
-        cv2.line(canvas, start, end, _OUTLINE, outline, cv2.LINE_AA, _SUBPIXEL_BITS)
+        _line(canvas, start, end, _OUTLINE, outline)
     for start, end, shade in lines:
-        cv2.line(canvas, start, end, shade, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
+        _line(canvas, start, end, shade, thickness)
 
-    radius = round((0.5 * thickness + 1) * 2**_SUBPIXEL_BITS)
+    radius = 0.5 * thickness + 1
     for index in np.flatnonzero(shown):
-        centre = tuple(map(int, fixed[index]))
-        border = radius + 2**_SUBPIXEL_BITS
-        cv2.circle(canvas, centre, border, _OUTLINE, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
-        shade = dark if index in right else colour
-        cv2.circle(canvas, centre, radius, shade, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
+        _dot(canvas, fixed[index], radius + 1, _OUTLINE)
+        _dot(canvas, fixed[index], radius, dark if index in right else colour)
+
+
+def _rgb(hue: float, saturation: float) -> Colour:
+    red, green, blue = colorsys.hsv_to_rgb(hue, saturation, 1.0)
+    return (round(255 * red), round(255 * green), round(255 * blue))
+
+
+def _dimmed(image: np.ndarray) -> np.ndarray:
+    """Return a dark grey copy, on which colours stand out."""
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) * _DIMMING
+    return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
+
+
+def _fixed(points: np.ndarray) -> np.ndarray:
+    """Return px in OpenCV's units; what lies too far away for them comes nearer."""
+    return np.asarray(np.round(np.nan_to_num(points).clip(-_FARTHEST, _FARTHEST) * 2**_SUBPIXEL_BITS), dtype=np.int64)
+
+
+def _line(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, colour: Colour, thickness: int) -> None:
+    cv2.line(canvas, start.tolist(), end.tolist(), colour, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def _dot(canvas: np.ndarray, centre: np.ndarray, radius: float, colour: Colour) -> None:
+    fixed = round(radius * 2**_SUBPIXEL_BITS)
+    cv2.circle(canvas, centre.tolist(), fixed, colour, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def _write(canvas: np.ndarray, text: str) -> None:
+    """Write a line of text into the upper left corner, on a dark ground."""
+    font = cv2.FONT_HERSHEY_SIMPLEX, 0.45
+    width = cv2.getTextSize(text, *font, 1)[0][0]
+    canvas[:_CAPTION_HEIGHT, : width + 8] = _BACKGROUND
+    cv2.putText(canvas, text, (4, _CAPTION_HEIGHT - 6), *font, _CAPTION, 1, cv2.LINE_AA)

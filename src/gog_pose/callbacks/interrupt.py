@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Checkpoint
 
 
-class InterruptCheckpoint(pl.Callback):
-    """Saves a checkpoint on Ctrl+C (SIGINT), in the middle of an epoch or not.
+class InterruptCheckpoint(Checkpoint):
+    """Saves a checkpoint on Ctrl+C (SIGINT) and ends training.
 
-    Lightning's ``OnExceptionCheckpoint`` also saves on errors before training starts, where its own failure
-    would hide the error.
+    It waits for the step or the validation under way: in the middle of a step some weights are new and some are old,
+    and devices that stop at different steps wait for each other for ever. A second Ctrl+C ends at once, and saves
+    nothing. A ``Checkpoint``, so that Lightning calls it after the callbacks whose state it saves.
 
     Args:
         path: The file; ``resume=<path>`` goes on from it.
@@ -19,8 +24,32 @@ class InterruptCheckpoint(pl.Callback):
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._interrupted = False
+        self._handler: Any = signal.default_int_handler
 
-    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Save if the exception is an interrupt during training."""
-        if isinstance(exception, KeyboardInterrupt) and trainer.training:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Take Ctrl+C over."""
+        self._interrupted = False
+        self._handler = signal.signal(signal.SIGINT, self._note)
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """End if any device was interrupted."""
+        self._end_if_interrupted(trainer)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """End if any device was interrupted during a validation between training epochs."""
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+            self._end_if_interrupted(trainer)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Give Ctrl+C back."""
+        signal.signal(signal.SIGINT, self._handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._interrupted = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _end_if_interrupted(self, trainer: pl.Trainer) -> None:
+        if trainer.strategy.reduce_boolean_decision(self._interrupted, all=False):
             trainer.save_checkpoint(self.path)
+            raise KeyboardInterrupt

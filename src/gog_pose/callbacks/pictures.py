@@ -1,4 +1,4 @@
-"""Pictures of the same few validation images, epoch by epoch: a PNG each time, and W&B images where W&B is on."""
+"""Pictures of the same few validation images, epoch by epoch: PNGs each time, and W&B images where W&B is on."""
 
 from __future__ import annotations
 
@@ -8,19 +8,29 @@ from typing import Any
 import cv2
 import numpy as np
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.loggers import WandbLogger
 
 from gog_pose.data.dataset import EvaluationSample
-from gog_pose.drawing import contact_sheet, draw_poses
+from gog_pose.drawing import contact_sheet, draw_ground_truth, draw_heatmaps, draw_offsets, draw_poses, fit
 from gog_pose.module import PoseModule
-from gog_pose.records import PoseMaps
+from gog_pose.records import PoseMaps, PoseTargets
+
+_CELL_HW = (360, 480)  # px
+_SIDES = ("ground truth", "prediction")
+
+Pictures = dict[str, list[np.ndarray]]  # what is shown -> ground truth and prediction, (H, W, 3) uint8 RGB
 
 
 class PosePictures(pl.Callback):
-    """Draws the poses of fixed validation images, spread evenly over the split.
+    """Draws fixed validation images, spread evenly over the split, with ground truth beside prediction.
+
+    ``epoch_0000.png`` and its successors hold the poses, ``epoch_0000_maps.png`` heatmaps and offsets, a row an image;
+    W&B has them as ``val/poses``, ``val/heatmaps`` and ``val/offsets``. The network's offsets are read where keypoints
+    are annotated: what is wrong with them shows whatever the heatmaps are like.
 
     Args:
-        folder: Where ``epoch_0000.png`` and its successors go.
+        folder: Where the files go.
         num_images: How many images.
         min_score: People below this score are not drawn.
     """
@@ -29,7 +39,7 @@ class PosePictures(pl.Callback):
         self._folder = Path(folder)
         self._num_images = num_images
         self._min_score = min_score
-        self._pictures: dict[int, np.ndarray] = {}
+        self._pictures: dict[int, Pictures] = {}
 
     def on_validation_batch_end(
         self,
@@ -48,25 +58,53 @@ class PosePictures(pl.Callback):
         if len(self._pictures) == self._num_images:
             return
         assert isinstance(pl_module, PoseModule)
-        sample, maps = batch[0], outputs[0]
-        assert isinstance(maps, PoseMaps)
-        image = pl_module.preprocessing.to_image(sample.image)
-        poses = pl_module.decoder(maps)[0].above(self._min_score)
-        self._pictures[int(sample.image_id)] = draw_poses(image, poses, pl_module.network.skeleton)
+        self._pictures[int(batch[0].image_id)] = self._draw(batch[0], outputs[0], pl_module)
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the pictures of this epoch."""
         if not self._pictures:
             return
-        sheet = contact_sheet(list(self._pictures.values()))
         self._folder.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(self._folder / f"epoch_{trainer.current_epoch:04d}.png"), sheet[..., ::-1])
+        self._write(f"epoch_{trainer.current_epoch:04d}.png", "poses")
+        self._write(f"epoch_{trainer.current_epoch:04d}_maps.png", "heatmaps", "offsets")
         for logger in trainer.loggers:
             if isinstance(logger, WandbLogger):
-                logger.log_image(
-                    "val/poses",
-                    list(self._pictures.values()),
-                    step=trainer.global_step,
-                    caption=[str(image_id) for image_id in self._pictures],
-                )
+                self._log(logger, trainer.global_step)
         self._pictures = {}
+
+    def _draw(self, sample: EvaluationSample, maps: PoseMaps, module: PoseModule) -> Pictures:
+        image, keypoints = module.preprocessing.to_image(sample.image), sample.keypoints.cpu().numpy()
+        skeleton, stride, targets = module.network.skeleton, module.network.stride, sample.targets
+        assert isinstance(targets, PoseTargets)
+        poses = module.decoder(maps)[0].above(self._min_score)
+        pictures = {
+            "poses": [draw_ground_truth(image, keypoints, skeleton), draw_poses(image, poses, skeleton)],
+            "heatmaps": [
+                draw_heatmaps(image, _array(targets.heatmaps), skeleton, _array(targets.mask[0])),
+                draw_heatmaps(image, _array(maps.heatmaps[0]), skeleton),
+            ],
+            "offsets": [
+                draw_offsets(image, _array(offsets), keypoints, skeleton, stride)
+                for offsets in (targets.offsets, maps.offsets[0])
+            ],
+        }
+        return {kind: [fit(picture, _CELL_HW) for picture in pair] for kind, pair in pictures.items()}
+
+    def _write(self, name: str, *kinds: str) -> None:
+        shown = [(image_id, kind) for image_id in self._pictures for kind in kinds]
+        cells = [picture for image_id, kind in shown for picture in self._pictures[image_id][kind]]
+        captions = [f"{image_id} {kind}: {side}" for image_id, kind in shown for side in _SIDES]
+        sheet = contact_sheet(cells, 4, _CELL_HW, captions)
+        # OpenCV's default, made for speed, takes twice the bytes.
+        cv2.imwrite(str(self._folder / name), sheet[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 3])
+
+    def _log(self, logger: WandbLogger, step: int) -> None:
+        image_ids = [str(image_id) for image_id in self._pictures]
+        jpeg = ["jpg"] * len(image_ids)  # a quarter of the bytes of PNG, epoch after epoch
+        for kind in ("poses", "heatmaps", "offsets"):
+            pairs = [contact_sheet(pictures[kind], 2, _CELL_HW, _SIDES) for pictures in self._pictures.values()]
+            logger.log_image(f"val/{kind}", pairs, step=step, caption=image_ids, file_type=jpeg)
+
+
+def _array(tensor: torch.Tensor) -> np.ndarray:
+    return np.asarray(tensor.float().cpu())

@@ -16,10 +16,10 @@ class Throughput(pl.Callback):
 
     - ``speed/images_per_second`` of this device;
     - ``speed/data_wait``: share of the time spent waiting for the next batch; more workers help above a few percent;
-    - ``speed/gpu_memory``: GiB at the peak, where there is a GPU.
+    - ``speed/gpu_memory``: GiB of this device's tensors at the peak, where there is a GPU.
 
-    Steps of a GPU run on after their calls return. The times add up all the same, since a device that falls behind
-    holds the next call up.
+    Validation does not count. Steps of a GPU run on after their calls return; the times add up all the same, since a
+    device that falls behind holds the next call up.
     """
 
     def __init__(self) -> None:
@@ -28,8 +28,12 @@ class Throughput(pl.Callback):
         self._images = 0
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock; validation does not count."""
-        self._reset()
+        """Start the clock."""
+        self._reset(pl_module)
+
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock again: validation may come in the middle of an epoch."""
+        self._reset(pl_module)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: PoseBatch, batch_idx: int
@@ -51,8 +55,10 @@ class Throughput(pl.Callback):
             values["gpu_memory"] = torch.cuda.max_memory_allocated(pl_module.device) / 2**30
         for name, value in values.items():
             pl_module.log(f"speed/{name}", value, batch_size=len(batch.images))
-        self._reset()
+        self._reset(pl_module)
 
-    def _reset(self) -> None:
+    def _reset(self, pl_module: pl.LightningModule) -> None:
+        if pl_module.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(pl_module.device)
         self._since = self._batch_ended = time.perf_counter()
         self._waited, self._images = 0.0, 0

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.types import RunMode
@@ -19,9 +19,12 @@ from pytorch_lightning.loggers import WandbLogger
 
 from gog_pose.callbacks import InterruptCheckpoint
 from gog_pose.checkpoint import read_checkpoint, require_same_skeleton
+from gog_pose.checkpoint_io import AtomicCheckpointIO
 from gog_pose.cli.runtime import command, instantiate, resolved
 from gog_pose.data.datamodule import PoseDataModule
 from gog_pose.errors import InputError
+from gog_pose.loggers import summarise_by_best
+from gog_pose.models import PoseNetwork
 from gog_pose.module import PoseModule
 
 _log = logging.getLogger(__name__)
@@ -30,7 +33,7 @@ _log = logging.getLogger(__name__)
 @command("train")
 def main(cfg: DictConfig) -> None:
     """Train; see ``conf/train.yaml``."""
-    pl.seed_everything(cfg.seed, workers=True, verbose=False)
+    pl.seed_everything(cfg.seed, verbose=False)
     module = PoseModule(
         network=instantiate(cfg.model),
         loss=instantiate(cfg.loss),
@@ -46,13 +49,15 @@ def main(cfg: DictConfig) -> None:
         )
     if cfg.resume is not None:
         require_same_skeleton(read_checkpoint(cfg.resume), module.network.skeleton)
+        warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before")  # the data go on too
+    if cfg.compile is not None:
+        compile_network(module.network, resolved(cfg)["compile"])
 
     trainer = build_trainer(cfg)
-    torch.manual_seed(cfg.seed + trainer.global_rank)  # devices start from equal weights but draw crops of their own
     for logger in trainer.loggers:
         logger.log_hyperparams(resolved(cfg))
         if isinstance(logger, WandbLogger) and trainer.is_global_zero:
-            logger.experiment.define_metric("val/AP", summary="max")
+            summarise_by_best(logger)
     try:
         trainer.fit(module, data, ckpt_path=cfg.resume, weights_only=True)
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
@@ -67,6 +72,18 @@ def main(cfg: DictConfig) -> None:
         finish_wandb(trainer)
 
 
+def compile_network(network: PoseNetwork, arguments: dict[str, Any]) -> None:
+    """Compile a network in place; what ``torch.compile(network)`` returns has other names for all tensors.
+
+    Raises:
+        InputError: ``torch.compile`` has no such arguments.
+    """
+    try:
+        network.compile(**arguments)
+    except TypeError as error:
+        raise InputError(f"compile: {error}; give arguments of torch.compile, {{}} for its defaults") from error
+
+
 def build_trainer(cfg: DictConfig) -> pl.Trainer:
     """Build the Trainer with its callbacks and loggers.
 
@@ -79,6 +96,7 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
             cfg.trainer,
             callbacks=[instantiate(node) for node in cfg.callbacks.values()],
             logger=[instantiate(node) for node in cfg.logger.values()],
+            plugins=[AtomicCheckpointIO()],
         )
     except InstantiationException as error:
         if isinstance(error.__cause__, MisconfigurationException):
@@ -91,7 +109,8 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
 
 def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output: Path, results: str | None) -> None:
     """Evaluate the best checkpoint and say what was made; the ledger reads the same as JSON."""
-    best = output / "checkpoints" / "best.ckpt"
+    # Under torchrun and SLURM every process has an output folder of its own; that of the first holds everything.
+    best = Path(trainer.strategy.broadcast(str(output / "checkpoints" / "best.ckpt")))
     metrics = dict(trainer.validate(module, data, ckpt_path=str(best), weights_only=True, verbose=False)[0])
     if not trainer.is_global_zero:
         return

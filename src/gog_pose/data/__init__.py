@@ -2,6 +2,7 @@
 
 - ``coco``: reads annotations (``CocoKeypoints``).
 - ``augmentation``: warps and colours (``Augmentation``, ``NoAugmentation``).
+- ``sampler``: says which crops are drawn when (``CropSampler``).
 - ``dataset``: makes samples (``TrainingCrops``, ``WholeImages``).
 - ``datamodule``: hands them to Lightning (``PoseDataModule``).
 - ``synthetic``: draws a data set where there is none.

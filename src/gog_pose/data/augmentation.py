@@ -11,7 +11,6 @@ from typing import NamedTuple
 import albumentations
 import cv2
 import numpy as np
-import torch
 
 from gog_pose import geometry
 from gog_pose.skeleton import Skeleton
@@ -91,13 +90,14 @@ class Augmentation:
         )
         return Warp(matrix, flipped)
 
-    def change_colour(self, image: np.ndarray) -> np.ndarray:
+    def change_colour(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Change the colours of an ``(H, W, 3)`` uint8 RGB image.
 
-        Seeded from PyTorch's generator, which differs by worker, epoch and rank and repeats by seed; albumentations'
-        own would give every worker and every epoch the same sequence.
+        Args:
+            image: The image.
+            random: Source of the draw; albumentations' own would give every worker and every epoch the same sequence.
         """
-        self._colour.set_random_seed(int(torch.randint(2**31 - 1, ())))
+        self._colour.set_random_seed(int(random.integers(2**31 - 1)))
         changed: np.ndarray = self._colour(image=image)["image"]
         return changed
 

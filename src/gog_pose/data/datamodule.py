@@ -8,12 +8,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytorch_lightning as pl
-from lightning_fabric.utilities.seed import pl_worker_init_function
 from torch.utils.data import DataLoader, default_collate
 
 from gog_pose.data.augmentation import Augmentation
 from gog_pose.data.coco import CocoKeypoints
 from gog_pose.data.dataset import EvaluationSample, PoseBatch, TrainingCrops, WholeImages
+from gog_pose.data.sampler import CropSampler
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
 from gog_pose.preprocessing import Preprocessing
@@ -31,7 +31,7 @@ class PoseDataModule(pl.LightningDataModule):
         augmentation: Draws training crops.
         preprocessing: Normalises pixels and sets the size of evaluation inputs.
         multiple: Sides of evaluation inputs become multiples of this, px: the network's largest stride.
-        batch_size: Training crops a step over all devices together.
+        batch_size: Training crops an optimiser step, over all devices and accumulated batches together.
         val_batch_size: Whole images a step and device.
         num_workers: Loading processes a device.
         val_subset: Which validation images count: ``people`` those with any person (the paper's), ``labelled`` those
@@ -41,6 +41,7 @@ class PoseDataModule(pl.LightningDataModule):
         pin_memory: Whether batches lie in page-locked memory, for GPUs.
         encode: Who draws the targets: the ``device`` a batch is sent to, once it is there, from the few cells that are
             not 0, or the loading ``workers``, whose whole maps travel then. The targets are the same.
+        seed: Of the order and the augmentation of the training crops.
 
     Raises:
         InputError: An option is unknown.
@@ -64,6 +65,7 @@ class PoseDataModule(pl.LightningDataModule):
         val_limit: int | None = None,
         pin_memory: bool = False,
         encode: str = "device",
+        seed: int = 0,
     ) -> None:
         super().__init__()
         if val_subset not in ("people", "labelled", "all"):
@@ -83,6 +85,8 @@ class PoseDataModule(pl.LightningDataModule):
         self.train_limit = train_limit
         self.val_limit = val_limit
         self.encode = encode
+        self.seed = seed
+        self._begun = {"epoch": 0, "crops": 0}
         self._loading: dict[str, Any] = {
             "num_workers": num_workers,
             "pin_memory": pin_memory,
@@ -109,6 +113,7 @@ class PoseDataModule(pl.LightningDataModule):
                 self.preprocessing,
                 self.train_limit,
                 encode=self.encode == "workers",
+                seed=self.seed,
             )
             if not len(self.train_set):
                 raise InputError(f"{self.annotations(self.train_split)}: no image has a person with labelled keypoints")
@@ -132,23 +137,49 @@ class PoseDataModule(pl.LightningDataModule):
         return CocoKeypoints(self.annotations(split), self.root / split, self.encoder.skeleton.num_keypoints)
 
     def train_dataloader(self) -> DataLoader[PoseBatch]:
-        """Return the loader of augmented crops."""
-        world_size = self.trainer.world_size if self.trainer is not None else 1
-        if self.batch_size % world_size:
-            raise InputError(f"data.batch_size: {self.batch_size} is no multiple of the {world_size} devices")
+        """Return the loader of augmented crops.
+
+        Raises:
+            InputError: The batch size cannot be divided among devices and accumulated batches, or is larger than the
+                data set.
+        """
+        devices, device, accumulated = 1, 0, 1
+        if self.trainer is not None:
+            devices, device = self.trainer.world_size, self.trainer.global_rank
+            accumulated = self.trainer.accumulate_grad_batches
+        if self.batch_size % (devices * accumulated):
+            raise InputError(
+                f"data.batch_size: {self.batch_size} is no multiple of {devices * accumulated}, the {devices} devices"
+                f" times trainer.accumulate_grad_batches={accumulated}"
+            )
         if len(self.train_set) < self.batch_size:
             raise InputError(
                 f"data.batch_size: {self.batch_size} is more than the {len(self.train_set)} training images of"
                 f" {self.annotations(self.train_split)}"
             )
+        sampler = CropSampler(
+            self.train_set, self.batch_size, num_devices=devices, device=device, seed=self.seed, **self._begun
+        )
         return DataLoader(
             self.train_set,
-            self.batch_size // world_size,
-            shuffle=True,
-            drop_last=True,
+            self.batch_size // (devices * accumulated),
+            sampler=sampler,
             collate_fn=_as_batch,
             **self._loading,
         )
+
+    def state_dict(self) -> dict[str, int]:
+        """Return how far training is, in epochs and crops of the current one over all devices; checkpoints hold it."""
+        assert self.trainer is not None
+        loop = self.trainer.fit_loop
+        epoch: Any = loop.epoch_progress.current
+        batch: Any = loop.epoch_loop.batch_progress.current
+        crops = batch.processed * self.batch_size // self.trainer.accumulate_grad_batches
+        return {"epoch": epoch.processed, "crops": crops if epoch.started > epoch.processed else 0}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on from there. Lightning restores its own count of epochs only after workers have begun to load."""
+        self._begun = state_dict
 
     def val_dataloader(self) -> DataLoader[EvaluationSample]:
         """Return the loader of whole images; a batch is a list, since their sizes differ."""
@@ -187,6 +218,5 @@ def _as_list(samples: list[EvaluationSample]) -> list[EvaluationSample]:
 
 
 def _start_worker(worker: int) -> None:
-    """Seed a worker by its number and its device's rank; keep OpenCV from starting threads in each of them."""
-    pl_worker_init_function(worker)
+    """Keep OpenCV from starting threads in each loading process."""
     cv2.setNumThreads(0)

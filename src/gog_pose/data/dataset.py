@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from gog_pose import geometry
 from gog_pose.data.augmentation import Augmentation, Warp, warp_image, warp_keypoints, warp_mask
 from gog_pose.data.coco import CocoKeypoints
+from gog_pose.data.sampler import CropDraw
 from gog_pose.encoding import PoseEncoder
 from gog_pose.images import read_image
 from gog_pose.letterboxing import prepare_image
@@ -39,12 +40,14 @@ class EvaluationSample(NamedTuple):
     Attributes:
         image: ``(3, H, W)`` normalised float32, sides multiples of the network's largest stride.
         targets: Targets of the image, for the validation loss; or its marks, as in ``PoseBatch``.
+        keypoints: ``(P, K, 3)`` float32 of the people with any: x, y (px, network input) and COCO visibility.
         matrix: ``(3, 3)`` float64, px of the original image -> px of the network input.
         image_id: COCO's id of the image.
     """
 
     image: torch.Tensor
     targets: PoseTargets | TargetMarks
+    keypoints: torch.Tensor
     matrix: torch.Tensor
     image_id: int
 
@@ -59,6 +62,7 @@ class TrainingCrops(Dataset[PoseBatch]):
         preprocessing: Normalises pixels.
         limit: Use only the first so many images; all where it is None.
         encode: Whether samples have targets, or only the marks that ``encoder.draw`` makes targets of.
+        seed: Of everything random about the crops.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class TrainingCrops(Dataset[PoseBatch]):
         preprocessing: Preprocessing,
         limit: int | None = None,
         encode: bool = True,
+        seed: int = 0,
     ) -> None:
         self._images = images
         self._augmentation = augmentation
@@ -76,14 +81,14 @@ class TrainingCrops(Dataset[PoseBatch]):
         self._preprocessing = preprocessing
         self._indices = images.with_labelled_people()[:limit]
         self._encode = encode
+        self._seed = seed
 
     def __len__(self) -> int:
         return len(self._indices)
 
-    def __getitem__(self, item: int) -> PoseBatch:
-        index = int(self._indices[item])
-        # PyTorch's generator is seeded by worker, epoch and rank; NumPy's is drawn from it.
-        random = np.random.default_rng(int(torch.randint(2**31 - 1, ())))
+    def __getitem__(self, draw: CropDraw) -> PoseBatch:
+        index = int(self._indices[draw.item])
+        random = draw.random(self._seed)
         people = self._images.people(index)
         labelled = people.is_labelled
         keypoints, boxes = people.keypoints[labelled], people.boxes[labelled]
@@ -100,7 +105,7 @@ class TrainingCrops(Dataset[PoseBatch]):
             _warped_ignore(self._images, index, warp.matrix, size),
         )
         targets = self._encoder.draw(marks).image(0) if self._encode else marks
-        tensor = self._preprocessing.to_tensor(self._augmentation.change_colour(crop))
+        tensor = self._preprocessing.to_tensor(self._augmentation.change_colour(crop, random))
         return PoseBatch(tensor, targets, torch.tensor(self._images.image_ids[index]))
 
 
@@ -146,17 +151,20 @@ class WholeImages(Dataset[EvaluationSample]):
         size = (prepared.tensor.shape[1], prepared.tensor.shape[2])
         people = self._images.people(index)
         labelled = people.is_labelled
+        keypoints = warp_keypoints(
+            people.keypoints[labelled], Warp(prepared.matrix, flipped=False), size, self._encoder.skeleton
+        )
         marks = self._encoder.marks(
-            warp_keypoints(
-                people.keypoints[labelled], Warp(prepared.matrix, flipped=False), size, self._encoder.skeleton
-            ),
+            keypoints,
             _scales(people.boxes[labelled], prepared.matrix),
             size,
             _warped_ignore(self._images, index, prepared.matrix, size),
         )
         targets = self._encoder.draw(marks).image(0) if self._encode else marks
         image_id = int(self._images.image_ids[index])
-        return EvaluationSample(prepared.tensor, targets, torch.from_numpy(prepared.matrix), image_id)
+        return EvaluationSample(
+            prepared.tensor, targets, torch.from_numpy(keypoints), torch.from_numpy(prepared.matrix), image_id
+        )
 
 
 def _middle(keypoints: np.ndarray) -> np.ndarray:
