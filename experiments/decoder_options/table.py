@@ -24,7 +24,7 @@ CASES = tuple((limbs, noise) for limbs in ("19", "19_bidirectional", "44") for n
 
 def scores(limbs: str, noise: str) -> dict[str, float]:
     """Return the AP of each option."""
-    records = {option: RESULTS / f"coco_{limbs}_{noise}_{option}.json" for option in OPTIONS}
+    records = {option: RESULTS / f"coco_{limbs}_{noise}_{option.replace('=', '-')}.json" for option in OPTIONS}
     return {option: json.loads(path.read_text(encoding="utf-8"))["AP"] for option, path in records.items()}
 
 

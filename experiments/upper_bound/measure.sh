@@ -1,7 +1,7 @@
 #!/bin/sh
 # Measures what README.md tabulates: sh experiments/upper_bound/measure.sh ANNOTATIONS [LIMIT]
 # ANNOTATIONS is COCO's person_keypoints_val2017.json. Flawless maps are decoded of all images, disturbed ones of the
-# first LIMIT (150). `official` takes a quarter of a second an image and core, ours a tenth of that.
+# first LIMIT (150). `official` takes a quarter of a second an image and core, ours a twentieth of that.
 set -e
 annotations=$1
 limit=${2:-150}
@@ -21,4 +21,4 @@ for limbs in 16 19 31 39 44; do
         done
     done
 done
-bound 44_stride1_all skeleton=coco_44 encoder.stride=1 multiple=1  # 20 times the cells, half an hour
+bound 44_stride1_all skeleton=coco_44 encoder.stride=1 multiple=1  # 16 times the cells
