@@ -18,7 +18,7 @@ def scene(skeleton, seed, width=96):
     return people, mirrored
 
 
-@pytest.mark.parametrize("name", ["coco_16", "coco_19", "coco_44"])
+@pytest.mark.parametrize("name", ["coco_16", "coco_19", "coco_44", "coco_19_bidirectional"])
 def test_merging_the_maps_of_a_mirrored_scene_changes_nothing(draw_maps, name):
     skeleton = load_skeleton(name)
     people, mirrored = scene(skeleton, seed=1, width=48)
