@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from gog_pose.checkpoint import KEY, NETWORK_PREFIX, describe, read_checkpoint
 from gog_pose.decoding import GogDecoder
 from gog_pose.errors import InputError
+from gog_pose.files import replaced
 from gog_pose.models import Hourglass, PoseNetwork
 from gog_pose.models.weights import PublicWeights, require_fit, translate
 from gog_pose.preprocessing import Preprocessing
@@ -138,10 +138,9 @@ def _read_state(path: Path) -> dict[str, torch.Tensor]:
 
 def _write(checkpoint: dict[str, Any], output: Path) -> None:
     """Write a file that is there completely or not at all."""
-    part = output.with_name(output.name + ".part")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(checkpoint, part)
-        os.replace(part, output)
+        with replaced(output) as part:
+            torch.save(checkpoint, part)
     except OSError as error:
         raise InputError(f"output: {output} cannot be written ({error.strerror}); give another file") from None

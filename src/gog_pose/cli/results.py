@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gog_pose.errors import InputError
+from gog_pose.files import replaced
 
 
 def results_path(results: str) -> Path:
@@ -32,9 +33,8 @@ def results_path(results: str) -> Path:
 
 def write_results(path: Path, record: Any) -> None:
     """Write a record as JSON; numbers that JSON has no word for become null."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(_plain(record), indent=2) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    with replaced(path) as part:
+        part.write_text(json.dumps(_plain(record), indent=2) + "\n", encoding="utf-8")
 
 
 def versions() -> dict[str, str]:

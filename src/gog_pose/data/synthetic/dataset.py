@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gog_pose.data.synthetic.labels import Annotation
 from gog_pose.data.synthetic.scene import render_scene
 from gog_pose.errors import InputError
+from gog_pose.files import replaced
 from gog_pose.processes import map_in_processes
 from gog_pose.skeleton import load_skeleton
 
@@ -186,9 +186,8 @@ def _coco(split: str, scenes: list[list[Annotation]], settings: dict[str, Any]) 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a file that is there completely or not at all."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, separators=(",", ":")))
-    os.replace(part, path)
+    with replaced(path) as part:
+        part.write_text(json.dumps(content, separators=(",", ":")))
 
 
 def _summary(output: Path, results: dict[str, list[list[Annotation]]]) -> str:
