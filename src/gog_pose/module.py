@@ -43,7 +43,7 @@ class PoseModule(pl.LightningModule):
         schedule: Callable[[Optimizer, int], LRScheduler],
     ) -> None:
         super().__init__()
-        # A tenth faster on CPUs, more on GPUs with half precision; the weights decide the layout of all activations.
+        # In half precision a tenth faster on CPUs, more on GPUs; the weights decide the layout of all activations.
         self.network: PoseNetwork = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = loss
         self.decoder = decoder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from rich.console import Console
 
 from gog_pose.cli.results import results_path, versions, write_results
 from gog_pose.cli.runtime import command, instantiate, resolved
+
+_FILE_WIDTH = 120  # characters of a line where no terminal says how many it has
 
 
 @command("benchmark")
@@ -32,7 +35,7 @@ def main(config: DictConfig) -> None:
         "machine": processor(),
     }
     write_results(results, record)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
     for table in benchmark.tables(record):
         console.print(table)
     print(f"{choices['what']} -> {results}")
