@@ -17,7 +17,7 @@ def test_coco_skeletons_have_the_limbs_of_their_name(name):
     assert Skeleton(**skeleton.to_dict()) == skeleton
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "crowdpose"])
 def test_flip_swaps_left_and_right_and_is_its_own_inverse(name):
     skeleton = load_skeleton(name)
     for index, mirror in enumerate(skeleton.flip_index):
@@ -28,7 +28,16 @@ def test_flip_swaps_left_and_right_and_is_its_own_inverse(name):
         assert skeleton.keypoints[mirror] == expected
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "crowdpose"])
+def test_limbs_tie_all_keypoints_together(name):
+    skeleton = load_skeleton(name)
+    reached = {0}
+    for _ in skeleton.limbs:
+        reached |= {keypoint for limb in skeleton.limbs if reached & set(limb) for keypoint in limb}
+    assert reached == set(range(skeleton.num_keypoints))
+
+
+@pytest.mark.parametrize("name", [*NAMES, "crowdpose"])
 def test_mirror_of_a_limb_is_the_limb_that_the_flip_indices_name(name):
     skeleton = load_skeleton(name)
     for limb, (start, end) in enumerate(skeleton.limbs):
@@ -52,6 +61,13 @@ def test_in_both_directions_no_limb_runs_backwards():
 def test_39_limbs_are_44_without_five_mirror_limbs():
     removed = set(load_skeleton("coco_44").limbs) - set(load_skeleton("coco_39").limbs)
     assert removed == {(3, 4), (7, 8), (9, 10), (13, 14), (15, 16)}
+
+
+def test_crowdpose_has_the_sigmas_of_its_evaluation_program():
+    skeleton = load_skeleton("crowdpose")
+    assert (skeleton.num_keypoints, skeleton.num_limbs) == (14, 15)
+    program = (0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89, 0.79, 0.79)
+    assert skeleton.oks_sigmas == pytest.approx([sigma / 10 for sigma in program])
 
 
 def custom(**changes):

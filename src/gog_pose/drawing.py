@@ -25,6 +25,7 @@ _DIMMING = 0.4  # brightness of the image below maps
 _OUTLINE: Colour = (16, 16, 16)
 _BACKGROUND: Colour = (32, 32, 32)
 _CAPTION: Colour = (240, 240, 240)
+_IGNORED: Colour = (230, 30, 30)
 _CAPTION_HEIGHT = 20  # px
 _GAP = 4  # px between the cells of a contact sheet
 
@@ -124,6 +125,61 @@ def draw_offsets(
             _line(canvas, points[1], points[2], _CAPTION, thickness)
             _line(canvas, points[0], points[1], colours[end], thickness)
             _dot(canvas, points[1], 1.5 * thickness, colours[end])
+    return canvas
+
+
+def draw_taught_offsets(
+    image: np.ndarray, offsets: np.ndarray, weights: np.ndarray, skeleton: Skeleton, stride: int
+) -> np.ndarray:
+    """Draw the guiding offsets of targets on a dark grey copy of an image, from the cells that carry them.
+
+    Every second cell of every second row has a fine line to where its offset leads, in the colour of the keypoint that
+    should be there, with a dot at that end: the lines of a limb's support are a fan that closes in one dot.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 RGB.
+        offsets: ``(2L, h, w)`` px of that image, as in ``PoseTargets``.
+        weights: ``(L, h, w)``, above 0 where there is an offset.
+        skeleton: What keypoints and limbs are.
+        stride: px a cell of the offsets.
+
+    Returns:
+        ``(H, W, 3)`` uint8 RGB.
+    """
+    canvas = _dimmed(image)
+    lines = canvas.copy()
+    colours = keypoint_colours(skeleton)
+    size = max(image.shape[:2]) / 320
+    for limb, (_, end) in enumerate(skeleton.limbs):
+        rows, columns = (2 * index for index in np.nonzero(weights[limb, ::2, ::2] > 0))
+        starts = cells_to_image(np.stack([columns, rows], axis=1).astype(np.float64), stride)
+        tips = starts + offsets[2 * limb : 2 * limb + 2, rows, columns].T
+        for start, tip in zip(_fixed(starts), _fixed(tips), strict=True):
+            _line(lines, start, tip, colours[end], 1)
+        for tip in np.unique(_fixed(tips), axis=0):
+            _dot(lines, tip, 1.5 * size, colours[end])
+    return np.asarray(cv2.addWeighted(lines, 0.7, canvas, 0.3, 0))
+
+
+def draw_ignored(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Stripe what is not supervised on a copy of an image, in red.
+
+    Args:
+        image: ``(H, W, 3)`` uint8 RGB.
+        mask: ``(h, w)`` over the whole of the image, 0 = ignored.
+
+    Returns:
+        ``(H, W, 3)`` uint8 RGB.
+    """
+    canvas = np.array(image)
+    height, width = canvas.shape[:2]
+    ignored = cv2.resize((mask == 0).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    pitch = max(6, round(max(height, width) / 48))
+    rows, columns = np.ogrid[:height, :width]
+    striped = ignored.astype(bool) & ((rows + columns) % pitch < pitch / 3)
+    canvas[striped] = (0.5 * canvas[striped] + 0.5 * np.array(_IGNORED)).astype(np.uint8)
+    edges, _ = cv2.findContours(ignored, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(canvas, edges, -1, _IGNORED, max(1, round(max(height, width) / 320)))
     return canvas
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -30,16 +32,29 @@ def read_image(path: str | Path, *, exif: bool = False) -> np.ndarray:
     Raises:
         InputError: The file is missing, not an image, damaged, too large or of a depth that has no 8-bit meaning.
     """
+    with open_image(path) as image:
+        image.load()
+        return to_rgb(ImageOps.exif_transpose(image) if exif else image)
+
+
+@contextmanager
+def open_image(path: str | Path) -> Iterator[Image.Image]:
+    """Open an image file; damage that shows within the ``with`` block is told like that of the header.
+
+    Raises:
+        InputError: The file is missing, not an image, damaged, too large or of a depth that has no 8-bit meaning.
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: there is no such image file; check the path")
     try:
         with Image.open(path) as image:
-            image.load()
-            return to_rgb(ImageOps.exif_transpose(image) if exif else image)
+            yield image
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except UnidentifiedImageError:
+        if not path.stat().st_size:
+            raise InputError(f"{path}: the file is empty; replace it") from None
         raise InputError(f"{path}: is not an image of a known format; remove it or replace it") from None
     except Image.DecompressionBombError as error:
         raise InputError(f"{path}: {error}; shrink the image first") from None

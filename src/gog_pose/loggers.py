@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import requests.utils
 from pytorch_lightning.loggers import WandbLogger
 
-from gog_pose.evaluation.coco import METRICS
+from gog_pose.evaluation.coco import CROWD_METRICS, METRICS
 
 _log = logging.getLogger(__name__)
 _HOST = "https://api.wandb.ai"
@@ -47,7 +47,7 @@ def wandb_logger(
 
 def summarise_by_best(logger: WandbLogger) -> None:
     """Show the best COCO metrics and validation loss of a run in its summary, where W&B shows the last."""
-    best = {**{f"val/{name}": "max" for name in METRICS}, "val/loss": "min"}
+    best = {**{f"val/{name}": "max" for name in (*METRICS, *CROWD_METRICS)}, "val/loss": "min"}
     for name, summary in best.items():
         # The axis must be given again: a metric with a definition of its own does not take Lightning's for all.
         logger.experiment.define_metric(name, summary=summary, step_metric="trainer/global_step")

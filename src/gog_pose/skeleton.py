@@ -155,17 +155,37 @@ _COCO_LIMBS: dict[str, tuple[tuple[int, int], ...]] = {
     "coco_19_bidirectional": (*_LIMBS_19, *((end, start) for start, end in _LIMBS_19)),
 }
 
+_CROWDPOSE = Skeleton(
+    name="crowdpose",
+    keypoints=(
+        "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip",
+        "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "head", "neck",
+    ),
+    # The authors' for this data set, PIFPAF's again: a tree and the limbs that close its rings at shoulders and hips.
+    limbs=(
+        (12, 13), (13, 0), (13, 1), (0, 1), (6, 7), (0, 2), (2, 4), (1, 3), (3, 5), (0, 6), (1, 7), (6, 8), (8, 10),
+        (7, 9), (9, 11),
+    ),
+    flip_pairs=tuple((left, left + 1) for left in range(0, 12, 2)),
+    # Those of CrowdPose's evaluation program.
+    oks_sigmas=(
+        0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089, 0.079, 0.079,
+    ),
+)  # fmt: skip
+
 
 def load_skeleton(name: str) -> Skeleton:
     """Return a skeleton that the package knows by name.
 
     Args:
-        name: ``coco_16``, ``coco_19`` (the paper's), ``coco_31``, ``coco_39``, ``coco_44``, or
-            ``coco_19_bidirectional``, which has the 19 limbs in both directions.
+        name: ``coco_16``, ``coco_19`` (the paper's), ``coco_31``, ``coco_39``, ``coco_44``,
+            ``coco_19_bidirectional``, which has the 19 limbs in both directions, or ``crowdpose``.
 
     Raises:
         InputError: There is no skeleton of that name.
     """
+    if name == _CROWDPOSE.name:
+        return _CROWDPOSE
     if name not in _COCO_LIMBS:
-        raise InputError(f"skeleton: {name!r} is unknown; choose one of {', '.join(_COCO_LIMBS)}")
+        raise InputError(f"skeleton: {name!r} is unknown; choose one of {', '.join((*_COCO_LIMBS, _CROWDPOSE.name))}")
     return Skeleton(name, _COCO_KEYPOINTS, _COCO_LIMBS[name], _COCO_FLIP_PAIRS, _COCO_OKS_SIGMAS)

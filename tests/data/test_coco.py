@@ -74,6 +74,41 @@ def test_uncompressed_run_lengths_are_read_too(tmp_path):
     assert mask[:50, 0].all()
 
 
+def test_several_crowds_are_ignored_together_and_never_a_labelled_person_inside(tmp_path):
+    """Polygons, run lengths and a box, overlapping each other and the person that all of them cover."""
+    everywhere = {"size": [100, 120], "counts": [0, 100 * 120]}
+    crowds = [
+        person(
+            1, labelled=0, iscrowd=1, segmentation=[[0, 0, 119, 0, 119, 49, 0, 49], [0, 60, 119, 60, 119, 99, 0, 99]]
+        ),
+        person(1, labelled=0, iscrowd=1, segmentation=everywhere),
+        person(1, xy=(60, 50), size=60, labelled=0, iscrowd=1),
+    ]
+    write_folder(tmp_path, {"a.png": GREY}, [*crowds[:2], person(1, xy=(60, 50), size=20), crowds[2]])
+    mask = read(tmp_path).ignore_mask(0)
+    expected = np.ones((100, 120), dtype=bool)
+    expected[40:60, 50:70] = False
+    assert np.array_equal(mask, expected)
+
+
+def test_people_below_the_least_area_are_ignored_in_their_outline(tmp_path):
+    triangle = [[10, 10, 30, 10, 10, 30]]
+    people = [
+        person(1, xy=(20, 20), size=20, segmentation=triangle, area=400),
+        person(1, xy=(80, 50), size=30, area=401),
+    ]
+    write_folder(tmp_path, {"a.png": GREY, "b.png": GREY}, [*people, person(2, xy=(20, 20), size=20, area=400)])
+    assert read(tmp_path).with_labelled_people().tolist() == [0, 1]
+    assert not read(tmp_path).ignore_mask(0).any()
+    images = read(tmp_path, min_area=401)
+    assert images.people(0).is_labelled.tolist() == [False, True]
+    assert images.with_labelled_people().tolist() == [0]
+    assert images.with_people().tolist() == [0, 1]
+    assert images.ignore_mask(0)[12:18, 12:18].all()
+    assert not images.ignore_mask(0)[26:, 26:].any()
+    assert images.ignore_mask(1).sum() == 400  # without an outline the box
+
+
 def change(root, edit):
     path = root / "annotations/person_keypoints_train.json"
     content = json.loads(path.read_text())

@@ -1,5 +1,6 @@
 """Batches have the right parts, and randomness differs by worker and epoch and repeats by seed."""
 
+import cv2
 import numpy as np
 import pytest
 import pytorch_lightning as pl
@@ -68,9 +69,9 @@ def epochs(root, workers, seed, num_epochs=2):
     return seen
 
 
-@pytest.mark.parametrize("encode", ["workers", "device"])
-def test_training_batches_hold_crops_and_targets(folder, encode):
-    data = module(folder, encode=encode)
+@pytest.mark.parametrize("encode_on", ["worker", "device"])
+def test_training_batches_hold_crops_and_targets(folder, encode_on):
+    data = module(folder, encode_on=encode_on)
     batch = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
     assert batch.images.shape == (4, 3, 64, 64)
     assert batch.targets.heatmaps.shape == (4, 17, 16, 16)
@@ -101,24 +102,29 @@ class Recorder(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-def recorded(folder, encode, workers, refinement, tmp_path):
-    """What the steps of a short training run see."""
-    encoder = PoseEncoder(load_skeleton("coco_19"), refinement=refinement)
+def fit(data, tmp_path, epochs=1):
+    """Train for some epochs; return what the steps saw."""
     trainer = pl.Trainer(
-        accelerator="cpu", max_epochs=1, logger=False, enable_progress_bar=False, enable_model_summary=False,
+        accelerator="cpu", max_epochs=epochs, logger=False, enable_progress_bar=False, enable_model_summary=False,
         enable_checkpointing=False, num_sanity_val_steps=0, default_root_dir=tmp_path,
     )  # fmt: skip
     recorder = Recorder()
-    data = module(folder, encode=encode, num_workers=workers, val_batch_size=3, encoder=encoder, val_subset="all")
     trainer.fit(recorder, datamodule=data)
     return recorder.seen
+
+
+def recorded(folder, encode_on, workers, refinement, tmp_path):
+    """What the steps of a short training run see."""
+    encoder = PoseEncoder(load_skeleton("coco_19"), refinement=refinement)
+    data = module(folder, encode_on=encode_on, num_workers=workers, val_batch_size=3, encoder=encoder, val_subset="all")
+    return fit(data, tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore")  # Lightning's advice on so small a run
 @pytest.mark.parametrize(("workers", "refinement"), [(0, 3), (1, 0)])
 def test_workers_and_device_draw_the_same_targets(folder, tmp_path, workers, refinement):
     """Crops, some with ignored parts, and whole images of several sizes, some without people."""
-    by_workers, by_device = (recorded(folder, place, workers, refinement, tmp_path) for place in ("workers", "device"))
+    by_workers, by_device = (recorded(folder, place, workers, refinement, tmp_path) for place in ("worker", "device"))
     assert [len(by_workers[split]) for split in ("train", "val")] == [2, 4]
     for split in ("train", "val"):
         for (ids, images, ours), (other_ids, other_images, theirs) in zip(
@@ -160,7 +166,7 @@ def test_validation_subsets(folder, subset, ids):
 
 
 def test_evaluation_samples_keep_their_shape_and_their_way_back(folder):
-    data = module(folder, val_batch_size=3, encode="workers")
+    data = module(folder, val_batch_size=3, encode_on="worker")
     samples = [sample for batch in data.val_dataloader() for sample in batch]
     assert [tuple(sample.image.shape) for sample in samples] == [(3, 32, 64), (3, 64, 32), (3, 64, 64)]
     wide = samples[0]
@@ -170,19 +176,99 @@ def test_evaluation_samples_keep_their_shape_and_their_way_back(folder):
     np.testing.assert_allclose(original[:2], [25, 10], atol=3.2)  # the person's nose, to half a cell of 100 / 64 px
 
 
+def damage(root, *names, split="train"):
+    """Cut image files off in their middle."""
+    for name in names:
+        path = root / split / name
+        path.write_bytes(path.read_bytes()[:2000])
+
+
+@pytest.mark.filterwarnings("ignore")  # Lightning's advice on so small a run
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_corrupt_image_is_told_once_and_counted_every_epoch(folder, tmp_path, caplog, workers):
+    damage(folder, "2.png", "3.png", "7.png")
+    fit(module(folder, num_workers=workers, max_corrupt=0.5), tmp_path, epochs=2)
+    told = [record.getMessage() for record in caplog.records if record.name == "gog_pose.data.datamodule"]
+    named = [message for message in told if "stands in for it" in message]
+    assert sorted(message.partition(": ")[0] for message in named) == [
+        str(folder / "train" / name) for name in ("2.png", "3.png", "7.png")
+    ]
+    counted = [message for message in told if message not in named]
+    assert counted == [f"epoch {epoch}: 3 of 8 training images were corrupt and skipped" for epoch in (0, 1)]
+
+
+def test_the_next_image_stands_in_whoever_loads_it_and_no_other_crop_changes(folder):
+    intact = epochs(folder, workers=0, seed=1, num_epochs=1)[0]
+    damage(folder, "2.png", "7.png")
+
+    def crops(workers):
+        batches = list(module(folder, num_workers=workers, seed=1, max_corrupt=0.5).train_dataloader())
+        assert sum(len(batch.corrupt) for batch in batches) == 2
+        return [crop for batch in batches for crop in zip(batch.image_ids.tolist(), batch.images, strict=True)]
+
+    seen = crops(workers=0)
+    assert [image_id for image_id, _ in seen] == [{3: 4, 8: 1}.get(image_id, image_id) for image_id in intact]
+    for (image_id, image), (drawn, whole) in zip(seen, intact.items(), strict=True):
+        assert torch.equal(image, whole) == (image_id == drawn)
+    assert len({image.numpy().tobytes() for _, image in seen}) == len(seen)  # also of the images that stand in
+    for (image_id, image), (other_id, other) in zip(seen, crops(workers=2), strict=True):
+        assert image_id == other_id
+        assert torch.equal(image, other)
+
+
+@pytest.mark.filterwarnings("ignore")  # Lightning's advice on so small a run
+@pytest.mark.parametrize(
+    ("names", "share", "words"),
+    [
+        (["2.png"], 0, r"train.2\.png: the image is damaged"),
+        (["2.png", "5.png"], 0.13, "max_corrupt: 2 of the 8 training images .* a share of 0.13; .*the last: .*png"),
+        (["1.png", "2.png", "3.png"], 0.25, "the image is damaged|max_corrupt: 3 of the 8"),
+        ([f"{place}.png" for place in range(8)], 0.9, r"\.png: the image is damaged"),
+    ],
+)
+@pytest.mark.parametrize("workers", [0, 1])
+def test_too_many_corrupt_images_stop_the_run(folder, tmp_path, names, share, words, workers):
+    damage(folder, *names)
+    with pytest.raises(InputError, match=words):
+        fit(module(folder, max_corrupt=share, num_workers=workers), tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore")  # Lightning's advice on so small a run
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_corrupt_validation_image_is_never_left_out(folder, tmp_path, workers):
+    damage(folder, "tall.png", split="val")
+    with pytest.raises(InputError, match=r"val.tall\.png: the image is damaged"):
+        fit(module(folder, max_corrupt=0.9, num_workers=workers), tmp_path)
+
+
+def test_an_image_of_another_size_than_annotated_is_corrupt(folder):
+    small = np.zeros((50, 60, 3), np.uint8)
+    cv2.imwrite(str(folder / "train" / "2.png"), small)
+    with pytest.raises(InputError, match=r"2\.png: is 60x50 px, but .*person_keypoints_train\.json says 120x100; "):
+        module(folder).train_set[CropDraw(epoch=0, item=2)]
+
+
 def test_limits_and_mistakes(folder):
     assert len(module(folder, train_limit=5).train_set) == 5
+    assert module(folder, min_area=400, val_subset="labelled").val_set.image_ids == [
+        1,
+        2,
+    ]  # areas: 450, in training 800
+    with pytest.raises(InputError, match="no image has a person with labelled keypoints"):
+        module(folder, min_area=801)
     with pytest.raises(InputError, match="batch_size: 4 is more than the 3 training images"):
         module(folder, train_limit=3).train_dataloader()
     with pytest.raises(InputError, match="val_subset"):
         module(folder, val_subset="some")
-    with pytest.raises(InputError, match=r"data\.encode: 'here' must be workers or device"):
-        module(folder, encode="here")
+    with pytest.raises(InputError, match=r"data\.max_corrupt: must be a share"):
+        module(folder, max_corrupt=1)
+    with pytest.raises(InputError, match=r"data\.encode_on: 'here' must be worker or device"):
+        module(folder, encode_on="here")
 
 
 def test_without_augmentation_training_and_evaluation_see_the_same_pixels(folder):
     data = module(
-        folder, augmentation=NoAugmentation(crop_size=(64, 64)), val_split="train", multiple=64, encode="workers"
+        folder, augmentation=NoAugmentation(crop_size=(64, 64)), val_split="train", multiple=64, encode_on="worker"
     )
     crop = data.train_set[CropDraw(epoch=0, item=0)]
     sample = data.val_set[0]

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class CocoMap(pl.Callback):
-    """Logs ``val/AP`` and the other COCO metrics, over the validation images of all devices.
+    """Logs ``val/AP`` and the other metrics of ``CocoKeypointEvaluator``, over the validation images of all devices.
 
     Args:
         annotations: COCO-format JSON of the validation split; the data module's where it is None.

@@ -26,7 +26,7 @@ def main(config: DictConfig) -> None:
     choices = HydraConfig.get().runtime.choices
     left_out = ("benchmark", "paths", "results")
     settings = {name: value for name, value in resolved(config).items() if name not in left_out}
-    groups = ("skeleton", "encoding", "decoder", "noise", "model", "loss", "optim")
+    groups = ("skeleton", "encoding", "decoder", "noise", "model", "loss", "optim", "data", "augmentation")
     record = {
         "what": choices["what"],
         **record,

@@ -67,7 +67,7 @@ class Augmentation:
     def draw_warp(self, image_hw: tuple[int, int], centre: np.ndarray, random: np.random.Generator) -> Warp:
         """Draw a warp that keeps a point in the crop.
 
-        The point is brought to the crop's centre last, after flip and rotation, so none of them can lose it.
+        The point is brought to its place in the crop last, after flip and rotation, so none of them can lose it.
 
         Args:
             image_hw: Size of the image, px.
@@ -78,16 +78,17 @@ class Augmentation:
         flipped = bool(random.random() < self.flip)
         stretch_x, stretch_y = random.uniform(*self.stretch, size=2) * factor
         shift = random.uniform(-self.translation, self.translation, size=2)
-        height, width = self.crop_size
-        if self.inside:
-            centre, shift = _middle_inside(centre - shift / factor, image_hw, self.crop_size, factor), np.zeros(2)
-        matrix = (
-            geometry.translation((width - 1) / 2 + shift[0], (height - 1) / 2 + shift[1])
-            @ geometry.stretch(-1 if flipped else 1, 1)
+        turned = (
+            geometry.stretch(-1 if flipped else 1, 1)
             @ geometry.rotation(random.uniform(-self.rotation, self.rotation))
             @ geometry.stretch(stretch_x, stretch_y)
-            @ geometry.translation(-centre[0], -centre[1])
         )
+        if self.inside:
+            middle = _middle_inside(centre - shift / factor, image_hw, self.crop_size, factor)
+            shift = geometry.apply_affine(centre - middle, turned)
+        half = (np.array(self.crop_size[::-1]) - 1) / 2
+        place = half + np.clip(shift, -half, half)
+        matrix = geometry.translation(*place) @ turned @ geometry.translation(*-centre)
         return Warp(matrix, flipped)
 
     def change_colour(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:

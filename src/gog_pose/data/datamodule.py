@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,16 @@ from gog_pose.errors import InputError
 from gog_pose.preprocessing import Preprocessing
 from gog_pose.records import PoseTargets, TargetMarks
 
+_log = logging.getLogger(__name__)
+
 
 class PoseDataModule(pl.LightningDataModule):
     """Yields training crops with targets and whole images for evaluation.
 
     Args:
-        root: The data set: ``annotations/person_keypoints_<split>.json`` beside the image folders ``<split>/``.
+        root: The data set: by default ``annotations/person_keypoints_<split>.json`` beside image folders ``<split>/``.
+        images: Folder of a split's images, below the root; ``{split}`` stands for the split.
+        annotations: JSON file of a split, below the root; ``{split}`` stands for the split.
         train_split: Name of the training split.
         val_split: Name of the validation split.
         encoder: Draws targets; its skeleton says how many keypoints a person has.
@@ -36,11 +41,16 @@ class PoseDataModule(pl.LightningDataModule):
         num_workers: Loading processes a device.
         val_subset: Which validation images count: ``people`` those with any person (the paper's), ``labelled`` those
             with keypoints, ``all``.
+        min_area: Training ignores people of less area, px^2 of the original image, as it does people without keypoints.
+            The public code ignores those up to 1024; the paper does not say.
         train_limit: Use only the first so many training images.
         val_limit: Use only the first so many validation images.
         pin_memory: Whether batches lie in page-locked memory, for GPUs.
-        encode: Who draws the targets: the ``device`` a batch is sent to, once it is there, from the few cells that are
-            not 0, or the loading ``workers``, whose whole maps travel then. The targets are the same.
+        encode_on: Who draws the targets: the ``device`` a batch is sent to, once it is there, from the few cells that
+            are not 0, or the loading ``worker``, whose whole maps travel then. The targets are the same.
+        max_corrupt: Share of a device's training images of an epoch that may be corrupt, at least 0 and below 1. Each
+            is told once, by name, and the next image stands in for it; with more the run stops, with 0 at the first.
+            A corrupt validation image always stops the run: without it the AP would be another one.
         seed: Of the order and the augmentation of the training crops.
 
     Raises:
@@ -51,6 +61,8 @@ class PoseDataModule(pl.LightningDataModule):
         self,
         *,
         root: str,
+        images: str = "{split}",
+        annotations: str = "annotations/person_keypoints_{split}.json",
         train_split: str = "train",
         val_split: str = "val",
         encoder: PoseEncoder,
@@ -61,18 +73,24 @@ class PoseDataModule(pl.LightningDataModule):
         val_batch_size: int = 1,
         num_workers: int = 4,
         val_subset: str = "people",
+        min_area: float = 0,
         train_limit: int | None = None,
         val_limit: int | None = None,
         pin_memory: bool = False,
-        encode: str = "device",
+        encode_on: str = "device",
+        max_corrupt: float = 0.01,
         seed: int = 0,
     ) -> None:
         super().__init__()
         if val_subset not in ("people", "labelled", "all"):
             raise InputError(f"data.val_subset: {val_subset!r} must be people, labelled or all")
-        if encode not in ("workers", "device"):
-            raise InputError(f"data.encode: {encode!r} must be workers or device")
+        if encode_on not in ("worker", "device"):
+            raise InputError(f"data.encode_on: {encode_on!r} must be worker or device")
+        if not 0 <= max_corrupt < 1:
+            raise InputError(f"data.max_corrupt: must be a share of at least 0 and below 1, got {max_corrupt}")
         self.root = Path(root)
+        self._images = images
+        self._annotations = annotations
         self.train_split = train_split
         self.val_split = val_split
         self.encoder = encoder
@@ -82,11 +100,15 @@ class PoseDataModule(pl.LightningDataModule):
         self.batch_size = batch_size
         self.val_batch_size = val_batch_size
         self.val_subset = val_subset
+        self.min_area = min_area
         self.train_limit = train_limit
         self.val_limit = val_limit
-        self.encode = encode
+        self.encode_on = encode_on
+        self.max_corrupt = max_corrupt
         self.seed = seed
         self._begun = {"epoch": 0, "crops": 0}
+        self._corrupt: set[str] = set()  # what was wrong with training images, in this epoch
+        self._told: set[str] = set()  # in this run
         self._loading: dict[str, Any] = {
             "num_workers": num_workers,
             "pin_memory": pin_memory,
@@ -96,7 +118,11 @@ class PoseDataModule(pl.LightningDataModule):
 
     def annotations(self, split: str) -> Path:
         """Return the annotation file of a split."""
-        return self.root / "annotations" / f"person_keypoints_{split}.json"
+        return self.root / self._annotations.replace("{split}", split)
+
+    def image_folder(self, split: str) -> Path:
+        """Return the folder of a split's images."""
+        return self.root / self._images.replace("{split}", split)
 
     def setup(self, stage: str | None = None) -> None:
         """Read the annotations that a stage needs.
@@ -105,14 +131,15 @@ class PoseDataModule(pl.LightningDataModule):
             InputError: A file or folder is missing or malformed, or no image can be trained on.
         """
         if stage in (None, "fit"):
-            images = self._read(self.train_split)
+            images = self._read(self.train_split, self.min_area)
             self.train_set = TrainingCrops(
                 images,
                 self.augmentation,
                 self.encoder,
                 self.preprocessing,
                 self.train_limit,
-                encode=self.encode == "workers",
+                encode=self.encode_on == "worker",
+                max_corrupt=self.max_corrupt,
                 seed=self.seed,
             )
             if not len(self.train_set):
@@ -130,11 +157,12 @@ class PoseDataModule(pl.LightningDataModule):
                     f"{self.annotations(self.val_split)}: no image to evaluate on (data.val_subset={self.val_subset})"
                 )
             self.val_set = WholeImages(
-                images, indices, self.encoder, self.preprocessing, self.multiple, encode=self.encode == "workers"
+                images, indices, self.encoder, self.preprocessing, self.multiple, encode=self.encode_on == "worker"
             )
 
-    def _read(self, split: str) -> CocoKeypoints:
-        return CocoKeypoints(self.annotations(split), self.root / split, self.encoder.skeleton.num_keypoints)
+    def _read(self, split: str, min_area: float = 0) -> CocoKeypoints:
+        num_keypoints = self.encoder.skeleton.num_keypoints
+        return CocoKeypoints(self.annotations(split), self.image_folder(split), num_keypoints, min_area)
 
     def train_dataloader(self) -> DataLoader[PoseBatch]:
         """Return the loader of augmented crops.
@@ -185,6 +213,36 @@ class PoseDataModule(pl.LightningDataModule):
         """Return the loader of whole images; a batch is a list, since their sizes differ."""
         return DataLoader(self.val_set, self.val_batch_size, collate_fn=_as_list, **self._loading)
 
+    def on_before_batch_transfer(
+        self, batch: PoseBatch | list[EvaluationSample], dataloader_idx: int
+    ) -> PoseBatch | list[EvaluationSample]:
+        """Tell of the corrupt images that others stand in for, and at the end of an epoch how many they were.
+
+        Raises:
+            InputError: They are more than ``max_corrupt`` allows.
+        """
+        if not isinstance(batch, PoseBatch):
+            return batch
+        for problem in batch.corrupt:
+            if problem not in self._told:
+                _log.warning("%s (another image stands in for it meanwhile)", problem)
+            self._told.add(problem)
+            self._corrupt.add(problem)
+        num_images = len(self.train_set) // (1 if self.trainer is None else self.trainer.world_size)
+        if len(self._corrupt) > self.max_corrupt * num_images:
+            raise InputError(
+                f"data.max_corrupt: {len(self._corrupt)} of the {num_images} training images of this epoch are corrupt,"
+                f" more than a share of {self.max_corrupt}; replace them or raise it; the last: {batch.corrupt[-1]}"
+            )
+        if self.trainer is not None and self.trainer.is_last_batch:
+            if self._corrupt:
+                _log.warning(
+                    "epoch %d: %d of %d training images were corrupt and skipped",
+                    self.trainer.current_epoch, len(self._corrupt), num_images,
+                )  # fmt: skip
+            self._corrupt.clear()
+        return batch
+
     def on_after_batch_transfer(
         self, batch: PoseBatch | list[EvaluationSample], dataloader_idx: int
     ) -> PoseBatch | list[EvaluationSample]:
@@ -201,7 +259,7 @@ class PoseDataModule(pl.LightningDataModule):
 
 
 def _as_batch(samples: list[PoseBatch]) -> PoseBatch:
-    images, targets, image_ids = (list(field) for field in zip(*samples, strict=True))
+    images, targets, image_ids, corrupt = (list(field) for field in zip(*samples, strict=True))
     if isinstance(targets[0], TargetMarks):
         joined: PoseTargets | TargetMarks = TargetMarks.join(targets)
     else:
@@ -210,7 +268,7 @@ def _as_batch(samples: list[PoseBatch]) -> PoseBatch:
             None if column[0] is None else default_collate(list(column)) for column in zip(*targets, strict=True)
         ]
         joined = PoseTargets(*fields)
-    return PoseBatch(default_collate(images), joined, default_collate(image_ids))
+    return PoseBatch(default_collate(images), joined, default_collate(image_ids), sum(corrupt, ()))
 
 
 def _as_list(samples: list[EvaluationSample]) -> list[EvaluationSample]:

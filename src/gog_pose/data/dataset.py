@@ -13,7 +13,7 @@ from gog_pose.data.augmentation import Augmentation, Warp, warp_image, warp_keyp
 from gog_pose.data.coco import CocoKeypoints
 from gog_pose.data.sampler import CropDraw
 from gog_pose.encoding import PoseEncoder
-from gog_pose.images import read_image
+from gog_pose.errors import InputError
 from gog_pose.letterboxing import prepare_image
 from gog_pose.preprocessing import Preprocessing
 from gog_pose.records import PoseTargets, TargetMarks
@@ -27,11 +27,13 @@ class PoseBatch(NamedTuple):
         targets: Targets with a leading batch dimension; the marks to draw them from where that is left to the device,
             until the batch is there.
         image_ids: ``(B,)`` int64, where each crop comes from.
+        corrupt: What is wrong with each image that could not be read and that another stands in for.
     """
 
     images: torch.Tensor
     targets: PoseTargets | TargetMarks
     image_ids: torch.Tensor
+    corrupt: tuple[str, ...] = ()
 
 
 class EvaluationSample(NamedTuple):
@@ -55,6 +57,9 @@ class EvaluationSample(NamedTuple):
 class TrainingCrops(Dataset[PoseBatch]):
     """Augmented crops around labelled people, one an image with any, with targets.
 
+    The next image that can be read stands in for a corrupt one, with the draw of the corrupt one: what a crop shows
+    follows from its draw all the same, and it is not the crop that the epoch has of the next image anyway.
+
     Args:
         images: The annotations.
         augmentation: Draws warps and changes colours.
@@ -62,6 +67,7 @@ class TrainingCrops(Dataset[PoseBatch]):
         preprocessing: Normalises pixels.
         limit: Use only the first so many images; all where it is None.
         encode: Whether samples have targets, or only the marks that ``encoder.draw`` makes targets of.
+        max_corrupt: Share of the images, below 1, that may be corrupt in a row.
         seed: Of everything random about the crops.
     """
 
@@ -73,40 +79,65 @@ class TrainingCrops(Dataset[PoseBatch]):
         preprocessing: Preprocessing,
         limit: int | None = None,
         encode: bool = True,
+        max_corrupt: float = 0.0,
         seed: int = 0,
     ) -> None:
-        self._images = images
-        self._augmentation = augmentation
-        self._encoder = encoder
-        self._preprocessing = preprocessing
-        self._indices = images.with_labelled_people()[:limit]
-        self._encode = encode
-        self._seed = seed
+        self.images = images
+        self.augmentation = augmentation
+        self.encoder = encoder
+        self.preprocessing = preprocessing
+        self.indices = images.with_labelled_people()[:limit]
+        self._draws_targets = encode
+        self._max_corrupt = max_corrupt
+        self.seed = seed
 
     def __len__(self) -> int:
-        return len(self._indices)
+        return len(self.indices)
 
     def __getitem__(self, draw: CropDraw) -> PoseBatch:
-        index = int(self._indices[draw.item])
-        random = draw.random(self._seed)
-        people = self._images.people(index)
-        labelled = people.is_labelled
-        keypoints, boxes = people.keypoints[labelled], people.boxes[labelled]
+        index, image, corrupt = self._readable(draw.item)
+        random = draw.random(self.seed)
+        warp = self.draw_warp(index, image.shape[:2], random)
+        crop = warp_image(image, warp.matrix, self.augmentation.crop_size, self.preprocessing.border_rgb)
+        tensor = self.preprocessing.to_tensor(self.augmentation.change_colour(crop, random))
+        image_id = torch.tensor(self.images.image_ids[index])
+        return PoseBatch(tensor, self.encode(index, warp), image_id, tuple(corrupt))
 
+    def draw_warp(self, index: int, image_hw: tuple[int, int], random: np.random.Generator) -> Warp:
+        """Draw one of the labelled people of an image and a warp around the middle of its labelled keypoints."""
+        people = self.images.people(index)
+        keypoints = people.keypoints[people.is_labelled]
         chosen = keypoints[random.integers(len(keypoints))]
-        image = read_image(self._images.image_path(index))
-        warp = self._augmentation.draw_warp(image.shape[:2], _middle(chosen), random)
-        size = self._augmentation.crop_size
-        crop = warp_image(image, warp.matrix, size, self._preprocessing.border_rgb)
-        marks = self._encoder.marks(
-            warp_keypoints(keypoints, warp, size, self._encoder.skeleton),
-            _scales(boxes, warp.matrix),
+        labelled = chosen[chosen[:, 2] > 0, :2]
+        return self.augmentation.draw_warp(image_hw, (labelled.min(axis=0) + labelled.max(axis=0)) / 2, random)
+
+    def encode(self, index: int, warp: Warp) -> PoseTargets | TargetMarks:
+        """Return the targets of the crop that a warp makes of an image, or its marks."""
+        people, size = self.images.people(index), self.augmentation.crop_size
+        labelled = people.is_labelled
+        marks = self.encoder.marks(
+            warp_keypoints(people.keypoints[labelled], warp, size, self.encoder.skeleton),
+            person_scales(people.boxes[labelled], warp.matrix),
             size,
-            _warped_ignore(self._images, index, warp.matrix, size),
+            _warped_ignore(self.images, index, warp.matrix, size),
         )
-        targets = self._encoder.draw(marks).image(0) if self._encode else marks
-        tensor = self._preprocessing.to_tensor(self._augmentation.change_colour(crop, random))
-        return PoseBatch(tensor, targets, torch.tensor(self._images.image_ids[index]))
+        return self.encoder.draw(marks).image(0) if self._draws_targets else marks
+
+    def _readable(self, item: int) -> tuple[int, np.ndarray, list[str]]:
+        """Return the first image from an item on that can be read: its index, its pixels, what is wrong with others.
+
+        Raises:
+            InputError: Too many in a row cannot; this is what is wrong with the last.
+        """
+        corrupt: list[str] = []
+        while True:
+            index = int(self.indices[(item + len(corrupt)) % len(self)])
+            try:
+                return index, self.images.read_image(index), corrupt
+            except InputError as error:
+                corrupt.append(str(error))
+                if len(corrupt) > self._max_corrupt * len(self):
+                    raise
 
 
 class WholeImages(Dataset[EvaluationSample]):
@@ -147,7 +178,7 @@ class WholeImages(Dataset[EvaluationSample]):
 
     def __getitem__(self, item: int) -> EvaluationSample:
         index = int(self._indices[item])
-        prepared = prepare_image(read_image(self._images.image_path(index)), self._preprocessing, self._multiple)
+        prepared = prepare_image(self._images.read_image(index), self._preprocessing, self._multiple)
         size = (prepared.tensor.shape[1], prepared.tensor.shape[2])
         people = self._images.people(index)
         labelled = people.is_labelled
@@ -156,7 +187,7 @@ class WholeImages(Dataset[EvaluationSample]):
         )
         marks = self._encoder.marks(
             keypoints,
-            _scales(people.boxes[labelled], prepared.matrix),
+            person_scales(people.boxes[labelled], prepared.matrix),
             size,
             _warped_ignore(self._images, index, prepared.matrix, size),
         )
@@ -167,18 +198,12 @@ class WholeImages(Dataset[EvaluationSample]):
         )
 
 
-def _middle(keypoints: np.ndarray) -> np.ndarray:
-    """Return the middle of the labelled keypoints of one person, ``(2,)`` px."""
-    labelled = keypoints[keypoints[:, 2] > 0, :2]
-    return np.asarray((labelled.min(axis=0) + labelled.max(axis=0)) / 2)
-
-
 def _warped_ignore(images: CocoKeypoints, index: int, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
     """Return what to ignore after a warp, ``(H, W)`` bool; None where it is nothing, as in most images."""
     ignored = images.ignore_mask(index)
     return warp_mask(ignored, matrix, size) if ignored.any() else None
 
 
-def _scales(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+def person_scales(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Return the root of each box's area after a warp, ``(P,)`` px: the individual scale of Sec. 2.5."""
     return np.asarray(np.sqrt(boxes[:, 2] * boxes[:, 3]) * geometry.area_scale(matrix), dtype=np.float32)

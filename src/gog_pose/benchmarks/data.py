@@ -1,0 +1,288 @@
+"""What training data cost: ours against a straightforward reading, by stage and as they reach the training process."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from multiprocessing import active_children
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from PIL import Image
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from torch.utils.data import DataLoader, default_collate
+
+from gog_pose.benchmarks.memory import in_own_process
+from gog_pose.benchmarks.plain_crops import PlainCrop, PlainCrops
+from gog_pose.benchmarks.timing import one_thread, quartiles
+from gog_pose.data.augmentation import warp_image
+from gog_pose.data.datamodule import PoseDataModule
+from gog_pose.data.dataset import PoseBatch
+from gog_pose.data.sampler import CropDraw, CropSampler
+from gog_pose.errors import InputError
+from gog_pose.images import to_rgb
+
+WAYS = ("plain", "worker", "device")  # the straightforward reading, and ours by ``encode_on``
+IMAGE_STAGES = ("read", "decode", "warp", "colour", "normalise", "encode")
+BATCH_STAGES = ("collate", "transfer", "draw")
+STAGES = (*IMAGE_STAGES, *BATCH_STAGES)
+_TOLERANCE = 1e-3  # px and less; float32 sums in another order
+Numbers: TypeAlias = dict[str, float]
+
+
+class DataBenchmark:
+    """Times how training crops with targets are made, and how fast loading processes deliver them.
+
+    The straightforward reading (``PlainCrops``) makes the same crops with OpenCV, NumPy and a loop over people; its
+    arrays are pickled between processes and collated in the training process. Ours draws targets in the loading
+    ``worker`` or on the ``device``, which is the CPU here.
+
+    Args:
+        data: Builds a data module from ``num_workers`` and ``encode_on``.
+        num_workers: Numbers of loading processes; ratios are to the straightforward reading with as many.
+        batches: How many batches are timed, after one a loading process to warm up.
+        images: How many images the stages are timed with; they make one batch.
+        repeats: How often each is measured, in turn.
+
+    Raises:
+        InputError: A number makes no sense, the encoder draws what the loop does not, or the system tells nothing of
+            its processes.
+    """
+
+    def __init__(
+        self,
+        *,
+        data: Callable[..., PoseDataModule],
+        num_workers: Sequence[int],
+        batches: int,
+        images: int,
+        repeats: int,
+    ) -> None:
+        if not num_workers or min(num_workers) < 0:
+            raise InputError(f"num_workers: must be numbers of 0 or more, got {list(num_workers)}")
+        for name, number in (("batches", batches), ("images", images), ("repeats", repeats)):
+            if number < 1:
+                raise InputError(f"{name}: must be 1 or more, got {number}")
+        encoder = data().encoder
+        if encoder.quantise or encoder.refinement:
+            raise InputError("encoder: the loop it is compared with draws the targets of encoding=ours only")
+        if not Path("/proc/self/smaps_rollup").is_file():
+            raise InputError("benchmark: what processes use is read from /proc, which only Linux has")
+        self.data = data
+        self.num_workers = tuple(num_workers)
+        self.batches = batches
+        self.images = images
+        self.repeats = repeats
+
+    def run(self) -> dict[str, Any]:
+        """Measure all ways with all numbers of loading processes.
+
+        Returns:
+            ``stages``, one row a way: ms of CPU time an image by stage and their ``sum``, all in one process, where
+            ``transfer`` is a batch through pickle or shared memory and back; ``differing``, the share of target
+            values in which ours and the straightforward ones differ: who owns a cell is open where two people's
+            keypoints lie in one place. ``loading``, one row a number of processes and way:
+            ``images_per_second`` by the wall clock, ``cpu`` ms an image of the training process (``main``) and of all
+            together (``all``), ``start`` s until the annotations are read (``setup``) and from there to the first batch
+            (``first``), ``memory`` MB (10^6 bytes) that the training process and the largest loading process share with
+            no other; ``ratio`` of images a second and ``cpu_ratio`` to the straightforward reading.
+        """
+        stages: dict[str, list[Numbers]] = {way: [] for way in WAYS}
+        loaded: dict[tuple[int, str], list[dict[str, Numbers]]]
+        loaded = {(workers, way): [] for workers in self.num_workers for way in WAYS}
+        jobs: list[tuple[Callable[[Any], Any], Any, list[Any]]]
+        jobs = [(self._stages, way, measured) for way, measured in stages.items()]
+        jobs += [(self._load, case, measured) for case, measured in loaded.items()]
+        for function, case, results in track(jobs * self.repeats, "loading data", console=Console(stderr=True)):
+            results.append(in_own_process(function, case))
+        rows: list[dict[str, Any]] = []
+        for (workers, way), measured in loaded.items():
+            row: dict[str, Any] = {"workers": workers, "way": way}
+            for kind in measured[0]:
+                row[kind] = {name: quartiles([one[kind][name] for one in measured]) for name in measured[0][kind]}
+            rows.append(row)
+        for row in rows:
+            plain = next(other for other in rows if other["workers"] == row["workers"])
+            row["ratio"] = _median(row, "speed", "images_per_second") / _median(plain, "speed", "images_per_second")
+            row["cpu_ratio"] = _median(plain, "cpu", "all") / _median(row, "cpu", "all")
+        return {
+            "stages": [
+                {"way": way, **{stage: quartiles([one[stage] for one in measured]) for stage in measured[0]}}
+                for way, measured in stages.items()
+            ],
+            "loading": rows,
+            "differing": self._differing(),
+        }
+
+    def tables(self, record: dict[str, Any]) -> list[Table]:
+        """Return the record as tables of medians."""
+        stages = Table(title="Stages of a training crop in one process, ms of CPU time", box=box.SIMPLE)
+        loading = Table(title="Training batches as they arrive, ratios to plain in brackets", box=box.SIMPLE)
+        stages.add_column("stage")
+        for row in record["stages"]:
+            stages.add_column(row["way"], justify="right")
+        for stage in (*STAGES, "sum"):
+            stages.add_row(stage, *(f"{row[stage]['median']:.2f}" for row in record["stages"]))
+        stages.add_row("images/s", *(f"{1e3 / row['sum']['median']:.0f}" for row in record["stages"]))
+        columns = ("workers", "way", "images/s", "CPU ms", "of it main", "setup s", "first s", "MB main", "MB worker")
+        for column in columns:
+            loading.add_column(column, justify="left" if column == "way" else "right", no_wrap=True)
+        for row in record["loading"]:
+            loading.add_row(
+                str(row["workers"]),
+                row["way"],
+                f"{_median(row, 'speed', 'images_per_second'):.0f} ({row['ratio']:.1f})",
+                f"{_median(row, 'cpu', 'all'):.1f} ({row['cpu_ratio']:.1f})",
+                f"{_median(row, 'cpu', 'main'):.1f}",
+                *(f"{_median(row, 'start', name):.1f}" for name in ("setup", "first")),
+                *(f"{_median(row, 'memory', name):.0f}" for name in ("main", "worker")),
+            )
+        return [stages, loading]
+
+    def _ready(self, way: str, workers: int) -> PoseDataModule:
+        data = self.data(num_workers=workers, encode_on="device" if way == "device" else "worker")
+        data.setup("fit")
+        return data
+
+    def _stages(self, way: str) -> Numbers:
+        """Return ms an image by stage; to be called in a process of its own."""
+        data = self._ready(way, workers=0)
+        plain, collate = PlainCrops(data.train_set), data.train_dataloader().collate_fn
+        draws = [CropDraw(0, item % len(data.train_set)) for item in range(self.images)]
+        spent = dict.fromkeys(STAGES, 0.0)
+        samples: list[Any] = []
+        with one_thread():
+            for draw in draws[:5]:  # to warm up
+                _crop(data, plain, way, draw)
+            for draw in draws:
+                sample, times = _crop(data, plain, way, draw)
+                samples.append(sample)
+                for stage, seconds in zip(IMAGE_STAGES, times, strict=True):
+                    spent[stage] += seconds
+            clock = [time.process_time()]
+            if way == "plain":  # in the order of what happens: the training process collates
+                sent = pickle.loads(ForkingPickler.dumps(samples))
+                clock.append(time.process_time())
+                default_collate(sent)
+                clock.append(time.process_time())
+                spent["transfer"], spent["collate"] = (end - start for start, end in pairwise(clock))
+            else:
+                batch = collate(samples)
+                clock.append(time.process_time())
+                sent = pickle.loads(ForkingPickler.dumps(batch))
+                clock.append(time.process_time())
+                data.on_after_batch_transfer(sent, 0)
+                clock.append(time.process_time())
+                spent |= dict(zip(BATCH_STAGES, (end - start for start, end in pairwise(clock)), strict=True))
+        spent["sum"] = sum(spent.values())
+        return {stage: 1e3 * seconds / len(draws) for stage, seconds in spent.items()}
+
+    def _load(self, case: tuple[int, str]) -> dict[str, Numbers]:
+        """Return what arrives how fast, and what it takes; to be called in a process of its own."""
+        workers, way = case
+        begun = time.perf_counter()
+        data = self._ready(way, workers)
+        ready = time.perf_counter()
+        batches = _arriving(data, way)
+        next(batches)
+        first = time.perf_counter()
+        for _ in range(workers - 1):
+            next(batches)
+        processes = [process.pid for process in active_children() if process.pid is not None]
+        clock, main, others = time.perf_counter(), time.process_time(), sum(map(_cpu_seconds, processes))
+        for _ in range(self.batches):
+            next(batches)
+        clock, main = time.perf_counter() - clock, time.process_time() - main
+        others = sum(map(_cpu_seconds, processes)) - others
+        images = self.batches * data.batch_size
+        return {
+            "speed": {"images_per_second": images / clock},
+            "cpu": {"main": 1e3 * main / images, "all": 1e3 * (main + others) / images},
+            "start": {"setup": ready - begun, "first": first - ready},
+            "memory": {
+                "main": _private_memory(os.getpid()) / 1e6,
+                "worker": max(map(_private_memory, processes), default=0) / 1e6,
+            },
+        }
+
+    def _differing(self) -> float:
+        """Return the share of target values in which the ways differ, over the images that the stages have."""
+        data = self._ready("worker", workers=0)
+        plain, different, all_values = PlainCrops(data.train_set), 0, 0
+        for item in range(min(self.images, len(data.train_set))):
+            ours, theirs = data.train_set[CropDraw(0, item)].targets, plain[CropDraw(0, item)]
+            for one, other in zip(ours[:4], theirs[1:], strict=True):
+                different += int((np.abs(np.asarray(one) - other) > _TOLERANCE).sum())
+                all_values += other.size
+        return different / all_values
+
+
+def _crop(data: PoseDataModule, plain: PlainCrops, way: str, draw: CropDraw) -> tuple[Any, list[float]]:
+    """Make one crop; return it as a data set does, and the s of CPU time of ``IMAGE_STAGES``."""
+    crops, straightforward = data.train_set, way == "plain"
+    index, random = int(crops.indices[draw.item]), draw.random(crops.seed)
+    clock = [time.process_time()]
+    content = crops.images.image_path(index).read_bytes()
+    clock.append(time.process_time())
+    image = plain.decode(content) if straightforward else to_rgb(Image.open(io.BytesIO(content)))
+    clock.append(time.process_time())
+    warp = crops.draw_warp(index, image.shape[:2], random)
+    size, border = crops.augmentation.crop_size, crops.preprocessing.border_rgb
+    crop = plain.warp(image, warp) if straightforward else warp_image(image, warp.matrix, size, border)
+    clock.append(time.process_time())
+    crop = crops.augmentation.change_colour(crop, random)
+    clock.append(time.process_time())
+    pixels: Any = plain.normalise(crop) if straightforward else crops.preprocessing.to_tensor(crop)
+    clock.append(time.process_time())
+    targets: Any = plain.encode(index, warp) if straightforward else crops.encode(index, warp)
+    clock.append(time.process_time())
+    image_id = torch.tensor(crops.images.image_ids[index])
+    sample = PlainCrop(pixels, *targets) if straightforward else PoseBatch(pixels, targets, image_id)
+    return sample, [end - start for start, end in pairwise(clock)]
+
+
+def _arriving(data: PoseDataModule, way: str) -> Iterator[Any]:
+    """Yield training batches with targets, epoch after epoch, as the training process gets them."""
+    loader = data.train_dataloader()
+    if way != "plain":
+        while True:
+            for batch in loader:
+                yield data.on_after_batch_transfer(batch, 0)
+    plain = PlainCrops(data.train_set)
+    samples: DataLoader[PlainCrop] = DataLoader(
+        plain,
+        data.batch_size,
+        sampler=CropSampler(plain, data.batch_size, seed=data.seed),
+        collate_fn=list,
+        num_workers=loader.num_workers,
+        worker_init_fn=loader.worker_init_fn,
+        persistent_workers=loader.persistent_workers,
+    )
+    while True:
+        yield from map(default_collate, samples)
+
+
+def _median(row: dict[str, Any], kind: str, name: str) -> float:
+    return float(row[kind][name]["median"])
+
+
+def _cpu_seconds(process: int) -> float:
+    """Return the CPU time that a process has used so far, from ``/proc``."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime; see proc(5)
+
+
+def _private_memory(process: int) -> int:
+    """Return the bytes that a process has in memory and shares with no other, from ``/proc``."""
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))

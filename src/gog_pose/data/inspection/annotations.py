@@ -1,0 +1,286 @@
+"""Checks of an annotation file, entry by entry."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gog_pose.data.coco import (
+    check_annotation,
+    check_box,
+    check_image,
+    check_numbers,
+    check_reference,
+    flat_keypoints,
+    keypoint_category,
+    outline,
+    read_coco_lists,
+)
+from gog_pose.data.inspection.findings import REFUSED, Finding, objection
+from gog_pose.errors import InputError
+from gog_pose.images import resolve_inside
+from gog_pose.skeleton import Skeleton
+
+# Both hold for every labelled person of COCO val2017, though COCO's boxes are those of visible parts.
+_FAR_OUTSIDE = 0.5  # of a box's longer side: a keypoint so far beyond its box is not of the same person
+_LEAST_AREA = 0.05  # of a box: a person covers more of it
+_ROUNDING = 1.0  # px by which boxes and keypoints may leave an image
+
+
+class CheckedAnnotations(NamedTuple):
+    """An annotation file after its check.
+
+    Attributes:
+        findings: What is wrong with it.
+        images: The entries of images whose files can be looked for.
+        content: All that is in the file; None where nothing can be used.
+    """
+
+    findings: list[Finding]
+    images: list[dict[str, Any]]
+    content: dict[str, Any] | None
+
+
+def check_annotations(path: Path, image_root: Path, skeleton: Skeleton) -> CheckedAnnotations:
+    """Check all entries of an annotation file; image files are not looked at.
+
+    Args:
+        path: The JSON file.
+        image_root: Folder that file names must not leave.
+        skeleton: What the keypoints should be.
+    """
+    try:
+        content = read_coco_lists(path)
+    except InputError as error:
+        return CheckedAnnotations([Finding("annotations unreadable", str(error))], [], None)
+    findings: list[Finding] = []
+    images = _known_images(content["images"], path, image_root, findings)
+    category: int | None = None
+    try:
+        category = keypoint_category(content, path)
+        findings += _category_findings(content["categories"], category, path, skeleton)
+    except InputError as error:
+        findings.append(Finding("category absent", str(error)))
+    findings += _annotation_list_findings(content, category, path, skeleton)
+    return CheckedAnnotations(findings, images, None if category is None else content)
+
+
+def without_refused(content: dict[str, Any], findings: Iterable[Finding]) -> dict[str, Any]:
+    """Return the content of an annotation file that the reader takes.
+
+    An image goes with everything on it if the reader refuses any of that: a person who is merely taken off an image
+    would be taught as background.
+
+    Args:
+        content: The file's.
+        findings: All that were made.
+    """
+    refused = {None, *(finding.image_id for finding in findings if finding.kind in REFUSED)}
+    images = {_id(image): image for image in content["images"] if _id(image) not in refused}
+    people = [entry for entry in content["annotations"] if _image_id(entry) in images]
+    return {**content, "images": list(images.values()), "annotations": people}
+
+
+def _known_images(entries: list[Any], path: Path, image_root: Path, findings: list[Finding]) -> list[dict[str, Any]]:
+    """Return the image entries without errors; of entries with the same id none is sure to be meant."""
+    known = []
+    repeated = _repeated(entries, "id")
+    files = _repeated(entries, "file_name")
+    for place, image in enumerate(entries):
+        message = objection(check_image, image, place, path)
+        if message:
+            findings.append(Finding("image entry malformed", message, _id(image)))
+            continue
+        image_id, name = image["id"], image["file_name"]
+        where = f"{path}: images[{place}]"
+        if name in files:
+            message = f"{where}.file_name: {name!r} is listed {files[name]} times; keep one entry"
+            findings.append(Finding("image listed twice", message, image_id))
+        message = objection(resolve_inside, image_root, name)
+        if message:
+            findings.append(Finding("path leaves the folder", message, image_id))
+        elif image_id in repeated:
+            message = f"{where}.id: {repeated[image_id]} images have the id {image_id}; give each its own"
+            findings.append(Finding("image id repeated", message, image_id))
+        else:
+            known.append(image)
+    return known
+
+
+def _category_findings(
+    categories: list[dict[str, Any]], category_id: int, path: Path, skeleton: Skeleton
+) -> Iterator[Finding]:
+    """Compare the keypoint names of a category with those of the skeleton."""
+    place, category = next((place, entry) for place, entry in enumerate(categories) if entry["id"] == category_id)
+    names = category.get("keypoints")
+    if not isinstance(names, list):
+        return
+    where = f"{path}: categories[{place}].keypoints:"
+    theirs, ours = [_plain(name) for name in names], [_plain(name) for name in skeleton.keypoints]
+    if len(theirs) != len(ours):
+        yield Finding(
+            "category keypoints differ",
+            f"{where} {len(theirs)} names, but the skeleton {skeleton.name} has {len(ours)}; choose another skeleton",
+        )
+    elif theirs != ours:
+        pairs = [f"{a} is {b}" for a, b in zip(names, skeleton.keypoints, strict=True) if _plain(a) != _plain(b)]
+        told = f"{', '.join(pairs[:3])}{' ...' if len(pairs) > 3 else ''} in the skeleton {skeleton.name}"
+        if sorted(theirs) == sorted(ours):
+            yield Finding("category keypoints differ", f"{where} in another order: {told}; give it the file's order")
+        else:
+            yield Finding("category keypoint names", f"{where} {told}; see that they mean the same")
+
+
+def _annotation_list_findings(
+    content: dict[str, Any], category: int | None, path: Path, skeleton: Skeleton
+) -> Iterator[Finding]:
+    """Find what is wrong with all annotations; where no category has the keypoints, all may be people."""
+    sizes = {
+        image["id"]: (image["height"], image["width"])
+        for place, image in enumerate(content["images"])
+        if not objection(check_image, image, place, path)
+    }
+    listed = {_id(image) for image in content["images"]}
+    categories = {_id(entry) for entry in content["categories"]}
+    repeated = _repeated(content["annotations"], "id")
+    for place, entry in enumerate(content["annotations"]):
+        own = list(_annotation_findings(entry, place, path, listed, categories))
+        yield from own
+        if any(finding.is_error for finding in own):
+            continue
+        if (count := repeated.get(_id(entry), 0)) > 1:
+            message = f"annotations[{place}].id: {count} annotations have the id {_id(entry)}"
+            yield _about(entry, "annotation id repeated", f"{path}: {message}; give each its own")
+        if entry["image_id"] in sizes and category in (None, entry["category_id"]):
+            yield from _person_findings(entry, place, path, sizes[entry["image_id"]], skeleton)
+
+
+def _annotation_findings(
+    entry: Any, place: int, path: Path, listed: set[int | None], categories: set[int | None]
+) -> Iterator[Finding]:
+    """Find what is wrong with any annotation, whatever its category."""
+    message = objection(check_annotation, entry, place, path)
+    if message:
+        yield _about(entry, "annotation malformed", message)
+        return
+    for kind, message in (
+        ("image unknown", objection(check_reference, entry, place, path, listed)),
+        ("box malformed", objection(check_box, entry, place, path)),
+        ("numbers malformed", objection(check_numbers, entry, place, path)),
+    ):
+        if message:
+            yield _about(entry, kind, message)
+    if entry["category_id"] not in categories:
+        message = f"{path}: annotations[{place}].category_id: no category has the id {entry['category_id']}"
+        yield _about(entry, "category unknown", f"{message}; add it or correct the annotation")
+
+
+def _person_findings(
+    person: dict[str, Any], place: int, path: Path, size: tuple[int, int], skeleton: Skeleton
+) -> Iterator[Finding]:
+    """Find what is wrong with a person whose fields are all there, on an image of ``size`` (height, width) px."""
+    where = f"{path}: annotations[{place}]"
+    if person.get("segmentation"):
+        message = objection(outline, person, size, path)
+        if message:
+            yield _about(person, "outline malformed", message)
+    yield from _box_findings(person, where, size)
+    message = objection(flat_keypoints, person, skeleton.num_keypoints, path)
+    if message:
+        yield _about(person, "keypoint count wrong", message)
+        return
+    keypoints = np.array(flat_keypoints(person, skeleton.num_keypoints, path)).reshape(-1, 3)
+    yield from _keypoint_findings(person, where, size, keypoints, skeleton)
+    labelled = keypoints[keypoints[:, 2] > 0, :2]
+    if len(labelled) and not person.get("iscrowd"):
+        yield from _size_findings(person, where, labelled)
+
+
+def _box_findings(person: dict[str, Any], where: str, size: tuple[int, int]) -> Iterator[Finding]:
+    x, y, width, height = person["bbox"]
+    beyond = max(-x, -y, x + width - size[1], y + height - size[0])
+    if beyond > _ROUNDING:
+        message = (
+            f"{where}.bbox: {_short(person['bbox'])} leaves the image of {size[1]}x{size[0]} px by {beyond:.1f} px"
+        )
+        yield _about(person, "box outside the image", message)
+
+
+def _keypoint_findings(
+    person: dict[str, Any], where: str, size: tuple[int, int], keypoints: np.ndarray, skeleton: Skeleton
+) -> Iterator[Finding]:
+    """Compare keypoints with the image, with COCO's visibilities and with the number that the annotation gives.
+
+    Args:
+        person: The annotation.
+        where: Its place in the file.
+        size: ``(H, W)`` px of its image.
+        keypoints: ``(K, 3)`` px of the image.
+        skeleton: Names the keypoints.
+    """
+    labelled = keypoints[:, 2] > 0
+    beyond = np.maximum(-keypoints[:, :2], keypoints[:, :2] - (size[1], size[0])).max(axis=1)
+    outside = np.flatnonzero(labelled & (beyond > _ROUNDING))
+    if len(outside):
+        told = ", ".join(f"{skeleton.keypoints[index]} {_short(keypoints[index, :2])}" for index in outside[:3])
+        message = f"{where}.keypoints: {len(outside)} outside the image of {size[1]}x{size[0]} px: {told}"
+        yield _about(person, "keypoint outside the image", message)
+    unusual = sorted(set(keypoints[:, 2].tolist()) - {0.0, 1.0, 2.0})
+    if unusual:
+        yield _about(person, "visibility unusual", f"{where}.keypoints: visibility {_short(unusual)} is not 0, 1 or 2")
+    count, told_count = int(labelled.sum()), person.get("num_keypoints", int(labelled.sum()))
+    if told_count != count:
+        kind = "num_keypoints differs" if told_count or person.get("iscrowd") else "labelled but not counted"
+        yield _about(person, kind, f"{where}.num_keypoints: is {told_count}, but {count} keypoints are labelled")
+
+
+def _size_findings(person: dict[str, Any], where: str, labelled: np.ndarray) -> Iterator[Finding]:
+    """Compare box and area of a person with its labelled keypoints, ``(N, 2)`` px."""
+    x, y, width, height = person["bbox"]
+    if width <= 0 or height <= 0:
+        yield _about(person, "box without area", f"{where}.bbox: {_short(person['bbox'])} has no area; correct it")
+        return
+    beyond = float(np.maximum((x, y) - labelled, labelled - (x + width, y + height)).max())
+    if beyond > _FAR_OUTSIDE * max(width, height):
+        message = f"{where}: a keypoint lies {beyond:.0f} px outside the box {_short(person['bbox'])}"
+        yield _about(person, "box contradicts keypoints", message)
+    share = person.get("area", width * height) / (width * height)
+    if share <= 0:
+        yield _about(person, "area not positive", f"{where}.area: {person['area']} is no area; correct or remove it")
+    elif not _LEAST_AREA <= share <= 1 + _ROUNDING / min(width, height):
+        message = f"{where}.area: {person['area']:.0f} px^2 are {share:.0%} of the box {_short(person['bbox'])}"
+        yield _about(person, "area contradicts box", message)
+
+
+def _about(annotation: Any, kind: str, message: str) -> Finding:
+    return Finding(kind, message, _image_id(annotation), _id(annotation))
+
+
+def _id(entry: Any, field: str = "id") -> int | None:
+    value = entry.get(field) if isinstance(entry, dict) else None
+    return value if isinstance(value, int) else None
+
+
+def _image_id(annotation: Any) -> int | None:
+    return _id(annotation, "image_id")
+
+
+def _repeated(entries: list[Any], field: str) -> dict[Any, int]:
+    """Return the values of a field that several entries have, and how many do."""
+    values = (entry.get(field) for entry in entries if isinstance(entry, dict))
+    counts = Counter(value for value in values if isinstance(value, (int, str)))
+    return {value: count for value, count in counts.items() if count > 1}
+
+
+def _plain(name: Any) -> str:
+    """Return a keypoint name without regard to case, hyphens and spaces."""
+    return re.sub(r"[\s_-]+", "_", str(name).strip().lower())
+
+
+def _short(values: Any) -> str:
+    return "[" + ", ".join(f"{float(value):.6g}" for value in values) + "]"

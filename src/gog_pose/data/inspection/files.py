@@ -1,0 +1,95 @@
+"""Checks of image files: each is read in full, as training reads it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from PIL import ExifTags, Image
+
+from gog_pose.data.coco import check_size
+from gog_pose.data.inspection.findings import Finding, objection
+from gog_pose.errors import InputError
+from gog_pose.images import open_image, resolve_inside, to_rgb
+
+_WIDE_PIXELS = re.compile(r";16[BLN]")  # in Pillow's names for what a file stores; it hands out 8 bits of colours
+_SAME_FORMAT = {"MPO": "JPEG"}  # JPEG with further pictures behind the first, as phones write it
+
+
+class ImageJob(NamedTuple):
+    """An image file to check.
+
+    Attributes:
+        image_id: COCO's id.
+        path: The file, which exists.
+        size: ``(H, W)`` px as annotated.
+        annotations: The annotation file, for messages.
+    """
+
+    image_id: int
+    path: Path
+    size: tuple[int, int]
+    annotations: Path
+
+
+def file_jobs(images: list[dict[str, Any]], root: Path, annotations: Path) -> tuple[list[ImageJob], list[Finding]]:
+    """Return the files to check, ordered by image id as the reader has them, and which are missing.
+
+    Args:
+        images: Sound entries of the annotation file.
+        root: Folder of the images.
+        annotations: The annotation file.
+    """
+    jobs, missing = [], []
+    neighbours: dict[Path, dict[str, str]] = {}  # of folders that lack a file: names by what they begin with
+    for image in sorted(images, key=lambda image: int(image["id"])):
+        path = resolve_inside(root, image["file_name"])
+        if path.is_file():
+            jobs.append(ImageJob(image["id"], path, (image["height"], image["width"]), annotations))
+        else:
+            if path.parent not in neighbours:
+                others = path.parent.iterdir() if path.parent.is_dir() else ()
+                neighbours[path.parent] = {other.stem.lower(): other.name for other in others}
+            meant = neighbours[path.parent].get(path.stem.lower())
+            remedy = f"but there is {meant}: correct file_name" if meant else "add it or remove its entry"
+            missing.append(Finding("image missing", f"{path}: there is no such file; {remedy}", image["id"]))
+    return jobs, missing
+
+
+def check_file(job: ImageJob) -> list[Finding]:
+    """Read an image and return what is wrong with it."""
+    findings = []
+    try:
+        with open_image(job.path) as image:
+            findings += [Finding(kind, f"{job.path}: {message}", job.image_id) for kind, message in _oddities(image)]
+            rotated = image.getexif().get(ExifTags.Base.Orientation, 1)
+            image.load()
+            pixel_hw = to_rgb(image).shape[:2]
+    except InputError as error:
+        return [*findings, Finding("image corrupt", str(error), job.image_id)]
+    message = objection(check_size, job.path, pixel_hw, job.size, job.annotations)
+    if message:
+        if rotated in (5, 6, 7, 8) and job.size == pixel_hw[::-1]:
+            message += "; the annotations are for the image as its EXIF tag turns it: store it turned, without the tag"
+        findings.append(Finding("image size differs", message, job.image_id))
+    return findings
+
+
+def _oddities(image: Image.Image) -> Iterator[tuple[str, str]]:
+    """Yield kind and message of what is unusual about an opened image."""
+    stored = _SAME_FORMAT.get(str(image.format), image.format)
+    suffix = Path(str(getattr(image, "filename", ""))).suffix.lower()
+    if Image.registered_extensions().get(suffix) != stored:
+        yield "image misnamed", f"holds {stored}; rename it"
+    if image.mode == "CMYK":
+        yield "CMYK", "has the colours of print; convert it to RGB"
+    if image.mode.startswith("I;16") or any(_WIDE_PIXELS.search(str(tile)) for tile in getattr(image, "tile", ())):
+        yield "16 bits", "16 bits a channel; convert it to 8"
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    if orientation != 1:
+        yield (
+            "EXIF rotation",
+            f"EXIF orientation {orientation}; see that keypoints fit the pixels as stored, then remove the tag",
+        )

@@ -1,0 +1,83 @@
+"""What can be wrong with a data set, and how bad that is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from gog_pose.errors import InputError
+
+# What the reader refuses.
+REFUSED = {
+    "annotations unreadable": "nothing of the split can be used",
+    "image folder missing": "training stops",
+    "category absent": "nobody knows whose keypoints these are; training stops",
+    "nobody labelled": "there is nothing to train on; training stops",
+    "image entry malformed": "training stops",
+    "image id repeated": "training stops",
+    "path leaves the folder": "training stops",
+    "image missing": "training stops",
+    "image corrupt": "training skips it, or stops",
+    "image size differs": "keypoints do not fit the pixels; training skips the image, or stops",
+    "annotation malformed": "training stops",
+    "image unknown": "an annotation of no image; training stops",
+    "box malformed": "training stops",
+    "numbers malformed": "keypoints or area are no numbers; training stops",
+    "keypoint count wrong": "the skeleton has more or fewer; training stops",
+    "outline malformed": "training stops",
+}
+# What it takes, though it is wrong.
+MISTAKES = {
+    "category keypoints differ": "keypoints are taken for others than they are",
+    "box without area": "the person's offsets get an absurd weight",
+    "area not positive": "no detection can match the person; AP is wrong",
+    "labelled but not counted": "AP leaves the person out, for num_keypoints is 0",
+}
+ERRORS = {**REFUSED, **MISTAKES}
+# What may be as it should be.
+WARNINGS = {
+    "category keypoint names": "they may be others than the skeleton's",
+    "category unknown": "the annotation is not used",
+    "image listed twice": "it is trained on twice",
+    "image misnamed": "another format than its name says; read all the same",
+    "EXIF rotation": "read as stored; viewers turn it, annotators may have",
+    "CMYK": "colours may be off",
+    "16 bits": "scaled to 8",
+    "annotation id repeated": "other programs may lose annotations",
+    "keypoint outside the image": "taught only where a crop shows what lies beyond the image",
+    "visibility unusual": "above 0 counts as labelled",
+    "num_keypoints differs": "only whether it is 0 is used",
+    "box outside the image": "the person's scale is too large",
+    "box contradicts keypoints": "the person's scale is doubtful",
+    "area contradicts box": "AP judges the person by a doubtful size",
+}
+
+
+class Finding(NamedTuple):
+    """One thing that is wrong.
+
+    Attributes:
+        kind: One of ``ERRORS`` (training would stop or be wrong) or ``WARNINGS``.
+        message: Which entry or file, what is wrong with it and the remedy, in one line.
+        image_id: COCO's id of the image it is about, if it is about one.
+        annotation_id: COCO's id of the annotation, likewise.
+    """
+
+    kind: str
+    message: str
+    image_id: int | None = None
+    annotation_id: int | None = None
+
+    @property
+    def is_error(self) -> bool:
+        """Whether training would stop or be wrong."""
+        return self.kind in ERRORS
+
+
+def objection(rule: Callable[..., Any], *arguments: Any) -> str | None:
+    """Return what a rule of the reader says against its arguments; None if it takes them."""
+    try:
+        rule(*arguments)
+    except InputError as error:
+        return str(error)
+    return None

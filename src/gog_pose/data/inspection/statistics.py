@@ -1,0 +1,80 @@
+"""What a split holds: people, keypoints, scales, crowding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gog_pose.data.coco import CocoKeypoints
+from gog_pose.skeleton import Skeleton
+
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+_OVERLAPS = (0.1, 0.3, 0.5)  # intersection over union of boxes
+
+
+def summarise_split(images: CocoKeypoints, skeleton: Skeleton, long_side: int) -> dict[str, Any]:
+    """Count what the images of a split hold.
+
+    Args:
+        images: The split.
+        skeleton: Names the keypoints.
+        long_side: Of an image at evaluation, px; scales are given for that size, too.
+
+    Returns:
+        Counts of images and people; for each keypoint type how often it is ``labelled`` and ``visible``; quantiles
+        (``QUANTILES``) of the labelled people's scale, the root of the box area, px of the original image and of the
+        network's input at evaluation; of their labelled keypoints; of how many there are in images with any; and of
+        each one's largest overlap with another, intersection over union of boxes.
+    """
+    all_people = [images.people(index) for index in range(len(images))]
+    labelled = [people.is_labelled for people in all_people]
+    per_image = np.array([mask.sum() for mask in labelled], dtype=np.int64)
+    boxes = [people.boxes[mask] for people, mask in zip(all_people, labelled, strict=True)]
+    keypoints = np.concatenate(
+        [people.keypoints[mask] for people, mask in zip(all_people, labelled, strict=True)]
+        or [np.zeros((0, skeleton.num_keypoints, 3), dtype=np.float32)]
+    )
+    crowds = sum(int(people.is_crowd.sum()) for people in all_people)
+    annotated = sum(len(people.boxes) for people in all_people)
+    scales = [np.sqrt(np.maximum(own[:, 2] * own[:, 3], 0)) for own in boxes]
+    resized = [own * long_side / max(size) for own, size in zip(scales, images.sizes.tolist(), strict=True)]
+    overlaps = np.concatenate([_largest_overlaps(own) for own in boxes] or [np.zeros(0)])
+    return {
+        "images": len(images),
+        "images_with_labelled_people": int((per_image > 0).sum()),
+        "images_without_people": len(images) - len(images.with_people()),
+        "people": annotated - crowds,
+        "labelled_people": len(keypoints),
+        "crowds": crowds,
+        "keypoints": {
+            name: {"labelled": int((seen > 0).sum()), "visible": int((seen == 2).sum())}
+            for name, seen in zip(skeleton.keypoints, keypoints[..., 2].T, strict=True)
+        },
+        "labelled_keypoints_of_a_person": _quantiles((keypoints[..., 2] > 0).sum(axis=1)),
+        "scale": _quantiles(np.concatenate(scales or [np.zeros(0)])),
+        "scale_at_evaluation": _quantiles(np.concatenate(resized or [np.zeros(0)])),
+        "labelled_people_of_an_image": _quantiles(per_image[per_image > 0]),
+        "overlap": _quantiles(overlaps),
+        "share_of_people_overlapping": {str(least): _share(overlaps > least) for least in _OVERLAPS},
+    }
+
+
+def _largest_overlaps(boxes: np.ndarray) -> np.ndarray:
+    """Return for each of ``(P, 4)`` boxes its largest intersection over union with another, ``(P,)``."""
+    near, far = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    sides = np.minimum(far[:, None], far) - np.maximum(near[:, None], near)
+    shared = sides.clip(0).prod(axis=-1)
+    np.fill_diagonal(shared, 0)
+    areas = boxes[:, 2:].clip(0).prod(axis=-1)
+    union = areas[:, None] + areas - shared
+    return np.asarray((shared / np.maximum(union, 1e-9)).max(axis=1, initial=0))
+
+
+def _quantiles(values: np.ndarray) -> list[float] | None:
+    """Return the ``QUANTILES``; None of nothing."""
+    return [float(value) for value in np.quantile(values, QUANTILES)] if len(values) else None
+
+
+def _share(holds: np.ndarray) -> float:
+    return float(holds.mean()) if len(holds) else 0.0
