@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,23 +12,36 @@ import cv2
 import numpy as np
 import torch
 
+_LEAST = 0.005  # s that a measurement takes
+
 
 def time_in_turn(functions: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, dict[str, float]]:
-    """Call all functions once to warm up, then all of them in turn, ``repeats`` times.
+    """Time all functions in turn, ``repeats`` times, each for a few milliseconds and after a call that is not timed.
+
+    So each finds memory and caches as it leaves them itself; what another one that allocates much has left behind
+    doubles the time of a call.
 
     Returns:
-        For each function ``median``, ``low`` and ``high`` (the quartiles), ms of CPU time of this process: what other
-        processes do meanwhile counts little.
+        For each function ``median``, ``low`` and ``high`` (the quartiles) of a call, ms of CPU time of this process: what
+        other processes do meanwhile counts little.
     """
+    calls = {
+        name: math.ceil(_LEAST / max(_cpu_time(function, 1), _LEAST / 1000)) for name, function in functions.items()
+    }
     times: dict[str, list[float]] = {name: [] for name in functions}
-    for function in functions.values():
-        function()
     for _ in range(repeats):
         for name, function in functions.items():
-            start = time.process_time()
             function()
-            times[name].append(1e3 * (time.process_time() - start))
+            times[name].append(1e3 * _cpu_time(function, calls[name]))
     return {name: quartiles(values) for name, values in times.items()}
+
+
+def _cpu_time(function: Callable[[], Any], calls: int) -> float:
+    """Return the CPU time of a call, s, the mean of some in a row."""
+    start = time.process_time()
+    for _ in range(calls):
+        function()
+    return (time.process_time() - start) / calls
 
 
 def quartiles(values: Sequence[float]) -> dict[str, float]:
