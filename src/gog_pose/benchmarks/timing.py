@@ -22,8 +22,8 @@ def time_in_turn(functions: Mapping[str, Callable[[], Any]], repeats: int) -> di
     doubles the time of a call.
 
     Returns:
-        For each function ``median``, ``low`` and ``high`` (the quartiles) of a call, ms of CPU time of this process: what
-        other processes do meanwhile counts little.
+        For each function ``median``, ``low`` and ``high`` (the quartiles) of a call, ms of CPU time of this process:
+        what other processes do meanwhile counts little.
     """
     calls = {
         name: math.ceil(_LEAST / max(_cpu_time(function, 1), _LEAST / 1000)) for name, function in functions.items()
