@@ -16,27 +16,13 @@ from gog_pose.cli import oracle, train
 from gog_pose.data.coco import keypoint_category
 from gog_pose.errors import InputError
 from gog_pose.skeleton import load_skeleton
+from small_runs import SMALL
 
 README = (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")
 KITE_SKELETON, KITE_DATA = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
 KITE = np.array([(0, -20), (-14, -4), (14, -4), (0, 0), (0, 20)], dtype=np.float32)  # px around its centre
 
-SMALL = [
-    "model=hourglass_tiny",
-    "model.trunk.channels=[8,12,16]",
-    "model.trunk.blocks=[1,1,1]",
-    "model.trunk.stem_channels=8",
-    "trainer=cpu",
-    "trainer.max_epochs=1",
-    "trainer.check_val_every_n_epoch=1",
-    "trainer.enable_progress_bar=false",
-    "augmentation=small",
-    "augmentation.crop_size=[64,64]",
-    "preprocessing.long_side=64",
-    "data.multiple=16",
-    "data.batch_size=4",
-    "data.num_workers=0",
-]
+RUN = [*SMALL, "trainer.max_epochs=1"]
 
 
 def run(command, *arguments, cwd):
@@ -94,7 +80,7 @@ def test_a_set_with_another_skeleton_and_layout_needs_yaml_alone(tmp_path, run_h
     write_set(root / "photos", root / "labels/land.json", KITE, category, num_images=2, first_id=5)
 
     choices = ["--config-dir", "my_conf", "skeleton=kite", "data=kite"]
-    printed = run("train", *choices, *SMALL, "hydra.run.dir=run", cwd=tmp_path)
+    printed = run("train", *choices, *RUN, "hydra.run.dir=run", cwd=tmp_path)
     assert "on 2 images of data/kites/labels/land.json" in printed
     results = json.loads((tmp_path / "run/results.json").read_text())
     assert results["steps"] == 1
@@ -141,7 +127,7 @@ def test_crowdpose_trains_and_is_evaluated_by_crowding(tmp_path, run_here):
             root / "images", root / f"json/crowdpose_{split}.json", shape, category, 4, first_id, crowdIndex=index
         )
     choices = ["skeleton=crowdpose", "data=crowdpose", f"data.root={root}"]
-    run_here(train, *choices, *SMALL, f"hydra.run.dir={tmp_path / 'run'}")
+    run_here(train, *choices, *RUN, f"hydra.run.dir={tmp_path / 'run'}")
     results = json.loads((tmp_path / "run/results.json").read_text())
     assert results["data"] == str(root / "json/crowdpose_val.json")
     assert results["images"] == 4

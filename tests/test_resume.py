@@ -16,29 +16,19 @@ from gog_pose.checkpoint import read_checkpoint
 from gog_pose.checkpoint_io import AtomicCheckpointIO
 from gog_pose.cli import train
 from gog_pose.data.synthetic import synthesize
+from small_runs import SMALL
 
 # Three epochs of three steps. Whatever has a state is on: shuffling, warps, colours, a moving rate, means of weights.
 RUN = [
     "data=folder",
-    "model=hourglass_tiny",
-    "model.trunk.channels=[8,12,16]",
-    "model.trunk.blocks=[1,1,1]",
-    "model.trunk.stem_channels=8",
-    "augmentation=small",
-    "augmentation.crop_size=[64,64]",
+    *SMALL,
     "augmentation.colour.0.p=0.9",
-    "preprocessing.long_side=64",
-    "data.multiple=16",
-    "data.batch_size=4",
-    "data.num_workers=0",
     "optim=adam_cosine",
-    "trainer=cpu",
     "trainer.deterministic=true",
     "trainer.max_epochs=3",
     "trainer.check_val_every_n_epoch=2",
     "trainer.num_sanity_val_steps=0",
     "trainer.log_every_n_steps=1",
-    "trainer.enable_progress_bar=false",
     "callbacks=ema",
     "~callbacks.pictures",
 ]

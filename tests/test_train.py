@@ -17,23 +17,9 @@ from gog_pose import PoseEstimator
 from gog_pose.cli import train
 from gog_pose.cli.runtime import config_dir
 from gog_pose.data.synthetic import synthesize
+from small_runs import SMALL
 
-SMALL = [
-    "data=folder",
-    "model=hourglass_tiny",
-    "model.trunk.channels=[8,12,16]",
-    "model.trunk.blocks=[1,1,1]",
-    "model.trunk.stem_channels=8",
-    "trainer=cpu",
-    "trainer.check_val_every_n_epoch=1",
-    "trainer.enable_progress_bar=false",
-    "augmentation=small",
-    "augmentation.crop_size=[64,64]",
-    "preprocessing.long_side=64",
-    "data.multiple=16",
-    "data.batch_size=4",
-    "data.num_workers=0",
-]
+RUN = ["data=folder", *SMALL]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +63,7 @@ def logged(output, name):
 
 def test_a_run_leaves_everything_a_user_expects(gog_train, scenes, tmp_path):
     output = tmp_path / "run"
-    run = (*SMALL, f"data.root={scenes}", "trainer.max_epochs=2", f"hydra.run.dir={output}")
+    run = (*RUN, f"data.root={scenes}", "trainer.max_epochs=2", f"hydra.run.dir={output}")
     code, printed, _ = gog_train(*run, "trainer.log_every_n_steps=2")
     assert code == 0
     assert "best checkpoint" in printed
@@ -98,14 +84,14 @@ def test_a_run_leaves_everything_a_user_expects(gog_train, scenes, tmp_path):
 
 @pytest.mark.parametrize("experiment", sorted(file.stem for file in Path(config_dir(), "experiment").glob("*.yaml")))
 def test_every_experiment_takes_a_step(gog_train, scenes, tmp_path, experiment):
-    overrides = (f"experiment={experiment}", *SMALL, f"data.root={scenes}", f"hydra.run.dir={tmp_path}")
+    overrides = (f"experiment={experiment}", *RUN, f"data.root={scenes}", f"hydra.run.dir={tmp_path}")
     code, _, errors = gog_train(*overrides, "trainer.fast_dev_run=true")
     assert code == 0, errors
 
 
 def test_resuming_goes_on_where_the_checkpoint_ended(gog_train, scenes, tmp_path):
     """Two epochs and one more leave the same weights as three in one go, where nothing is random but the start."""
-    same = [*SMALL, f"data.root={scenes}", "augmentation=none", "data.batch_size=12", "optim=adam"]
+    same = [*RUN, f"data.root={scenes}", "augmentation=none", "data.batch_size=12", "optim=adam"]
     same += ["optim.schedule.warmup=0.0", "optim.schedule.drops=[]"]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert gog_train(*same, "trainer.max_epochs=3", f"hydra.run.dir={whole}")[0] == 0
@@ -125,7 +111,7 @@ def test_wandb_without_a_key_logs_offline_and_runs_do_not_merge(gog_train, scene
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
     for name in ("one", "two"):
         run = [
-            *SMALL,
+            *RUN,
             f"data.root={scenes}",
             "trainer.max_epochs=1",
             "logger=wandb",
@@ -151,7 +137,7 @@ def start(scenes):
     processes = []
 
     def run(output, *overrides):
-        command = [sys.executable, "-m", "gog_pose.cli.train", *SMALL, f"data.root={scenes}", f"hydra.run.dir={output}"]
+        command = [sys.executable, "-m", "gog_pose.cli.train", *RUN, f"data.root={scenes}", f"hydra.run.dir={output}"]
         process = subprocess.Popen(
             [*command, "trainer.max_epochs=5000", "trainer.check_val_every_n_epoch=5000", *overrides],
             stdout=subprocess.PIPE,
@@ -177,7 +163,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(gog_train, start, scenes,
     process.communicate()
     last = tmp_path / "checkpoints/last.ckpt"
     epoch = torch.load(last)["epoch"]
-    again = [*SMALL, f"data.root={scenes}", f"resume={last}", f"hydra.run.dir={tmp_path}"]
+    again = [*RUN, f"data.root={scenes}", f"resume={last}", f"hydra.run.dir={tmp_path}"]
     code, _, errors = gog_train(*again, f"trainer.max_epochs={epoch + 2}")
     assert code == 0, errors
     assert torch.load(last)["epoch"] == epoch + 1
@@ -192,7 +178,7 @@ def test_an_interrupt_ends_cleanly_with_a_checkpoint(gog_train, start, scenes, t
     assert f"resume={interrupted}" in errors
     assert "Traceback" not in errors
     checkpoint = torch.load(interrupted)
-    again = [*SMALL, f"data.root={scenes}", f"resume={interrupted}", f"hydra.run.dir={tmp_path}"]
+    again = [*RUN, f"data.root={scenes}", f"resume={interrupted}", f"hydra.run.dir={tmp_path}"]
     code, _, errors = gog_train(*again, f"trainer.max_epochs={checkpoint['epoch'] + 1}")
     assert code == 0, errors
     assert torch.load(tmp_path / "checkpoints/last.ckpt")["global_step"] > checkpoint["global_step"]
@@ -228,7 +214,7 @@ def test_mistakes_are_told_in_one_line_with_exit_code_2(gog_train, scenes, tmp_p
     if damage is not None:
         damage(root)
     code, _, errors = gog_train(
-        *SMALL, f"data.root={root}", "trainer.max_epochs=1", f"hydra.run.dir={tmp_path / 'run'}", *overrides
+        *RUN, f"data.root={root}", "trainer.max_epochs=1", f"hydra.run.dir={tmp_path / 'run'}", *overrides
     )
     assert code == 2
     told = [line for line in errors.splitlines() if "error:" in line]
@@ -239,7 +225,7 @@ def test_mistakes_are_told_in_one_line_with_exit_code_2(gog_train, scenes, tmp_p
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_says_where(gog_train, scenes, tmp_path):
-    run = (*SMALL, f"data.root={scenes}", f"hydra.run.dir={tmp_path}", "trainer.max_epochs=9")
+    run = (*RUN, f"data.root={scenes}", f"hydra.run.dir={tmp_path}", "trainer.max_epochs=9")
     code, _, errors = gog_train(*run, "optim.optimizer.lr=1e30")
     assert code == 2
     last = errors.strip().splitlines()[-1]
@@ -249,7 +235,7 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_says_where(gog_train, scenes
 
 
 def test_the_checkpoint_of_another_skeleton_is_refused(gog_train, scenes, tmp_path):
-    run = [*SMALL, f"data.root={scenes}", "trainer.max_epochs=1", f"hydra.run.dir={tmp_path}"]
+    run = [*RUN, f"data.root={scenes}", "trainer.max_epochs=1", f"hydra.run.dir={tmp_path}"]
     assert gog_train(*run)[0] == 0
     last = tmp_path / "checkpoints/last.ckpt"
     code, _, errors = gog_train(*run, f"resume={last}", "skeleton=coco_44")
@@ -259,6 +245,6 @@ def test_the_checkpoint_of_another_skeleton_is_refused(gog_train, scenes, tmp_pa
 
 def test_multirun_over_several_devices_is_refused(gog_train, scenes, tmp_path):
     sweep = [f"hydra.sweep.dir={tmp_path}", "trainer=ddp_cpu", "seed=1,2", "-m"]
-    code, _, errors = gog_train(*SMALL, f"data.root={scenes}", *sweep)
+    code, _, errors = gog_train(*RUN, f"data.root={scenes}", *sweep)
     assert code == 2
     assert "one device" in errors.splitlines()[-1]

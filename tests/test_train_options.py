@@ -8,24 +8,15 @@ from torch.nn import functional
 
 from gog_pose.cli import train
 from gog_pose.data.synthetic import synthesize
+from small_runs import SMALL
 
 RUN = [
     "data=folder",
-    "model=hourglass_tiny",
+    *SMALL,
     "model.trunk.channels=[8,12]",
     "model.trunk.blocks=[1,1]",
-    "model.trunk.stem_channels=8",
-    "augmentation=small",
-    "augmentation.crop_size=[64,64]",
-    "preprocessing.long_side=64",
-    "data.multiple=16",
-    "data.batch_size=4",
-    "data.num_workers=0",
-    "trainer=cpu",
     "trainer.max_epochs=1",
-    "trainer.check_val_every_n_epoch=1",
     "trainer.num_sanity_val_steps=0",
-    "trainer.enable_progress_bar=false",
     "~callbacks.pictures",
 ]
 
