@@ -113,14 +113,7 @@ class TrainingCrops(Dataset[PoseBatch]):
 
     def encode(self, index: int, warp: Warp) -> PoseTargets | TargetMarks:
         """Return the targets of the crop that a warp makes of an image, or its marks."""
-        people, size = self.images.people(index), self.augmentation.crop_size
-        labelled = people.is_labelled
-        marks = self.encoder.marks(
-            warp_keypoints(people.keypoints[labelled], warp, size, self.encoder.skeleton),
-            person_scales(people.boxes[labelled], warp.matrix),
-            size,
-            _warped_ignore(self.images, index, warp.matrix, size),
-        )
+        _, marks = _warped_people(self.images, index, self.encoder, warp, self.augmentation.crop_size)
         return self.encoder.draw(marks).image(0) if self._draws_targets else marks
 
     def _readable(self, item: int) -> tuple[int, np.ndarray, list[str]]:
@@ -180,22 +173,24 @@ class WholeImages(Dataset[EvaluationSample]):
         index = int(self._indices[item])
         prepared = prepare_image(self._images.read_image(index), self._preprocessing, self._multiple)
         size = (prepared.tensor.shape[1], prepared.tensor.shape[2])
-        people = self._images.people(index)
-        labelled = people.is_labelled
-        keypoints = warp_keypoints(
-            people.keypoints[labelled], Warp(prepared.matrix, flipped=False), size, self._encoder.skeleton
-        )
-        marks = self._encoder.marks(
-            keypoints,
-            person_scales(people.boxes[labelled], prepared.matrix),
-            size,
-            _warped_ignore(self._images, index, prepared.matrix, size),
-        )
+        warp = Warp(prepared.matrix, flipped=False)
+        keypoints, marks = _warped_people(self._images, index, self._encoder, warp, size)
         targets = self._encoder.draw(marks).image(0) if self._encode else marks
         image_id = int(self._images.image_ids[index])
         return EvaluationSample(
             prepared.tensor, targets, torch.from_numpy(keypoints), torch.from_numpy(prepared.matrix), image_id
         )
+
+
+def _warped_people(
+    images: CocoKeypoints, index: int, encoder: PoseEncoder, warp: Warp, size: tuple[int, int]
+) -> tuple[np.ndarray, TargetMarks]:
+    """Return the keypoints of the labelled people of a warped image, ``(P, K, 3)``, and the marks of its targets."""
+    people = images.people(index)
+    labelled = people.is_labelled
+    keypoints = warp_keypoints(people.keypoints[labelled], warp, size, encoder.skeleton)
+    scales = person_scales(people.boxes[labelled], warp.matrix)
+    return keypoints, encoder.marks(keypoints, scales, size, _warped_ignore(images, index, warp.matrix, size))
 
 
 def _warped_ignore(images: CocoKeypoints, index: int, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
