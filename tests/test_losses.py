@@ -70,9 +70,9 @@ def test_refinements_count_in_px_and_by_their_weight():
     predicted = torch.full((1, 2, 3, 5), 99.0)
     predicted[..., 1, 1] = torch.tensor([3.0, -5.0])
     terms = PoseLoss(refinement_weight=7)([maps._replace(refinements=predicted) for maps in stacks], targets)
-    assert terms.refinement.tolist() == [4, 4]
+    assert terms.parts["refinement"].tolist() == [4, 4]
     without = PoseLoss()(stacks, targets._replace(refinements=None, refinement_weights=None))
-    assert without.refinement is None
+    assert "refinement" not in without.parts
     assert (terms.total - without.total).item() == pytest.approx(7 * 4, rel=1e-4)
 
 
@@ -105,7 +105,7 @@ def test_a_batch_weighs_the_same_however_it_is_cut(cut, seed):
 def test_total_is_the_weighted_sum_of_its_terms_over_stacks():
     stacks, targets = batch()
     terms = PoseLoss(heatmap_weight=2, offset_weight=30, stack_weights=[0.25, 0.75])(stacks, targets)
-    expected = (torch.tensor([0.25, 0.75]) * (2 * terms.heatmap + 30 * terms.offset)).sum()
+    expected = (torch.tensor([0.25, 0.75]) * (2 * terms.parts["heatmap"] + 30 * terms.parts["offset"])).sum()
     torch.testing.assert_close(terms.total, expected)
     with pytest.raises(ValueError, match="3 stack_weights"):
         PoseLoss(stack_weights=[1, 1, 1])(stacks, targets)

@@ -35,7 +35,7 @@ def test_heads_and_losses_are_float32_where_the_trunk_is_not():
         for field in maps:
             assert (field != field.bfloat16().float()).float().mean() > 0.9
     plain = PoseLoss()(stacks, targets_for(stacks[-1]))
-    torch.testing.assert_close(plain.offset, terms.offset, rtol=0, atol=0)
+    torch.testing.assert_close(plain.parts["offset"], terms.parts["offset"], rtol=0, atol=0)
 
 
 def test_training_in_bfloat16_brings_the_loss_down(tmp_path, monkeypatch):

@@ -69,16 +69,11 @@ class LossTerms(NamedTuple):
 
     Attributes:
         total: Scalar to minimise.
-        heatmap: ``(S,)`` unweighted focal L2 of each stack.
-        offset: ``(S,)`` unweighted loss of guiding offsets of each stack, in person scales.
-        refinement: ``(S,)`` unweighted loss of refinement offsets of each stack, px of the input image; None where the
-            network has no head for them.
+        parts: Each term by name, ``(S,)`` unweighted, one number a stack.
     """
 
     total: torch.Tensor
-    heatmap: torch.Tensor
-    offset: torch.Tensor
-    refinement: torch.Tensor | None
+    parts: dict[str, torch.Tensor]
 
 
 def require_finite(terms: LossTerms, image_ids: torch.Tensor) -> None:
@@ -95,8 +90,8 @@ def require_finite(terms: LossTerms, image_ids: torch.Tensor) -> None:
         return
     wrong = [
         f"{name} of stack {stack} is {value}"
-        for name in ("heatmap", "offset", "refinement")
-        for stack, value in enumerate(getattr(terms, name).tolist() if getattr(terms, name) is not None else ())
+        for name, part in terms.parts.items()
+        for stack, value in enumerate(part.tolist())
         if not math.isfinite(value)
     ]
     images = ", ".join(map(str, image_ids.tolist()))
@@ -104,6 +99,28 @@ def require_finite(terms: LossTerms, image_ids: torch.Tensor) -> None:
         f"training: the loss is not finite ({'; '.join(wrong) or 'total'}) on images {images}; lower"
         " optim.optimizer.lr, set trainer.gradient_clip_val, or use trainer.precision=32-true, and go on with resume="
     )
+
+
+def sum_over_stacks(
+    parts: dict[str, torch.Tensor], weights: dict[str, float], stack_weights: Sequence[float] | None
+) -> LossTerms:
+    """Weigh the terms of an objective and sum them over the stacks (intermediate supervision).
+
+    Args:
+        parts: Each term by name, ``(S,)``.
+        weights: Of each term.
+        stack_weights: One a stack, from first to last; equal weights that sum to 1 where it is None.
+
+    Raises:
+        ValueError: There are not as many stack weights as stacks.
+    """
+    terms = sum(weights[name] * part for name, part in parts.items())
+    assert isinstance(terms, torch.Tensor)
+    of_stacks = stack_weights or (1 / len(terms),) * len(terms)
+    if len(of_stacks) != len(terms):
+        raise ValueError(f"{len(of_stacks)} stack_weights for a network of {len(terms)} stacks")
+    total = (terms * terms.new_tensor(of_stacks)).sum()
+    return LossTerms(total, {name: part.detach() for name, part in parts.items()})
 
 
 class PoseLoss(nn.Module):
@@ -132,9 +149,7 @@ class PoseLoss(nn.Module):
         tau: float = 0.01,
     ) -> None:
         super().__init__()
-        self.heatmap_weight = heatmap_weight
-        self.offset_weight = offset_weight
-        self.refinement_weight = refinement_weight
+        self._weights = {"heatmap": heatmap_weight, "offset": offset_weight, "refinement": refinement_weight}
         self.stack_weights = None if stack_weights is None else tuple(stack_weights)
         self.gamma = gamma
         self.tau = tau
@@ -143,23 +158,20 @@ class PoseLoss(nn.Module):
         """Compare the maps of all stacks with the targets of a batch.
 
         Raises:
-            InputError: The network answers refinement offsets that the encoder does not draw, or the other way round.
+            InputError: The network answers refinement offsets that the encoder does not draw, or the other way round,
+                or maps or targets are those of another way of grouping.
             ValueError: There are not as many stack weights as stacks.
         """
-        weights = self.stack_weights or (1 / len(stacks),) * len(stacks)
-        if len(weights) != len(stacks):
-            raise ValueError(f"{len(weights)} stack_weights for a network of {len(stacks)} stacks")
+        if not (isinstance(targets, PoseTargets) and isinstance(stacks[-1], PoseMaps)):
+            raise InputError("loss: this one is for maps and targets of grouping=gog; for others choose loss=center")
         with torch.autocast(targets.heatmaps.device.type, enabled=False):
-            heatmap = torch.stack([self._heatmap(maps, targets) for maps in stacks])
-            offset = torch.stack([self._offset(maps, targets) for maps in stacks])
-            terms = self.heatmap_weight * heatmap + self.offset_weight * offset
-            refinement = None
+            parts = {
+                "heatmap": torch.stack([self._heatmap(maps, targets) for maps in stacks]),
+                "offset": torch.stack([self._offset(maps, targets) for maps in stacks]),
+            }
             if targets.refinements is not None or stacks[-1].refinements is not None:
-                refinement = torch.stack([self._refinement(maps, targets) for maps in stacks])
-                terms = terms + self.refinement_weight * refinement
-                refinement = refinement.detach()
-            total = (terms * terms.new_tensor(weights)).sum()
-            return LossTerms(total, heatmap.detach(), offset.detach(), refinement)
+                parts["refinement"] = torch.stack([self._refinement(maps, targets) for maps in stacks])
+            return sum_over_stacks(parts, self._weights, self.stack_weights)
 
     def _heatmap(self, maps: PoseMaps, targets: PoseTargets) -> torch.Tensor:
         predicted = maps.heatmaps.float()

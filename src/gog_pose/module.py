@@ -13,12 +13,11 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from gog_pose.checkpoint import KEY, describe, require_same_skeleton
 from gog_pose.data.dataset import EvaluationSample, PoseBatch
-from gog_pose.decoding import Decoder
 from gog_pose.inference import group_by_shape
-from gog_pose.losses import LossTerms, PoseLoss, require_finite
+from gog_pose.interfaces import Decoder, Maps, Targets
+from gog_pose.losses import LossTerms, require_finite
 from gog_pose.models import PoseNetwork
 from gog_pose.preprocessing import Preprocessing
-from gog_pose.records import PoseMaps, PoseTargets
 
 
 class PoseModule(pl.LightningModule):
@@ -36,7 +35,7 @@ class PoseModule(pl.LightningModule):
     def __init__(
         self,
         network: PoseNetwork,
-        loss: PoseLoss,
+        loss: torch.nn.Module,
         decoder: Decoder,
         preprocessing: Preprocessing,
         optimizer: Callable[[Iterable[torch.nn.Parameter]], Optimizer],
@@ -51,9 +50,9 @@ class PoseModule(pl.LightningModule):
         self._optimizer = optimizer
         self._schedule = schedule
 
-    def forward(self, images: torch.Tensor) -> list[PoseMaps]:
+    def forward(self, images: torch.Tensor) -> list[Maps]:
         """Answer ``(B, 3, H, W)`` images with the maps of each stack."""
-        stacks: list[PoseMaps] = self.network(images)
+        stacks: list[Maps] = self.network(images)
         return stacks
 
     def training_step(self, batch: PoseBatch, batch_idx: int) -> torch.Tensor:
@@ -69,13 +68,13 @@ class PoseModule(pl.LightningModule):
 
     def validation_step(  # type: ignore[override]  # a list is fine: callbacks get it as it is
         self, batch: list[EvaluationSample], batch_idx: int
-    ) -> list[PoseMaps]:
+    ) -> list[Maps]:
         """Return the final maps of each image, each with a batch dimension of 1."""
-        answers: list[PoseMaps] = [None] * len(batch)  # type: ignore[list-item]
+        answers: list[Maps] = [None] * len(batch)  # type: ignore[list-item]
         for places in group_by_shape([sample.image for sample in batch]):
             stacks = self(torch.stack([batch[place].image for place in places]))
-            targets = cast("list[PoseTargets]", [batch[place].targets for place in places])  # the device has drawn them
-            self._log("val", self.loss(stacks, PoseTargets.stack(targets)), len(places))
+            targets = cast("list[Targets]", [batch[place].targets for place in places])  # the device has drawn them
+            self._log("val", self.loss(stacks, type(targets[0]).stack(targets)), len(places))
             for row, place in enumerate(places):
                 answers[place] = stacks[-1].images(slice(row, row + 1))
         return answers
@@ -98,6 +97,6 @@ class PoseModule(pl.LightningModule):
         training = split == "train"
         kwargs: dict[str, Any] = {"batch_size": num_images, "on_epoch": not training, "sync_dist": not training}
         self.log(f"{split}/loss", terms.total, prog_bar=True, **kwargs)
-        for name in ("heatmap", "offset", "refinement"):
-            for stack, value in enumerate(getattr(terms, name) if getattr(terms, name) is not None else ()):
+        for name, part in terms.parts.items():
+            for stack, value in enumerate(part):
                 self.log(f"{split}/{name}_{stack}", value, prog_bar=training and stack == 0, **kwargs)

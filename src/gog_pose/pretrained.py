@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from gog_pose.center.decoder import CenterDecoder
 from gog_pose.checkpoint import KEY, NETWORK_PREFIX, describe, read_checkpoint
 from gog_pose.decoding import GogDecoder
 from gog_pose.errors import InputError
@@ -27,6 +28,11 @@ _CENTERNET = Preprocessing(
     mean=(0.40789654, 0.44719302, 0.47026115), std=(0.28863828, 0.27408164, 0.27809835), channel_order="bgr"
 )
 PREPROCESSING = {"offsetguided": _OFFSETGUIDED, "centernet": _CENTERNET}
+_NETWORKS: dict[str, dict[str, Any]] = {
+    "offsetguided": {"grouping": "gog", "offset_unit": 1.0},  # px
+    "centernet": {"grouping": "center", "offset_unit": 4.0},  # cells
+}
+_DECODERS = {"offsetguided": GogDecoder, "centernet": CenterDecoder}
 
 
 @dataclass(frozen=True)
@@ -49,10 +55,10 @@ def import_weights(source: str | Path, output: str | Path, kind: str, skeletons:
 
     Args:
         source: A file of ``torch.save``: a state dict, or one under ``state_dict`` or ``model_state_dict``.
-        output: The checkpoint to write. One of kind ``offsetguided`` is complete; one of kind ``centernet`` holds the
-            trunk alone, for ``pretrained_network``.
+        output: The checkpoint to write: of kind ``offsetguided`` a network of ``grouping=gog``, of kind ``centernet`` one
+            of ``grouping=center``, whose trunk ``pretrained_network`` takes for any.
         kind: ``centernet``, ``offsetguided`` or ``auto``.
-        skeletons: By their number of limbs those that a file may be for; CenterNet's trunk serves any, and the first is
+        skeletons: By their number of limbs those that a file may be for; CenterNet needs no limbs, and the first is
             noted down.
 
     Raises:
@@ -71,12 +77,8 @@ def import_weights(source: str | Path, output: str | Path, kind: str, skeletons:
             f"{source}: its heads are for {weights.num_limbs} limbs; known are {', '.join(map(str, skeletons))}"
         )
     with torch.device("meta"):  # names and shapes only
-        network = PoseNetwork(skeleton, Hourglass())
-    expected = {
-        name: tensor
-        for name, tensor in network.state_dict().items()
-        if weights.num_limbs is not None or name.startswith(TRUNK)
-    }
+        network = PoseNetwork(skeleton, Hourglass(), **_NETWORKS[weights.kind])
+    expected = network.state_dict()
     try:
         require_fit(weights.tensors, expected)
     except InputError as error:
@@ -84,7 +86,7 @@ def import_weights(source: str | Path, output: str | Path, kind: str, skeletons:
     state = {NETWORK_PREFIX + name: weights.tensors[name].to(tensor.dtype) for name, tensor in expected.items()}
     checkpoint = {
         "state_dict": state,
-        KEY: describe(network, GogDecoder(skeleton), PREPROCESSING[weights.kind]),
+        KEY: describe(network, _DECODERS[weights.kind](skeleton), PREPROCESSING[weights.kind]),
     }
     _write(checkpoint, Path(output))
     learned = {name for name, _ in network.named_parameters()}

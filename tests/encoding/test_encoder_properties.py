@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from gog_pose.encoding import PoseEncoder
-from gog_pose.records import TargetMarks
+from gog_pose.records import People, TargetMarks
 
 SIZE = (24, 32)
 # Integers are COCO's, and give every kind of tie; thirds lie off the borders between cells, where float32 and float64
@@ -94,7 +94,7 @@ def test_wild_coordinates_give_sane_targets(encoder, scene):
 def test_a_batch_is_drawn_as_its_images_are(encoder, scenes):
     """What the device draws for a batch is what a worker draws for each image, to the bit."""
     ignored = np.arange(SIZE[0] * SIZE[1]).reshape(SIZE) % 7 < 4
-    batch = TargetMarks.join([encoder.marks(*scene, SIZE, ignored) for scene in scenes])
+    batch = TargetMarks.join([encoder.marks(People(*scene, np.zeros((0, 4))), SIZE, ignored) for scene in scenes])
     together = encoder.draw(batch)
     for place, scene in enumerate(scenes):
         alone = encoder(*scene, SIZE, ignored)

@@ -44,8 +44,8 @@ def person(integers):
     return np.concatenate([np.round(xy) if integers else xy, np.full((17, 1), 2)], axis=-1)[None].astype(np.float32)
 
 
-def test_there_is_an_option_for_each_column():
-    assert sorted(file.stem for file in Path(config_dir(), "encoding").glob("*.yaml")) == sorted(COLUMNS)
+def test_there_is_an_option_for_each_column_and_one_for_the_baseline():
+    assert sorted(file.stem for file in Path(config_dir(), "encoding").glob("*.yaml")) == sorted([*COLUMNS, "center"])
 
 
 @pytest.mark.parametrize(

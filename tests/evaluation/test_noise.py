@@ -10,26 +10,27 @@ from annotated import standing
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
 from gog_pose.evaluation import MapNoise
-from gog_pose.evaluation.oracle import as_answered
-from gog_pose.records import PoseMaps
+from gog_pose.records import People, PoseMaps
 from gog_pose.skeleton import load_skeleton
 
 SKELETON = load_skeleton("coco_19")
 SIZE = (256, 384)
 PEOPLE = np.stack([standing(20, 40), standing(200, 20, range(11)), standing(270, 120)])
 SCALES = np.full(3, 96.0)
+ENCODER = PoseEncoder(SKELETON)
 ALL = {field.name: 0.3 for field in fields(MapNoise)}
 
 
 @pytest.fixture(scope="module")
 def maps():
-    return as_answered(PoseEncoder(SKELETON)(PEOPLE, SCALES, SIZE))
+    return ENCODER(PEOPLE, SCALES, SIZE).as_maps()
 
 
 def disturb(maps, seed=0, difficulties=None, **strengths):
     difficulties = np.ones(3) if difficulties is None else difficulties
     random = np.random.default_rng(seed)
-    return MapNoise(**strengths).disturbed(maps, PEOPLE, difficulties, SKELETON, 4, 7.0, random)
+    people = People(PEOPLE, SCALES, boxes=np.zeros((3, 4)))
+    return MapNoise(**strengths).disturbed(maps, people, difficulties, ENCODER, random)
 
 
 def cell(keypoint):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from public_names import centernet_tensors, offsetguided_tensors
 
+from gog_pose.center.decoder import CenterDecoder
 from gog_pose.errors import InputError
 from gog_pose.inference import PoseEstimator
 from gog_pose.models import Hourglass
@@ -37,17 +38,18 @@ def test_the_authors_file_becomes_a_complete_network(tmp_path):
     assert estimator.skeleton == load_skeleton("coco_44")
     assert (estimator.preprocessing.channel_order, estimator.preprocessing.coordinates) == ("rgb", "align_corners")
     head = source["model_state_dict"]["module.headnets.1.reg_convs.1.weight"]
-    assert torch.equal(estimator.network.offset_heads[1].weight, head)
+    assert torch.equal(estimator.network.heads.offset[1].weight, head)
 
 
-def test_centernets_file_becomes_a_trunk_to_train_from(tmp_path):
+def test_centernets_file_becomes_the_baseline_and_a_trunk_to_train_from(tmp_path):
     source = {"epoch": 150, "state_dict": tensors(centernet_tensors()), "optimizer": {"state": {}}}
     torch.save(source, tmp_path / "multi_pose_hg_3x.pth")
     imported = import_weights(tmp_path / "multi_pose_hg_3x.pth", tmp_path / "trunk.ckpt", "centernet", SKELETONS)
-    assert (len(imported.weights.skipped), imported.num_parameters) == (48, 187_700_352)
+    assert (len(imported.weights.tensors), imported.num_parameters) == (1008, 194_811_124)
 
-    with pytest.raises(InputError, match="trunk alone"):
-        PoseEstimator.from_checkpoint(tmp_path / "trunk.ckpt")
+    estimator = PoseEstimator.from_checkpoint(tmp_path / "trunk.ckpt")
+    assert (estimator.network.grouping, estimator.decoder) == ("center", CenterDecoder(load_skeleton("coco_19")))
+    assert estimator.preprocessing.channel_order == "bgr"
     network = pretrained_network(
         weights=str(tmp_path / "trunk.ckpt"), skeleton=load_skeleton("coco_16"), trunk=Hourglass()
     )
@@ -67,8 +69,8 @@ def test_the_command_accounts_for_what_it_took(tmp_path):
     torch.save(tensors(centernet_tensors()), tmp_path / "a.pth")
     process = command(tmp_path, "source=a.pth", "output=weights/a.ckpt")
     assert process.returncode == 0, process.stderr
-    assert "kind centernet; 960 tensors taken over, 187,700,352 parameters; none missing" in process.stdout
-    assert "left out: 48 tensors of CenterNet's heads" in process.stdout
+    assert "kind centernet; 1008 tensors taken over, 194,811,124 parameters; none missing" in process.stdout
+    assert "model=hourglass104_centernet" in process.stdout
     assert (tmp_path / "weights/a.ckpt").is_file()
 
 

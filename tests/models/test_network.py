@@ -70,7 +70,7 @@ def test_rebuilt_from_plain_values_with_the_same_weights_answers_the_same(refine
 def test_descriptions_written_before_there_were_refinements_are_understood():
     description = PoseNetwork(load_skeleton("coco_19"), Hourglass(stacks=1, **TINY)).to_dict()
     del description["refinement"]
-    assert not PoseNetwork.from_dict(load_skeleton("coco_19"), description).refinement_heads
+    assert not PoseNetwork.from_dict(load_skeleton("coco_19"), description).heads.refinement
 
 
 @pytest.mark.parametrize("options", [{"stacks": 0}, {"channels": (8,)}, {"blocks": (1, 1)}])

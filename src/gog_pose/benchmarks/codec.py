@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from gog_pose.decoding import GogDecoder
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
 from gog_pose.evaluation import MapNoise
-from gog_pose.evaluation.oracle import as_answered
+from gog_pose.records import People, PoseMaps
 
 
 class CodecBenchmark:
@@ -131,12 +131,11 @@ class CodecBenchmark:
             self.repeats,
         )
         random = np.random.default_rng((self.seed, people))
-        maps = as_answered(targets)
+        maps = targets.as_maps()
         if self.noise != MapNoise():
             difficulties = self.noise.difficulties(scales, random)
-            maps = self.noise.disturbed(
-                maps, keypoints, difficulties, skeleton, self.encoder.stride, self.encoder.sigma, random
-            )
+            drawn_people = People(keypoints, scales, boxes=np.zeros((people, 4)))
+            maps = cast("PoseMaps", self.noise.disturbed(maps, drawn_people, difficulties, self.encoder, random))
         decode = time_in_turn({"sparse": lambda: self.sparse(maps), "dense": lambda: self.dense(maps)}, self.repeats)
         return {
             "size": size,

@@ -29,8 +29,10 @@ from gog_pose.data.augmentation import warp_image
 from gog_pose.data.datamodule import PoseDataModule
 from gog_pose.data.dataset import PoseBatch
 from gog_pose.data.sampler import CropDraw, CropSampler
+from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
 from gog_pose.images import to_rgb
+from gog_pose.records import PoseTargets
 
 WAYS = ("plain", "worker", "device")  # the straightforward reading, and ours by ``encode_on``
 IMAGE_STAGES = ("read", "decode", "warp", "colour", "normalise", "encode")
@@ -74,7 +76,7 @@ class DataBenchmark:
             if number < 1:
                 raise InputError(f"{name}: must be 1 or more, got {number}")
         encoder = data().encoder
-        if encoder.quantise or encoder.refinement:
+        if not isinstance(encoder, PoseEncoder) or encoder.quantise or encoder.refinement:
             raise InputError("encoder: the loop it is compared with draws the targets of encoding=ours only")
         if not Path("/proc/self/smaps_rollup").is_file():
             raise InputError("benchmark: what processes use is read from /proc, which only Linux has")
@@ -221,6 +223,7 @@ class DataBenchmark:
         plain, different, all_values = PlainCrops(data.train_set), 0, 0
         for item in range(min(self.images, len(data.train_set))):
             ours, theirs = data.train_set[CropDraw(0, item)].targets, plain[CropDraw(0, item)]
+            assert isinstance(ours, PoseTargets)
             for one, other in zip(ours[:4], theirs[1:], strict=True):
                 different += int((np.abs(np.asarray(one) - other) > _TOLERANCE).sum())
                 all_values += other.size

@@ -15,6 +15,7 @@ from gog_pose.benchmarks.loops import encode_by_loops
 from gog_pose.data.augmentation import Warp, warp_keypoints, warp_mask
 from gog_pose.data.dataset import TrainingCrops, person_scales
 from gog_pose.data.sampler import CropDraw
+from gog_pose.encoding import PoseEncoder
 
 
 class PlainCrop(NamedTuple):
@@ -69,6 +70,7 @@ class PlainCrops(Dataset[PlainCrop]):
     def encode(self, index: int, warp: Warp) -> tuple[np.ndarray, ...]:
         """Return heatmaps, offsets, their weights and the mask."""
         images, size, encoder = self.crops.images, self.crops.augmentation.crop_size, self.crops.encoder
+        assert isinstance(encoder, PoseEncoder)
         people = images.people(index)
         labelled = people.is_labelled
         targets = encode_by_loops(

@@ -12,8 +12,8 @@ import torch.distributed as dist
 from gog_pose.data.datamodule import PoseDataModule
 from gog_pose.data.dataset import EvaluationSample
 from gog_pose.evaluation import CocoKeypointEvaluator, detect
+from gog_pose.interfaces import Maps
 from gog_pose.module import PoseModule
-from gog_pose.records import PoseMaps
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ class CocoMap(pl.Callback):
     ) -> None:
         """Decode the maps of a batch into poses in px of the original images."""
         assert isinstance(pl_module, PoseModule)
-        answers: list[PoseMaps] = outputs
+        answers: list[Maps] = outputs
         for sample, maps in zip(batch, answers, strict=True):
             self._detections[int(sample.image_id)] = detect(sample, maps, pl_module.decoder)
 

@@ -13,8 +13,9 @@ from pytorch_lightning.loggers import WandbLogger
 
 from gog_pose.data.dataset import EvaluationSample
 from gog_pose.drawing import contact_sheet, draw_ground_truth, draw_heatmaps, draw_offsets, draw_poses, fit
+from gog_pose.interfaces import Maps
 from gog_pose.module import PoseModule
-from gog_pose.records import PoseMaps, PoseTargets
+from gog_pose.records import PoseMaps, PoseTargets, TargetMarks
 
 _CELL_HW = (360, 480)  # px
 _SIDES = ("ground truth", "prediction")
@@ -27,7 +28,8 @@ class PosePictures(pl.Callback):
 
     ``epoch_0000.png`` and its successors hold the poses, ``epoch_0000_maps.png`` heatmaps and offsets, a row an image;
     W&B has them as ``val/poses``, ``val/heatmaps`` and ``val/offsets``. The network's offsets are read where keypoints
-    are annotated: what is wrong with them shows whatever the heatmaps are like.
+    are annotated: what is wrong with them shows whatever the heatmaps are like. Guiding offsets only are drawn: there
+    are no pictures of offsets for ``grouping=center``.
 
     Args:
         folder: Where the files go.
@@ -72,10 +74,10 @@ class PosePictures(pl.Callback):
                 self._log(logger, trainer.global_step)
         self._pictures = {}
 
-    def _draw(self, sample: EvaluationSample, maps: PoseMaps, module: PoseModule) -> Pictures:
+    def _draw(self, sample: EvaluationSample, maps: Maps, module: PoseModule) -> Pictures:
         image, keypoints = module.preprocessing.to_image(sample.image), sample.keypoints.cpu().numpy()
         skeleton, stride, targets = module.network.skeleton, module.network.stride, sample.targets
-        assert isinstance(targets, PoseTargets)
+        assert not isinstance(targets, TargetMarks)
         poses = module.decoder(maps)[0].above(self._min_score)
         pictures = {
             "poses": [draw_ground_truth(image, keypoints, skeleton), draw_poses(image, poses, skeleton)],
@@ -83,15 +85,18 @@ class PosePictures(pl.Callback):
                 draw_heatmaps(image, _array(targets.heatmaps), skeleton, _array(targets.mask[0])),
                 draw_heatmaps(image, _array(maps.heatmaps[0]), skeleton),
             ],
-            "offsets": [
+        }
+        if isinstance(targets, PoseTargets) and isinstance(maps, PoseMaps):
+            pictures["offsets"] = [
                 draw_offsets(image, _array(offsets), keypoints, skeleton, stride)
                 for offsets in (targets.offsets, maps.offsets[0])
-            ],
-        }
+            ]
         return {kind: [fit(picture, _CELL_HW) for picture in pair] for kind, pair in pictures.items()}
 
     def _write(self, name: str, *kinds: str) -> None:
-        shown = [(image_id, kind) for image_id in self._pictures for kind in kinds]
+        shown = [
+            (image_id, kind) for image_id, pictures in self._pictures.items() for kind in kinds if kind in pictures
+        ]
         cells = [picture for image_id, kind in shown for picture in self._pictures[image_id][kind]]
         captions = [f"{image_id} {kind}: {side}" for image_id, kind in shown for side in _SIDES]
         sheet = contact_sheet(cells, 4, _CELL_HW, captions)
@@ -101,7 +106,7 @@ class PosePictures(pl.Callback):
     def _log(self, logger: WandbLogger, step: int) -> None:
         image_ids = [str(image_id) for image_id in self._pictures]
         jpeg = ["jpg"] * len(image_ids)  # a quarter of the bytes of PNG, epoch after epoch
-        for kind in ("poses", "heatmaps", "offsets"):
+        for kind in next(iter(self._pictures.values())):
             pairs = [contact_sheet(pictures[kind], 2, _CELL_HW, _SIDES) for pictures in self._pictures.values()]
             logger.log_image(f"val/{kind}", pairs, step=step, caption=image_ids, file_type=jpeg)
 

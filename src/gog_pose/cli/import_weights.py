@@ -29,12 +29,9 @@ def main(config: DictConfig) -> None:
         f"{options['source']}: kind {weights.kind}; {len(weights.tensors)} tensors taken over,"
         f" {imported.num_parameters:,} parameters; none missing"
     )
-    if weights.skipped:
-        print(f"left out: {len(weights.skipped)} tensors of CenterNet's heads ({weights.skipped[0]} ...)")
-    if weights.num_limbs is None:
-        print(f"{options['output']}: a trunk to train from: gog-train model=hourglass104_centernet")
-    else:
-        print(f"{options['output']}: a complete network for {imported.skeleton.name}: gog-predict checkpoint=...")
+    print(f"{options['output']}: a complete network for {imported.skeleton.name}: gog-evaluate checkpoint=...")
+    if weights.kind == "centernet":
+        print("its trunk is what the paper trains from: gog-train model=hourglass104_centernet")
 
 
 if __name__ == "__main__":

@@ -169,3 +169,25 @@ def warp_keypoints(keypoints: np.ndarray, warp: Warp, size: tuple[int, int], ske
     outside = (x < -0.5) | (y < -0.5) | (x >= size[1] - 0.5) | (y >= size[0] - 0.5)
     moved[outside | (moved[..., 2] <= 0)] = 0
     return np.asarray(moved[:, list(skeleton.flip_index)]) if warp.flipped else moved
+
+
+def warp_boxes(boxes: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return the upright boxes around warped ones, as far as they are in the image.
+
+    Args:
+        boxes: ``(P, 4)`` x, y, width, height, px of the original image; x and y are the box's upper left edge, as COCO
+            counts: pixel i reaches from i to i + 1.
+        matrix: ``(3, 3)`` map of px of the original image to px of the warped one.
+        size: ``(H, W)`` of the warped image, px.
+
+    Returns:
+        ``(P, 4)`` float32 x, y, width, height, px of the warped image, in the pixel-centre convention: the image
+        reaches from -0.5 to W - 0.5. A box outside has no width or no height.
+    """
+    left, top, width, height = boxes.astype(np.float64).T
+    x = np.stack([left, left + width, left, left + width], axis=1) - 0.5
+    y = np.stack([top, top, top + height, top + height], axis=1) - 0.5
+    corners = geometry.apply_affine(np.stack([x, y], axis=-1), matrix)  # (P, 4, 2)
+    most = np.array([size[1], size[0]]) - 0.5
+    lowest, highest = (np.clip(edge, -0.5, most) for edge in (corners.min(axis=1), corners.max(axis=1)))
+    return np.concatenate([lowest, highest - lowest], axis=1).astype(np.float32)

@@ -9,14 +9,14 @@ import torch
 from torch.utils.data import Dataset
 
 from gog_pose import geometry
-from gog_pose.data.augmentation import Augmentation, Warp, warp_image, warp_keypoints, warp_mask
+from gog_pose.data.augmentation import Augmentation, Warp, warp_boxes, warp_image, warp_keypoints, warp_mask
 from gog_pose.data.coco import CocoKeypoints
 from gog_pose.data.sampler import CropDraw
-from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
+from gog_pose.interfaces import Encoder, Targets
 from gog_pose.letterboxing import prepare_image
 from gog_pose.preprocessing import Preprocessing
-from gog_pose.records import PoseTargets, TargetMarks
+from gog_pose.records import People, TargetMarks
 
 
 class PoseBatch(NamedTuple):
@@ -31,7 +31,7 @@ class PoseBatch(NamedTuple):
     """
 
     images: torch.Tensor
-    targets: PoseTargets | TargetMarks
+    targets: Targets | TargetMarks
     image_ids: torch.Tensor
     corrupt: tuple[str, ...] = ()
 
@@ -48,7 +48,7 @@ class EvaluationSample(NamedTuple):
     """
 
     image: torch.Tensor
-    targets: PoseTargets | TargetMarks
+    targets: Targets | TargetMarks
     keypoints: torch.Tensor
     matrix: torch.Tensor
     image_id: int
@@ -75,7 +75,7 @@ class TrainingCrops(Dataset[PoseBatch]):
         self,
         images: CocoKeypoints,
         augmentation: Augmentation,
-        encoder: PoseEncoder,
+        encoder: Encoder,
         preprocessing: Preprocessing,
         limit: int | None = None,
         encode: bool = True,
@@ -111,7 +111,7 @@ class TrainingCrops(Dataset[PoseBatch]):
         labelled = chosen[chosen[:, 2] > 0, :2]
         return self.augmentation.draw_warp(image_hw, (labelled.min(axis=0) + labelled.max(axis=0)) / 2, random)
 
-    def encode(self, index: int, warp: Warp) -> PoseTargets | TargetMarks:
+    def encode(self, index: int, warp: Warp) -> Targets | TargetMarks:
         """Return the targets of the crop that a warp makes of an image, or its marks."""
         _, marks = _warped_people(self.images, index, self.encoder, warp, self.augmentation.crop_size)
         return self.encoder.draw(marks).image(0) if self._draws_targets else marks
@@ -149,7 +149,7 @@ class WholeImages(Dataset[EvaluationSample]):
         self,
         images: CocoKeypoints,
         indices: np.ndarray,
-        encoder: PoseEncoder,
+        encoder: Encoder,
         preprocessing: Preprocessing,
         multiple: int,
         encode: bool = True,
@@ -183,14 +183,15 @@ class WholeImages(Dataset[EvaluationSample]):
 
 
 def _warped_people(
-    images: CocoKeypoints, index: int, encoder: PoseEncoder, warp: Warp, size: tuple[int, int]
+    images: CocoKeypoints, index: int, encoder: Encoder, warp: Warp, size: tuple[int, int]
 ) -> tuple[np.ndarray, TargetMarks]:
     """Return the keypoints of the labelled people of a warped image, ``(P, K, 3)``, and the marks of its targets."""
     people = images.people(index)
     labelled = people.is_labelled
     keypoints = warp_keypoints(people.keypoints[labelled], warp, size, encoder.skeleton)
-    scales = person_scales(people.boxes[labelled], warp.matrix)
-    return keypoints, encoder.marks(keypoints, scales, size, _warped_ignore(images, index, warp.matrix, size))
+    boxes = people.boxes[labelled]
+    warped = People(keypoints, person_scales(boxes, warp.matrix), warp_boxes(boxes, warp.matrix, size))
+    return keypoints, encoder.marks(warped, size, _warped_ignore(images, index, warp.matrix, size))
 
 
 def _warped_ignore(images: CocoKeypoints, index: int, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:

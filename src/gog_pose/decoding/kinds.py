@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
+from gog_pose.center.decoder import CenterDecoder
 from gog_pose.decoding.decoder import GogDecoder
 from gog_pose.decoding.official import OfficialDecoder
 from gog_pose.errors import InputError
+from gog_pose.interfaces import Decoder
 from gog_pose.skeleton import Skeleton
 
-Decoder: TypeAlias = GogDecoder | OfficialDecoder
-
-_RULES: dict[str, type[GogDecoder] | type[OfficialDecoder]] = {"gog": GogDecoder, "official": OfficialDecoder}
+_RULES: dict[str, Any] = {"gog": GogDecoder, "official": OfficialDecoder, "center": CenterDecoder}
 
 
 def describe_decoder(decoder: Decoder) -> dict[str, Any]:
@@ -29,7 +29,8 @@ def build_decoder(skeleton: Skeleton, description: Mapping[str, Any]) -> Decoder
         TypeError: An option is unknown.
     """
     options = dict(description)
-    return _kind(options.pop("rules", "gog"))(skeleton, **options)
+    decoder: Decoder = _kind(options.pop("rules", "gog"))(skeleton, **options)
+    return decoder
 
 
 def change_decoder(decoder: Decoder, options: Mapping[str, Any]) -> Decoder:
@@ -40,14 +41,15 @@ def change_decoder(decoder: Decoder, options: Mapping[str, Any]) -> Decoder:
     """
     changed = dict(options)
     kind = _kind(changed.pop("rules", _rules_of(decoder)))
-    start = decoder if type(decoder) is kind else kind(decoder.skeleton, stride=decoder.stride)
+    start: Any = decoder if type(decoder) is kind else kind(decoder.skeleton, stride=decoder.stride)
     try:
-        return replace(start, **changed)
+        replaced: Decoder = replace(start, **changed)
+        return replaced
     except TypeError as error:
         raise InputError(f"decoder: {error}; choose from {', '.join(start.options())}") from None
 
 
-def _kind(rules: str) -> type[GogDecoder] | type[OfficialDecoder]:
+def _kind(rules: str) -> Any:
     if rules not in _RULES:
         raise InputError(f"decoder.rules: {rules!r} is unknown; choose {' or '.join(_RULES)}")
     return _RULES[rules]

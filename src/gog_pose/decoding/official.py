@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 
 from gog_pose.decoding.decoder import check_maps
+from gog_pose.decoding.flip import merge_flipped
 from gog_pose.decoding.limbs import follow_offsets
 from gog_pose.decoding.peaks import Peaks
 from gog_pose.errors import InputError
@@ -82,6 +83,10 @@ class OfficialDecoder:
             peaks = _find_candidates(maps.heatmaps, self.stride, self.topk)
             guides = follow_offsets(peaks, maps.offsets, self.skeleton.limbs, self.stride)
         return [self._group(*(table.cpu().numpy() for table in image)) for image in zip(*peaks, guides, strict=True)]
+
+    def merge_flipped(self, maps: PoseMaps, mirrored_maps: PoseMaps) -> PoseMaps:
+        """Return the mean of the maps of images and of their mirror images, as the network answered both."""
+        return merge_flipped(maps, mirrored_maps, self.skeleton)
 
     def options(self) -> dict[str, Any]:
         """Return all but the skeleton as plain values: ``OfficialDecoder(skeleton, **decoder.options())`` is equal."""

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
+from gog_pose.encoding.drawing import draw_marks, supervision_mask
 from gog_pose.encoding.heatmap import gaussian_marks
 from gog_pose.encoding.offset import offset_marks
 from gog_pose.encoding.refinement import refinement_marks
 from gog_pose.encoding.window import nearest_cells
 from gog_pose.errors import InputError
 from gog_pose.geometry import cells_to_image
-from gog_pose.records import PoseTargets, TargetMarks
+from gog_pose.records import People, PoseTargets, TargetMarks
 from gog_pose.skeleton import Skeleton
 
 Array = np.ndarray | torch.Tensor
@@ -93,28 +93,33 @@ class PoseEncoder:
         Raises:
             ValueError: A shape does not fit, or the image size is no multiple of the stride.
         """
-        marks = self.marks(keypoints, scales, image_size, ignore)
+        people = People(_as_array(keypoints), _as_array(scales), boxes=np.zeros((0, 4)))  # ours needs no boxes
+        marks = self.marks(people, image_size, None if ignore is None else _as_array(ignore))
         if isinstance(keypoints, torch.Tensor) and keypoints.device.type != "cpu":
             fields = [field.to(keypoints.device) for field in marks[:-1]]
             marks = TargetMarks._make([*fields, marks.num_channels])
         return self.draw(marks).image(0)
 
-    def marks(
-        self, keypoints: Array, scales: Array, image_size: tuple[int, int], ignore: Array | None = None
-    ) -> TargetMarks:
-        """Compute the targets of one image as the cells that are not 0; arguments and errors are those of a call."""
-        people, sizes = _as_array(keypoints), _as_array(scales)
+    def marks(self, people: People, image_size: tuple[int, int], ignore: np.ndarray | None = None) -> TargetMarks:
+        """Compute the targets of one image as the cells that are not 0; errors are those of a call.
+
+        Args:
+            people: Keypoints and scales count.
+            image_size: ``(H, W)`` of the input image, multiples of the stride.
+            ignore: ``(H, W)`` bool, True = do not supervise; a cell is ignored when most of its pixels are.
+        """
+        keypoints, scales = _as_array(people.keypoints), _as_array(people.scales)
         num_keypoints, num_limbs = self.skeleton.num_keypoints, self.skeleton.num_limbs
-        if people.ndim != 3 or people.shape[1:] != (num_keypoints, 3) or len(sizes) != len(people):
+        if keypoints.ndim != 3 or keypoints.shape[1:] != (num_keypoints, 3) or len(scales) != len(keypoints):
             raise ValueError(
-                f"keypoints must be (P, {num_keypoints}, 3) and scales (P,), got {people.shape} and {sizes.shape}"
+                f"keypoints must be (P, {num_keypoints}, 3) and scales (P,), got {keypoints.shape} and {scales.shape}"
             )
         if image_size[0] % self.stride or image_size[1] % self.stride:
             raise ValueError(f"image_size {image_size} must be a multiple of the stride {self.stride}")
         height, width = image_size[0] // self.stride, image_size[1] // self.stride
         grid: dict[str, Any] = {"map_size": (height, width), "stride": self.stride}
 
-        x, y, visibility = planes = people.reshape(-1, 3).T.copy()  # (3, PK)
+        x, y, visibility = planes = keypoints.reshape(-1, 3).T.copy()  # (3, PK)
         labelled = (visibility > 0) & (np.abs(x) < _FARTHEST) & (np.abs(y) < _FARTHEST)  # nan is not less, either
         drawn = np.flatnonzero(labelled)
         points = planes[:2].take(drawn, axis=1)
@@ -125,13 +130,13 @@ class PoseEncoder:
             min_response=self.min_response,
             **grid,
         )
-        first = num_keypoints * np.arange(len(people))[:, None]  # keypoint of each person
+        first = num_keypoints * np.arange(len(keypoints))[:, None]  # keypoint of each person
         starts, ends = first + self._starts, first + self._ends  # (P, L)
         person, limb = np.nonzero(labelled.take(starts) & labelled.take(ends))
         places, values = offset_marks(
             planes[:2].take(starts[person, limb], axis=1),
             planes[:2].take(ends[person, limb], axis=1),
-            np.maximum(sizes, 1).take(person),  # px; a degenerate box must not make a weight infinite
+            np.maximum(scales, 1).take(person),  # px; a degenerate box must not make a weight infinite
             limb,
             num_limbs=num_limbs,
             support=self.support,
@@ -143,26 +148,13 @@ class PoseEncoder:
             more_places += (num_keypoints + 3 * num_limbs) * height * width
             places, values = np.concatenate([places, more_places]), np.concatenate([values, more_values])
         arrays = [torch.from_numpy(array) for array in (peak_places, peak_values, places, values)]
-        return TargetMarks._make([*arrays, self._mask(ignore, height, width), sum(self._lengths)])
+        mask = supervision_mask(ignore, (height, width), self.stride)
+        return TargetMarks._make([*arrays, mask, sum(self._lengths)])
 
     def draw(self, marks: TargetMarks) -> PoseTargets:
         """Draw the targets of a batch of images on the device of their marks: values are put down, none computed."""
-        num_images, _, height, width = marks.mask.shape
-        shape = num_images, marks.num_channels, height, width
-        if marks.mask.device.type == "cpu":
-            maps = torch.from_numpy(np.zeros(shape, dtype=np.float32))  # keeps to warm memory; torch.zeros does not
-        else:
-            maps = torch.zeros(shape, device=marks.mask.device)
-        maps.view(-1).scatter_reduce_(0, marks.peak_places, marks.peak_values, reduce="amax")
-        maps.view(-1).scatter_(0, marks.places, marks.values)
-        heatmaps, offsets, weights, *refinement = torch.split(maps, self._lengths, dim=1)
+        heatmaps, offsets, weights, *refinement = torch.split(draw_marks(marks), self._lengths, dim=1)
         return PoseTargets(heatmaps, offsets, weights, marks.mask, *refinement)
-
-    def _mask(self, ignore: Array | None, height: int, width: int) -> torch.Tensor:
-        if ignore is None:
-            return torch.ones((1, 1, height, width))
-        ignored = torch.from_numpy(_as_array(ignore))[None, None]
-        return (F.avg_pool2d(ignored, self.stride) <= 0.5).float()
 
 
 def _as_array(values: Array) -> np.ndarray:

@@ -1,13 +1,17 @@
-"""From the maps of one image to detections in COCO's format; validation and the oracle share it."""
+"""Detections in COCO's results format: from the maps of one image, as validation and the oracle make them, or a file."""
 
 from __future__ import annotations
 
+import json
+import math
+from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 
-from gog_pose.decoding import Decoder
-from gog_pose.records import PoseMaps
+from gog_pose.errors import InputError
+from gog_pose.interfaces import Decoder, Maps
 
 
 class PlacedImage(Protocol):
@@ -22,7 +26,52 @@ class PlacedImage(Protocol):
         """COCO's id of the image."""
 
 
-def detect(image: PlacedImage, maps: PoseMaps, decoder: Decoder) -> list[dict[str, Any]]:
+def detect(image: PlacedImage, maps: Maps, decoder: Decoder) -> list[dict[str, Any]]:
     """Decode the maps of one image, batch dimension 1, into COCO results in px of the original image."""
-    poses = decoder(maps)[0].transformed(torch.linalg.inv(image.matrix.cpu()).numpy())
+    poses = decoder(maps)[0].transformed(np.linalg.inv(image.matrix.cpu().numpy()))
     return poses.to_coco(int(image.image_id))
+
+
+def read_detections(path: str | Path, num_keypoints: int) -> dict[int, list[dict[str, Any]]]:
+    """Read a file of detections in COCO's results format, of any program.
+
+    Fields that COCO does not ask for are left out: pycocotools would take the area from a ``bbox``.
+
+    Args:
+        path: The JSON file.
+        num_keypoints: Keypoints a person.
+
+    Returns:
+        The detections of each image id that has any.
+
+    Raises:
+        InputError: The file is missing or malformed.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file of detections; check detections=") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a readable JSON file ({error}); restore it from its source") from None
+    if not isinstance(content, list):
+        raise InputError(f"{path}: must be a list, one entry a detected person; COCO's results format is meant")
+    detections: dict[int, list[dict[str, Any]]] = {}
+    for place, entry in enumerate(content):
+        _check_detection(entry, f"{path}: [{place}]", num_keypoints)
+        kept = {field: entry[field] for field in ("image_id", "category_id", "keypoints", "score")}
+        detections.setdefault(entry["image_id"], []).append(kept)
+    return detections
+
+
+def _check_detection(entry: Any, where: str, num_keypoints: int) -> None:
+    for field, kinds in {"image_id": int, "category_id": int, "keypoints": list, "score": (int, float)}.items():
+        if not isinstance(entry, dict) or not isinstance(entry.get(field), kinds):  # type: ignore[arg-type]
+            raise InputError(f"{where}.{field}: missing or of another type; COCO's results format is meant")
+    values = entry["keypoints"]
+    if len(values) != 3 * num_keypoints:
+        raise InputError(
+            f"{where}.keypoints: {len(values)} numbers, but the skeleton has {num_keypoints} keypoints, 3 numbers each;"
+            " choose the skeleton of these detections"
+        )
+    if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in (*values, entry["score"])):
+        raise InputError(f"{where}: keypoints and score must be finite numbers; correct or remove the entry")

@@ -19,9 +19,12 @@ import cv2
 import numpy as np
 import torch
 
+from gog_pose.center.limbs import from_limbs, star, to_limbs, with_centers
+from gog_pose.center.records import CenterMaps
 from gog_pose.errors import InputError
 from gog_pose.geometry import cells_to_image, image_to_cells
-from gog_pose.records import PoseMaps
+from gog_pose.interfaces import Encoder, Maps
+from gog_pose.records import People, PoseMaps
 from gog_pose.skeleton import Skeleton
 
 _TYPICAL_SCALE = 96.0  # px, network input; people of this size have a mean difficulty of 1
@@ -110,6 +113,35 @@ class MapNoise:
 
     def disturbed(
         self,
+        maps: Maps,
+        people: People,
+        difficulties: np.ndarray,
+        encoder: Encoder,
+        random: np.random.Generator,
+    ) -> Maps:
+        """Disturb maps, of any way of grouping by the same rules.
+
+        Args:
+            maps: Ground truth of one image, batch dimension 1; it is left as it is.
+            people: Those the maps were drawn of, px, network input.
+            difficulties: ``(P,)``.
+            encoder: What drew them: skeleton, stride and the width of responses.
+            random: Source of chance.
+
+        Returns:
+            Maps of the same shape. Refinement offsets and box sizes, where there are any, stay right.
+        """
+        skeleton, stride, sigma = encoder.skeleton, encoder.stride, encoder.sigma
+        if isinstance(maps, CenterMaps):
+            limbs = self._disturbed(
+                to_limbs(maps), with_centers(people), difficulties, star(skeleton), stride, sigma, random
+            )
+            return from_limbs(limbs, maps)
+        assert isinstance(maps, PoseMaps)
+        return self._disturbed(maps, people.keypoints, difficulties, skeleton, stride, sigma, random)
+
+    def _disturbed(
+        self,
         maps: PoseMaps,
         keypoints: np.ndarray,
         difficulties: np.ndarray,
@@ -118,20 +150,6 @@ class MapNoise:
         sigma: float,
         random: np.random.Generator,
     ) -> PoseMaps:
-        """Disturb maps.
-
-        Args:
-            maps: Ground truth of one image, batch dimension 1; it is left as it is.
-            keypoints: ``(P, K, 3)`` the people the maps were drawn of, px, network input.
-            difficulties: ``(P,)``.
-            skeleton: Limbs and mirror images.
-            stride: Px a cell.
-            sigma: Of the responses, px: false ones are as wide.
-            random: Source of chance.
-
-        Returns:
-            Maps of the same shape. Refinement offsets, where there are any, stay right.
-        """
         heatmaps = maps.heatmaps[0].numpy().copy()
         offsets = maps.offsets[0].numpy().reshape(skeleton.num_limbs, 2, *heatmaps.shape[1:]).copy()
         scene = _Scene(keypoints, difficulties, skeleton, stride)

@@ -9,15 +9,14 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from gog_pose import geometry
-from gog_pose.data.augmentation import Warp, warp_keypoints
+from gog_pose.data.augmentation import Warp, warp_boxes, warp_keypoints
 from gog_pose.data.coco import CocoKeypoints
-from gog_pose.decoding import Decoder
-from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
 from gog_pose.evaluation.detections import PlacedImage, detect
 from gog_pose.evaluation.diagnosis import ImageDiagnosis, diagnose
 from gog_pose.evaluation.noise import MapNoise
-from gog_pose.records import PoseMaps, Poses, PoseTargets
+from gog_pose.interfaces import Decoder, Encoder, Targets
+from gog_pose.records import People, Poses
 
 # Two responses of one type nearer than this melt into one peak: between them a cell must be able to show the dip.
 _CROWDED_CELLS = 2
@@ -91,7 +90,7 @@ class Oracle:
         InputError: A number makes no sense, or encoder and decoder differ in stride.
     """
 
-    encoder: PoseEncoder
+    encoder: Encoder
     decoder: Decoder
     noise: MapNoise = field(default_factory=MapNoise)
     seed: int = 0
@@ -121,27 +120,20 @@ class Oracle:
 
         difficulties = self.noise.difficulties(scales, random)
         drawn = self.noise.displaced(keypoints, scales, difficulties, skeleton, random)
-        maps = as_answered(self.encoder(drawn, scales, size))
+        people = People(drawn, scales, warp_boxes(image.boxes, matrix, size))
+        maps = self.encoder.draw(self.encoder.marks(people, size)).image(0).as_maps()
         if self.noise != MapNoise():
-            maps = self.noise.disturbed(
-                maps, drawn, difficulties, skeleton, self.encoder.stride, self.encoder.sigma, random
-            )
+            maps = self.noise.disturbed(maps, people, difficulties, self.encoder, random)
         poses = self.decoder(maps)[0].transformed(np.linalg.inv(matrix))
         crowding = _CROWDED_CELLS * self.encoder.stride / enlargement
         return OracleAnswer(poses, diagnose(image.keypoints, image.areas, poses, skeleton, crowding=crowding))
-
-
-def as_answered(targets: PoseTargets) -> PoseMaps:
-    """Return the targets of one image as if a network had answered them: maps with a batch dimension of 1."""
-    refinements = None if targets.refinements is None else targets.refinements[None]
-    return PoseMaps(targets.heatmaps[None], targets.offsets[None], refinements)
 
 
 class EncodedImage(PlacedImage, Protocol):
     """What ``oracle_detections`` needs of an image beside its place: its targets."""
 
     @property
-    def targets(self) -> PoseTargets:
+    def targets(self) -> Targets:
         """Targets of one image."""
 
 
@@ -155,4 +147,4 @@ def oracle_detections(samples: Iterable[EncodedImage], decoder: Decoder) -> dict
     Returns:
         For each image id the people found, as ``CocoKeypointEvaluator.evaluate`` takes them.
     """
-    return {int(sample.image_id): detect(sample, as_answered(sample.targets), decoder) for sample in samples}
+    return {int(sample.image_id): detect(sample, sample.targets.as_maps(), decoder) for sample in samples}

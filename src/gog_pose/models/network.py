@@ -1,4 +1,4 @@
-"""The pose network: a trunk and, on each stack, one 1x1 convolution for each kind of map (Sec. 2.5)."""
+"""The pose network: a trunk and, on each stack, the heads of a way of grouping."""
 
 from __future__ import annotations
 
@@ -8,41 +8,57 @@ import torch
 from torch import nn
 
 from gog_pose.errors import InputError
+from gog_pose.interfaces import Maps
+from gog_pose.models.heads import HEADS
 from gog_pose.models.hourglass import Hourglass
-from gog_pose.records import PoseMaps
 from gog_pose.skeleton import Skeleton
 
 
 class PoseNetwork(nn.Module):
-    """Image to keypoint heatmaps, guiding offsets and, if asked for, refinement offsets, once for each stack.
+    """Image to the maps of a way of grouping, once for each stack: for ``gog`` heatmaps and guiding offsets.
 
     Args:
         skeleton: Sets the number of maps.
         trunk: Features at the output stride.
+        grouping: Which maps: ``gog``, the paper's, or ``center``, CenterNet's.
         offset_unit: Input px that one unit of the offset heads stands for. 1 is the public code's; a larger unit lets
             a network that starts from scratch reach offsets of a hundred px with small weights, and keeps them precise
             in half precision.
-        refinement: Whether there is a head for refinement offsets. Its unit is the stride, since they are a cell long.
-            Any number but 0 means yes, so that the encoder's option can stand here: no head without targets for it.
+        refinement: Whether ``gog`` has a head for refinement offsets. Any number but 0 means yes, so that the encoder's
+            option can stand here: no head without targets for it.
+
+    Raises:
+        InputError: There is no such way of grouping.
     """
 
-    def __init__(self, skeleton: Skeleton, trunk: Hourglass, *, offset_unit: float = 1.0, refinement: int = 0) -> None:
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        trunk: Hourglass,
+        *,
+        grouping: str = "gog",
+        offset_unit: float = 1.0,
+        refinement: int = 0,
+    ) -> None:
         super().__init__()
+        if grouping not in HEADS:
+            raise InputError(f"model.grouping: {grouping!r} is unknown; choose {' or '.join(HEADS)}")
         self.skeleton = skeleton
         self.trunk = trunk
+        self.grouping = grouping
         self.offset_unit = offset_unit
         self.refinement = bool(refinement)
-        stacks = range(len(trunk.hourglasses))
-        width = trunk.out_channels
-        self.heatmap_heads = nn.ModuleList(nn.Conv2d(width, skeleton.num_keypoints, 1) for _ in stacks)
-        self.offset_heads = nn.ModuleList(nn.Conv2d(width, 2 * skeleton.num_limbs, 1) for _ in stacks)
-        self.refinement_heads = nn.ModuleList(nn.Conv2d(width, 2, 1) for _ in stacks if refinement)
         for module in self.trunk.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        for head in (*self.heatmap_heads, *self.offset_heads, *self.refinement_heads):
-            nn.init.normal_(head.weight, std=0.001)
-            nn.init.zeros_(head.bias)
+        self.heads = HEADS[grouping](
+            skeleton,
+            trunk.out_channels,
+            len(trunk.hourglasses),
+            trunk.stride,
+            offset_unit=offset_unit,
+            refinement=self.refinement,
+        )
 
     @property
     def stride(self) -> int:
@@ -54,7 +70,7 @@ class PoseNetwork(nn.Module):
         """Both sides of an input must be multiples of this, px."""
         return self.trunk.max_stride
 
-    def forward(self, images: torch.Tensor) -> list[PoseMaps]:
+    def forward(self, images: torch.Tensor) -> list[Maps]:
         """Answer a batch of images.
 
         Args:
@@ -68,18 +84,17 @@ class PoseNetwork(nn.Module):
             answers.append(self._answer(stack, features))
         return answers
 
-    def _answer(self, stack: int, features: torch.Tensor) -> PoseMaps:
+    def _answer(self, stack: int, features: torch.Tensor) -> Maps:
         # In the precision of the weights also under autocast: bfloat16 rounds a response near 1 to 1/256, which moves
         # a peak by half a px, and an offset of 300 px to 2 px.
         with torch.autocast(features.device.type, enabled=False):
-            features = features.to(next(self.heatmap_heads.parameters()).dtype)
-            offsets = self.offset_heads[stack](features).float() * self.offset_unit
-            refinements = self.refinement_heads[stack](features).float() * self.stride if self.refinement else None
-            return PoseMaps(self.heatmap_heads[stack](features), offsets, refinements)
+            maps: Maps = self.heads.answer(stack, features.to(next(self.heads.parameters()).dtype))
+            return maps
 
     def to_dict(self) -> dict[str, Any]:
         """Plain options, for checkpoints."""
-        return {"trunk": self.trunk.to_dict(), "offset_unit": self.offset_unit, "refinement": self.refinement}
+        options = {name: getattr(self, name) for name in ("grouping", "offset_unit", "refinement")}
+        return {"trunk": self.trunk.to_dict(), **options}
 
     @classmethod
     def from_dict(cls, skeleton: Skeleton, options: dict[str, Any]) -> PoseNetwork:

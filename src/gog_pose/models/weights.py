@@ -1,7 +1,7 @@
 """Weights of the public Hourglass-104 checkpoints, under our names.
 
-Two families share one trunk of 960 tensors: CenterNet's multi-person pose model (``multi_pose_hg_3x.pth``), whose six
-heads are of another kind, and the paper's authors' (``PoseNet_*_epoch.pth``), which adds the two heads that ours has.
+Two families share one trunk of 960 tensors: CenterNet's multi-person pose model (``multi_pose_hg_3x.pth``) with the six
+heads a stack of ``grouping=center``, and the paper's authors' (``PoseNet_*_epoch.pth``) with the two of ``grouping=gog``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,19 @@ from gog_pose.errors import InputError
 
 KINDS = ("centernet", "offsetguided")
 
-_CENTERNET_HEAD = re.compile(r"(hm|wh|hps|reg|hm_hp|hp_offset)\.\d\.")
+_CENTERNET_HEAD = re.compile(r"(hm|wh|hps|reg|hm_hp|hp_offset)\.(\d)\.(0\.conv|1)\.(weight|bias)")
+_CENTERNET_HEADS = {
+    "hm": "centers",
+    "wh": "sizes",
+    "hps": "offsets",
+    "reg": "center_refinements",
+    "hm_hp": "heatmaps",
+    "hp_offset": "refinements",
+}
+_LAYERS = {"0.conv": "0", "1": "2"}
+# CenterNet's vectors start at the corner of a cell, ours at its centre, 3/8 of a cell (of stride 4) further.
+_VECTOR_BIAS = re.compile(r"heads\.(offsets|center_refinements|refinements)\.\d\.2\.bias")
+_CORNER_TO_CENTRE = 3 / 8
 _CONV_NORM = {"conv": "0", "bn": "1", "0": "0", "1": "1"}
 _RESIDUAL = {"conv1": "body.0.0", "bn1": "body.0.1", "conv2": "body.1.0", "bn2": "body.1.1"}
 _BRANCHES = {"up1": "full", "low1": "down", "low2": "middle", "low3": "up"}
@@ -31,8 +43,8 @@ _PARTS = (
     (r"cnvs_\.(\d)", r"merge_features.\1", "norm"),
 )
 _HEADS = (
-    (r"headnets\.0\.hp_convs\.(\d)\.(weight|bias)", r"heatmap_heads.\1.\2"),
-    (r"headnets\.1\.reg_convs\.(\d)\.(weight|bias)", r"offset_heads.\1.\2"),
+    (r"headnets\.0\.hp_convs\.(\d)\.(weight|bias)", r"heads.heatmap.\1.\2"),
+    (r"headnets\.1\.reg_convs\.(\d)\.(weight|bias)", r"heads.offset.\1.\2"),
 )
 
 
@@ -42,18 +54,16 @@ class PublicWeights:
 
     Attributes:
         kind: ``centernet`` or ``offsetguided``.
-        tensors: By our names, those of ``PoseNetwork``: ``trunk.*`` and, of ``offsetguided``, the heads.
-        skipped: Their names of the tensors that ours has no place for: CenterNet's heads.
+        tensors: By our names, those of ``PoseNetwork``, and after our conventions: ``trunk.*`` and ``heads.*``.
     """
 
     kind: str
     tensors: dict[str, torch.Tensor]
-    skipped: tuple[str, ...]
 
     @property
     def num_limbs(self) -> int | None:
-        """Limbs that the offset heads are for; None where there are none."""
-        head = self.tensors.get("offset_heads.0.weight")
+        """Limbs that the guiding offsets are for; None where there are none."""
+        head = self.tensors.get("heads.offset.0.weight")
         return None if head is None else len(head) // 2
 
 
@@ -68,6 +78,9 @@ def our_name(name: str) -> str | None:
         Its name in ``PoseNetwork``; None where that has no such tensor.
     """
     name = re.sub(r"^(module\.)?(basenet\.)?", "", name)
+    if match := _CENTERNET_HEAD.fullmatch(name):
+        head, stack, layer, field = match.groups()
+        return f"heads.{_CENTERNET_HEADS[head]}.{stack}.{_LAYERS[layer]}.{field}"
     for pattern, ours in _HEADS:
         if match := re.fullmatch(pattern, name):
             return match.expand(ours)
@@ -101,25 +114,23 @@ def translate(state: Mapping[str, torch.Tensor], kind: str = "auto") -> PublicWe
     Raises:
         InputError: It is of neither family or not of the one named, or a tensor is of no use to anyone.
     """
-    tensors, skipped, unknown = {}, [], []
+    tensors, unknown = {}, []
     for name, tensor in state.items():
         ours = our_name(name)
-        if ours is not None:
-            tensors[ours] = tensor
-        elif _CENTERNET_HEAD.match(name.removeprefix("module.")):
-            skipped.append(name)
-        else:
+        if ours is None:
             unknown.append(name)
+        else:
+            tensors[ours] = tensor - _CORNER_TO_CENTRE if _VECTOR_BIAS.fullmatch(ours) else tensor
     if not any(name.startswith("trunk.") for name in tensors):
         raise InputError(
             "no tensor of Hourglass-104 by the names of CenterNet or of the paper's authors; check source="
         )
-    found = "centernet" if skipped else "offsetguided"
+    found = "centernet" if any(name.startswith("heads.centers.") for name in tensors) else "offsetguided"
     if kind not in ("auto", found):
         raise InputError(f"kind: the file is of kind {found}, not {kind}; set kind={found} or kind=auto")
     if unknown:
         raise InputError(f"{_listed(unknown)}: no such tensor in a public checkpoint of kind {found}; check source=")
-    return PublicWeights(found, tensors, tuple(skipped))
+    return PublicWeights(found, tensors)
 
 
 def require_fit(tensors: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> None:

@@ -13,8 +13,9 @@ from gog_pose.data.dataset import TrainingCrops, WholeImages
 from gog_pose.data.sampler import CropDraw
 from gog_pose.drawing import contact_sheet, draw_ground_truth, draw_heatmaps, draw_ignored, draw_taught_offsets
 from gog_pose.encoding import PoseEncoder
+from gog_pose.interfaces import Encoder
 from gog_pose.preprocessing import Preprocessing
-from gog_pose.records import PoseTargets, TargetMarks
+from gog_pose.records import People, PoseTargets, TargetMarks
 
 _PANELS = 3  # a sample
 _SAMPLES_A_ROW = 2
@@ -24,13 +25,14 @@ _CELL_WIDTH = 360  # px
 class _Attentive(PoseEncoder):
     """An encoder that remembers the people it was given, so that what is drawn is what was encoded."""
 
-    def __init__(self, encoder: PoseEncoder) -> None:
+    def __init__(self, encoder: Encoder) -> None:
+        assert isinstance(encoder, PoseEncoder)  # whose targets are what the panels show
         vars(self).update(vars(encoder))
         self.keypoints = np.zeros((0, encoder.skeleton.num_keypoints, 3), dtype=np.float32)
 
-    def marks(self, keypoints: Any, scales: Any, image_size: tuple[int, int], ignore: Any = None) -> TargetMarks:
-        self.keypoints = keypoints
-        return super().marks(keypoints, scales, image_size, ignore)
+    def marks(self, people: People, image_size: tuple[int, int], ignore: np.ndarray | None = None) -> TargetMarks:
+        self.keypoints = people.keypoints
+        return super().marks(people, image_size, ignore)
 
 
 def training_sheet(data: PoseDataModule, images: CocoKeypoints, chosen: Sequence[int]) -> np.ndarray:
