@@ -1,37 +1,54 @@
-"""gog-predict: every image gets its own overlay, nothing is overwritten, and one bad file does not stop the rest."""
+"""gog-predict: every source gets its own overlay, and neither bad files nor Ctrl+C cost what was found before."""
 
 import json
+import re
 import subprocess
 import sys
+import weakref
+from pathlib import Path
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from PIL import Image
 
 from gog_pose.checkpoint import KEY, describe
-from gog_pose.cli.predict import JsonList, find_images, overlay_names, refuse_to_overwrite
+from gog_pose.cli.predict import JsonList, check, draw_view, predicted
+from gog_pose.cli.runtime import config_dir
 from gog_pose.decoding import GogDecoder
 from gog_pose.errors import InputError
+from gog_pose.inference import Answer
+from gog_pose.letterboxing import prepare_image
+from gog_pose.media import Frame, ImageFile
 from gog_pose.models import Hourglass, PoseNetwork
 from gog_pose.preprocessing import Preprocessing
+from gog_pose.records import PoseMaps, Poses
 from gog_pose.skeleton import load_skeleton
 
+MODULE = ("-m", "gog_pose.cli.predict")
 
-def predict(*overrides, cwd):
-    command = [sys.executable, "-m", "gog_pose.cli.predict", *overrides, "hydra.run.dir=run"]
+
+def predict(*overrides, cwd, program=MODULE):
+    command = [sys.executable, *program, *overrides, "output=out", "pictures.min_score=0", "hydra.run.dir=run"]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
-@pytest.fixture
-def photos(tmp_path):
-    folder = tmp_path / "photos"
-    (folder / "deeper").mkdir(parents=True)
-    generator = np.random.default_rng(0)
-    for name, hw in (("a.jpg", (40, 60)), ("a.png", (60, 40)), ("deeper/b.JPG", (50, 50))):
-        Image.fromarray(generator.integers(0, 256, (*hw, 3), dtype=np.uint8)).save(folder / name)
-    (folder / "notes.txt").write_text("no image")
-    return folder
+def noise(seed, height, width, channels=3):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
+
+
+def written(folder):
+    """Return what a run has written: images by their file and frame, people by image id."""
+    images = json.loads((folder / "images.json").read_text())
+    people = {image["id"]: [] for image in images}
+    for entry in json.loads((folder / "predictions.json").read_text()):
+        assert set(entry) == {"image_id", "category_id", "keypoints", "score"}
+        assert len(entry["keypoints"]) == 51
+        people[entry["image_id"]].append((entry["keypoints"], entry["score"]))
+    return images, people
 
 
 @pytest.fixture
@@ -47,74 +64,242 @@ def checkpoint(tmp_path):
     return tmp_path / "model.ckpt"
 
 
-def test_predicts_past_a_broken_file(photos, checkpoint, tmp_path):
-    whole = (photos / "a.jpg").read_bytes()
-    (photos / "broken.jpg").write_bytes(whole[: len(whole) // 2])
-    process = predict(
-        f"source={photos}", f"checkpoint={checkpoint}", "output=out", "pictures.min_score=0", cwd=tmp_path
-    )
+@pytest.fixture
+def clip(tmp_path):
+    """Return a video of 20 frames, 64x48 px, each compressed by itself."""
+    writer = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 12.5, (64, 48))
+    for number in range(20):
+        writer.write(cv2.resize(noise(number, 6, 8), (64, 48)))
+    writer.release()
+    return tmp_path / "clip.avi"
+
+
+def test_ten_kinds_of_bad_input_are_handled_or_named(checkpoint, clip, tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "folder.jpg").mkdir(parents=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown after a quarter turn
+    plain = Image.fromarray(noise(0, 40, 60))
+    plain.save(folder / "folder.jpg" / "inside.jpg")
+    plain.save(folder / "rotated.jpg", exif=exif)
+    plain.convert("CMYK").save(folder / "cmyk.jpg")
+    Image.fromarray(noise(1, 40, 60, 4)).save(folder / "alpha.png")
+    Image.fromarray(noise(1, 40, 60)[..., 0].astype(np.uint16) * 257).save(folder / "deep.png")
+    Image.new("RGB", (1, 1)).save(folder / "pixel.png")
+    Image.fromarray(noise(2, 10, 20000)).save(folder / "thin.png")
+    (folder / "notes.jpg").write_text("no image")
+    (folder / "empty.jpg").touch()
+    (folder / "truncated.jpg").write_bytes((folder / "rotated.jpg").read_bytes()[:1000])
+    (folder / "notes.mp4").write_text("no video")
+    (folder / "truncated.avi").write_bytes(clip.read_bytes()[: clip.stat().st_size * 3 // 4])
+
+    process = predict(f"source={folder}", f"checkpoint={checkpoint}", "views=[heatmaps,offsets]", cwd=tmp_path)
     assert process.returncode == 1, process.stderr
-    assert "broken.jpg: the image is damaged" in process.stderr
-    assert "3 of 4 images" in process.stdout.splitlines()[-1]
+    named = [line for line in process.stderr.splitlines() if line.startswith("gog-predict: left out:")]
+    problems = {
+        "empty.jpg: the file is empty",
+        "notes.jpg: is not an image of a known format",
+        "truncated.jpg: the image is damaged",
+        "notes.mp4: is not a video that can be read",
+        "truncated.avi: only",
+    }
+    assert len(named) == len(problems)
+    for problem in problems:
+        assert sum(f"{folder}/{problem}" in line for line in named) == 1
+    assert len(process.stderr.splitlines()) == 1 + len(named)  # the progress bar; neither OpenCV nor FFmpeg
 
-    out = tmp_path / "out"
-    images = json.loads((out / "images.json").read_text())
-    assert {image["id"]: image["overlay"] for image in images} == {0: "a.png", 1: "a_2.png", 3: "b.png"}
-    for image in images:
-        assert Image.open(out / image["overlay"]).size == (image["width"], image["height"])
-        assert image["file_name"].startswith(str(photos))
-    entries = json.loads((out / "predictions.json").read_text())
-    assert entries
-    for entry in entries:
-        assert set(entry) == {"image_id", "category_id", "keypoints", "score"}
-        assert entry["image_id"] in (0, 1, 3)
-        assert len(entry["keypoints"]) == 51
-    assert Image.open(out / "contact_sheet.png").size == (3 * 484 + 4, 364 + 4)
+    images, people = written(tmp_path / "out")
+    stills = [image for image in images if "frame" not in image]
+    assert {image["file_name"].removeprefix(f"{folder}/"): (image["width"], image["height"]) for image in stills} == {
+        "alpha.png": (60, 40), "cmyk.jpg": (60, 40), "deep.png": (60, 40), "folder.jpg/inside.jpg": (60, 40),
+        "pixel.png": (1, 1), "rotated.jpg": (40, 60), "thin.png": (20000, 10),
+    }  # fmt: skip
+    for image in stills:
+        assert Image.open(tmp_path / "out" / image["overlay"]).size == (image["width"], image["height"])
+        for view in ("heatmaps", "offsets"):
+            width, height = Image.open(tmp_path / "out" / image[view]).size
+            assert max(width, height) == 64
+    frames = [image["frame"] for image in images if "frame" in image]
+    assert frames == list(range(len(frames)))
+    assert 5 < len(frames) < 20
+    assert sum(map(len, people.values())) > 0
+    assert process.stdout.splitlines()[-1].split(" -> ")[0].endswith(f"people on {len(images)} frames")
 
 
-def test_mistakes_are_told_in_one_line_with_code_2(photos, checkpoint, tmp_path):
+def test_a_long_thin_image_makes_a_small_input():
+    tensor, _, image_hw = prepare_image(noise(0, 10, 20000), Preprocessing(long_side=640), 128)
+    assert tensor.shape == (3, 128, 640)
+    assert image_hw == (1, 640)
+
+
+def test_a_frame_of_a_video_has_the_poses_of_the_same_image(checkpoint, clip, tmp_path):
+    """Nor does it matter how many frames go through the network together."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    clip.rename(folder / "clip.avi")
+    capture = cv2.VideoCapture(str(folder / "clip.avi"))
+    for number in range(20):
+        cv2.imwrite(str(folder / f"still_{number:02}.png"), capture.read()[1])
+    options = ("batch_size=3", "every=2", "limit=29")
+    process = predict(f"source={folder}", f"checkpoint={checkpoint}", *options, cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+
+    images, people = written(tmp_path / "out")
+    assert [image["id"] for image in images] == list(range(29))
+    frames, stills = images[:10], images[10:]
+    assert [frame["frame"] for frame in frames] == list(range(0, 20, 2))
+    assert [frame["seconds"] for frame in frames] == pytest.approx([0.08 * number for number in range(0, 20, 2)])
+    assert {frame["overlay"] for frame in frames} == {"clip.mp4"}
+    for frame in frames:
+        still = stills[frame["frame"]]
+        assert still["overlay"] == f"still_{frame['frame']:02}.png"
+        assert len(people[frame["id"]]) == len(people[still["id"]]) > 0
+        for (keypoints, score), (others, other_score) in zip(people[frame["id"]], people[still["id"]], strict=True):
+            assert keypoints == pytest.approx(others, abs=0.01)
+            assert score == pytest.approx(other_score, abs=1e-5)
+    overlay = cv2.VideoCapture(str(tmp_path / "out" / "clip.mp4"))
+    assert [overlay.get(option) for option in (cv2.CAP_PROP_FRAME_COUNT, cv2.CAP_PROP_FPS)] == [10, 6.25]
+
+
+INTERRUPTED = """
+import signal, sys
+import cv2, numpy as np
+class Camera:  # a hand presses Ctrl+C as it takes the third picture
+    taken = 0
+    def __init__(self, source): assert source == 0
+    def isOpened(self): return True
+    def get(self, option): return 10.0
+    def grab(self):
+        Camera.taken += 1
+        if Camera.taken == 3: signal.raise_signal(signal.SIGINT)
+        return True
+    def retrieve(self): return True, np.full((48, 64, 3), Camera.taken, np.uint8)
+    def release(self): pass
+cv2.VideoCapture = Camera
+from gog_pose.cli.predict import main
+main()
+"""
+
+
+def test_ctrl_c_ends_after_the_frame_under_way_with_everything_written(checkpoint, tmp_path):
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED)
+    process = predict("source=0", f"checkpoint={checkpoint}", cwd=tmp_path, program=("interrupted.py",))
+    assert process.returncode == 130, process.stderr
+    assert "Traceback" not in process.stderr
+    assert "interrupted; what was found in 3 frames is complete" in process.stderr
+    images, people = written(tmp_path / "out")
+    assert [image["frame"] for image in images] == [0, 1, 2]
+    assert {image["file_name"] for image in images} == {"camera:0"}
+    assert all(people.values())
+    overlay = cv2.VideoCapture(str(tmp_path / "out" / images[0]["overlay"]))
+    assert overlay.get(cv2.CAP_PROP_FRAME_COUNT) >= 3
+    assert Image.open(tmp_path / "out" / "contact_sheet.png").size == (3 * 484 + 4, 364 + 4)
+
+
+def test_mistakes_are_told_in_one_line_with_code_2(checkpoint, clip, tmp_path):
+    (tmp_path / "out").mkdir()
+    mp4 = clip.rename(tmp_path / "out" / "clip.mp4")
+    before = mp4.read_bytes()
     for overrides, words in (
-        ((f"source={photos}",), "checkpoint: is not set"),
-        ((f"source={photos}/absent", f"checkpoint={checkpoint}"), "absent: there is no such file"),
+        ((f"source={mp4}",), "checkpoint: is not set"),
+        ((f"source={tmp_path}/absent", f"checkpoint={checkpoint}"), "absent: there is no such file"),
+        ((f"source={mp4}", f"checkpoint={checkpoint}"), "clip.mp4 is one of the sources and would be overwritten"),
     ):
         process = predict(*overrides, cwd=tmp_path)
         assert process.returncode == 2
         assert words in process.stderr.splitlines()[-1]
         assert "Traceback" not in process.stderr
+    assert mp4.read_bytes() == before
 
 
-def test_sources_are_files_folders_and_patterns(photos, tmp_path):
-    out = tmp_path / "out"
-    assert find_images(str(photos / "a.png"), out) == [photos / "a.png"]
-    assert find_images(str(photos), out) == [photos / "a.jpg", photos / "a.png", photos / "deeper" / "b.JPG"]
-    assert find_images(str(photos / "*.p*g"), out) == [photos / "a.png"]
-    assert find_images(str(photos / "**" / "*.JPG"), out) == [photos / "deeper" / "b.JPG"]
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"source": None}, "source: is not set"),
+        ({"every": 0}, "every: must be 1 or more, got 0"),
+        ({"every": None}, "every: must be 1 or more"),
+        ({"limit": 2.5}, "limit: must be 1 or more"),
+        ({"batch_size": -1}, "batch_size: must be 1 or more"),
+        ({"views": ["maps"]}, "views: must be a list of heatmaps and offsets"),
+        ({"views": "heatmaps"}, "views: must be a list of heatmaps and offsets"),
+        ({"video": {"codec": "h264x", "rate": None}}, "video.codec: must be four letters"),
+        ({"video": {"codec": "mp4v", "rate": 0}}, "video.rate: must be above 0"),
+    ],
+)
+def test_options_are_checked_before_anything_is_read(changed, words):
+    options = OmegaConf.to_container(OmegaConf.load(Path(config_dir()) / "predict.yaml"))
+    options |= {"source": "absent", "checkpoint": "absent"}
+    check(options)
+    with pytest.raises(InputError, match=re.escape(words)):
+        check(options | changed)
 
 
-def test_overlays_of_an_earlier_run_are_no_input(photos):
-    before = find_images(str(photos), photos / "out")
-    (photos / "out").mkdir()
-    (photos / "a.png").rename(photos / "out" / "a.png")
-    assert find_images(str(photos), photos / "out") == [path for path in before if path.name != "a.png"]
+def an_answer(keypoints, inferred=None):
+    """Return what an estimator answers to an image of 40x128 px, halved: people and a response in cell (5, 2)."""
+    skeleton = load_skeleton("coco_19")
+    poses = Poses(keypoints, np.ones(len(keypoints), np.float32), inferred)
+    heatmaps, offsets = torch.zeros(1, 17, 8, 16), torch.zeros(1, 38, 8, 16)
+    heatmaps[0, 0, 2, 5] = 1
+    preprocessing = Preprocessing(long_side=64)
+    prepared = prepare_image(np.zeros((40, 128, 3), np.uint8), preprocessing, 32)
+    estimator = SimpleNamespace(skeleton=skeleton, preprocessing=preprocessing)
+    return Answer(poses, prepared, PoseMaps(heatmaps, offsets)), poses, estimator
 
 
-@pytest.mark.parametrize("source", ["absent", "absent/*.jpg", "empty"])
-def test_nothing_to_look_at_is_an_error(tmp_path, source):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"source: .*check the path"):
-        find_images(str(tmp_path / source), tmp_path / "out")
+def test_the_view_of_heatmaps_shows_responses_where_they_are():
+    answer, poses, estimator = an_answer(np.zeros((0, 17, 3), np.float32))
+    picture = draw_view("heatmaps", answer, poses, estimator)
+    assert picture.shape == (20, 64, 3)  # without the padding
+    rows, columns, _ = np.nonzero(picture > 0.7 * picture.max())
+    assert (columns.mean(), rows.mean()) == (5 * 4 + 1.5, 2 * 4 + 1.5)
 
 
-def test_overlay_names_never_clash(tmp_path):
-    names = ("x/a.jpg", "y/a.jpg", "a_2.jpg", "A.png", "contact_sheet.jpg", "b.tar.gif")
-    overlays = overlay_names([tmp_path / name for name in names])
-    assert overlays == ["a.png", "a_2.png", "a_2_2.png", "A_3.png", "contact_sheet_2.png", "b.tar.png"]
-    assert len({name.lower() for name in overlays}) == len(names)
+def test_the_view_of_offsets_shows_the_limbs_of_detected_keypoints_in_their_place():
+    skeleton = load_skeleton("coco_19")
+    start, end = skeleton.limbs[0]
+    keypoints = np.zeros((1, 17, 3), np.float32)
+    keypoints[0, start], keypoints[0, end] = (21, 21, 1), (101, 21, 1)  # px of the image; the input has half of them
+    answer, poses, estimator = an_answer(keypoints)
+    picture = draw_view("offsets", answer, poses, estimator)
+    assert picture.shape == (20, 64, 3)
+    rows, columns, _ = np.nonzero(picture)  # the offset is 0: a white line shows what is missing, the whole limb
+    assert abs(rows.mean() - 10) < 1
+    assert columns.min() == pytest.approx(10, abs=3)
+    assert columns.max() == pytest.approx(50, abs=3)
+
+    inferred = np.zeros((1, 17), bool)
+    inferred[0, end] = True
+    answer, poses, estimator = an_answer(keypoints, inferred)
+    assert not draw_view("offsets", answer, poses, estimator).any()
+    assert (poses.keypoints == keypoints).all()
 
 
-def test_an_overlay_never_replaces_an_image(tmp_path):
-    with pytest.raises(InputError, match=r"a\.png is one of the images"):
-        refuse_to_overwrite([tmp_path / "a.png"], [tmp_path / "sub" / ".." / "a.png"])
+def test_a_network_without_guiding_offsets_has_no_such_view():
+    answer, poses, estimator = an_answer(np.zeros((0, 17, 3), np.float32))
+    other = SimpleNamespace(heatmaps=answer.maps.heatmaps)
+    with pytest.raises(InputError, match="views: the network of this checkpoint has no guiding offsets"):
+        draw_view("offsets", answer._replace(maps=other), poses, estimator)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_no_more_than_a_batch_of_frames_is_in_memory(tmp_path, batch_size):
+    alive, most = set(), []
+
+    def frames():
+        for number in range(20):
+            image = np.zeros((8, 8, 3), np.uint8)
+            alive.add(number)
+            weakref.finalize(image, alive.discard, number)
+            yield Frame(ImageFile(tmp_path), image)
+
+    class Estimator:
+        def predict_with_maps(self, images):
+            most.append(len(alive))
+            return [float(image.sum()) for image in images]
+
+    assert len(list(map(len, predicted(frames(), Estimator(), batch_size)))) == 20
+    assert max(most) <= batch_size + 1  # the loop variable of whoever takes the answers
+    assert not alive
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

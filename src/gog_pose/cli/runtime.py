@@ -57,7 +57,7 @@ def _targets(node: Any) -> Iterator[str]:
             yield from _targets(item)
 
 
-def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
+def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Make a Hydra application of a function that takes the composed configuration.
 
     A user's mistake (``InputError``, or a configuration that does not compose) is told in one line and ends the
@@ -67,11 +67,11 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
         config_name: The primary configuration, ``conf/<config_name>.yaml``.
     """
 
-    def decorate(run: Callable[[DictConfig], None]) -> Callable[[], None]:
+    def decorate(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
         @functools.wraps(run)
-        def told(cfg: DictConfig) -> None:
+        def told(cfg: DictConfig) -> Any:
             with _told_in_one_line():  # here already: Hydra would put a line of its own before what passes through it
-                run(cfg)
+                return run(cfg)  # a sweeper looks at what comes back
 
         def main() -> None:
             # Hydra then raises instead of printing, so that all errors are told in one way.
@@ -88,7 +88,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], None]], Callab
 
 @contextmanager
 def _told_in_one_line() -> Iterator[None]:
-    """End the process with code 2 and one line on an error that the user can mend."""
+    """End the process with code 2 and one line on an error that the user can mend, with code 130 on Ctrl+C."""
     try:
         yield
     except (InputError, HydraException, OmegaConfBaseException) as error:
@@ -98,6 +98,8 @@ def _told_in_one_line() -> Iterator[None]:
         line = " ".join(_original_message(known).split())
         print(f"{Path(sys.argv[0]).name}: error: {line}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def _cause(error: BaseException | None) -> BaseException | None:
