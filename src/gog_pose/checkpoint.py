@@ -59,12 +59,18 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return checkpoint
 
 
-def require_same_skeleton(checkpoint: dict[str, Any], skeleton: Skeleton) -> None:
-    """Check that a checkpoint was trained for a skeleton.
+def require_same_kind(checkpoint: dict[str, Any], network: PoseNetwork) -> None:
+    """Check that a checkpoint was trained for the skeleton of a network and its way of grouping.
 
     Raises:
         InputError: It was trained for another.
     """
+    skeleton, grouping = network.skeleton, checkpoint[KEY]["network"].get("grouping", "gog")
+    if grouping != network.grouping:
+        raise InputError(
+            f"checkpoint: it was trained with grouping={grouping}, the configuration says {network.grouping};"
+            f" set grouping={grouping}"
+        )
     other = Skeleton(**checkpoint[KEY]["skeleton"])
     if other != skeleton:
         raise InputError(

@@ -11,7 +11,7 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from gog_pose.checkpoint import KEY, describe, require_same_skeleton
+from gog_pose.checkpoint import KEY, describe, require_same_kind
 from gog_pose.data.dataset import EvaluationSample, PoseBatch
 from gog_pose.inference import group_by_shape
 from gog_pose.interfaces import Decoder, Maps, Targets
@@ -90,8 +90,8 @@ class PoseModule(pl.LightningModule):
         checkpoint[KEY] = describe(self.network, self.decoder, self.preprocessing)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse the checkpoint of another skeleton before its tensors are compared one by one."""
-        require_same_skeleton(checkpoint, self.network.skeleton)
+        """Refuse the checkpoint of another kind of network before its tensors are compared one by one."""
+        require_same_kind(checkpoint, self.network)
 
     def _log(self, split: str, terms: LossTerms, num_images: int) -> None:
         training = split == "train"

@@ -18,11 +18,12 @@ from omegaconf import DictConfig
 from pytorch_lightning.loggers import WandbLogger
 
 from gog_pose.callbacks import InterruptCheckpoint
-from gog_pose.checkpoint import read_checkpoint, require_same_skeleton
+from gog_pose.checkpoint import read_checkpoint, require_same_kind
 from gog_pose.checkpoint_io import AtomicCheckpointIO
 from gog_pose.cli.runtime import command, instantiate, resolved
 from gog_pose.data.datamodule import PoseDataModule
 from gog_pose.errors import InputError
+from gog_pose.evaluation.coco import CROWD_METRICS
 from gog_pose.loggers import summarise_by_best
 from gog_pose.models import PoseNetwork
 from gog_pose.module import PoseModule
@@ -31,8 +32,8 @@ _log = logging.getLogger(__name__)
 
 
 @command("train")
-def main(cfg: DictConfig) -> None:
-    """Train; see ``conf/train.yaml``."""
+def main(cfg: DictConfig) -> float | None:
+    """Train; see ``conf/train.yaml``. Return the AP of the best checkpoint, which sweeps maximise."""
     pl.seed_everything(cfg.seed, verbose=False)
     module = PoseModule(
         network=instantiate(cfg.model),
@@ -43,12 +44,14 @@ def main(cfg: DictConfig) -> None:
         schedule=instantiate(cfg.optim.schedule),
     )
     data: PoseDataModule = instantiate(cfg.data)
+    if cfg.data.multiple is None:  # what gog-evaluate and PoseEstimator do: the same padding, the same AP
+        data.multiple = module.network.max_stride
     if data.multiple % module.network.max_stride:
         raise InputError(
             f"data.multiple: {data.multiple} is no multiple of the network's largest stride {module.network.max_stride}"
         )
     if cfg.resume is not None:
-        require_same_skeleton(read_checkpoint(cfg.resume), module.network.skeleton)
+        require_same_kind(read_checkpoint(cfg.resume), module.network)
         warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before")  # the data go on too
     if cfg.compile is not None:
         compile_network(module.network, resolved(cfg)["compile"])
@@ -61,8 +64,8 @@ def main(cfg: DictConfig) -> None:
     try:
         trainer.fit(module, data, ckpt_path=cfg.resume, weights_only=True)
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return
-        report(trainer, module, data, Path(cfg.paths.output_dir), cfg.results)
+            return None
+        return report(trainer, module, data, Path(cfg.paths.output_dir), cfg.results)
     except SystemExit:
         if trainer.interrupted:
             say_how_to_resume(trainer)
@@ -107,13 +110,14 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
     return trainer
 
 
-def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output: Path, results: str | None) -> None:
-    """Evaluate the best checkpoint and say what was made; the ledger reads the same as JSON."""
+def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output: Path, results: str | None) -> float:
+    """Evaluate the best checkpoint, say what was made and return the AP; the ledger reads the same as JSON."""
     # Under torchrun and SLURM every process has an output folder of its own; that of the first holds everything.
     best = Path(trainer.strategy.broadcast(str(output / "checkpoints" / "best.ckpt")))
     metrics = dict(trainer.validate(module, data, ckpt_path=str(best), weights_only=True, verbose=False)[0])
+    average_precision = float(metrics["val/AP"])
     if not trainer.is_global_zero:
-        return
+        return average_precision
     scores: dict[str, Any] = {
         name.removeprefix("val/"): round(float(value), 6) for name, value in metrics.items() if "/A" in name
     }
@@ -130,12 +134,14 @@ def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output
     if results is not None:
         Path(results).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     logs = [str(logger.log_dir or logger.save_dir) for logger in trainer.loggers]
+    crowding = "".join(f", {name} {record[name]:.3f}" for name in CROWD_METRICS if name in record)
     print(
         f"AP {record['AP']:.3f} (AP50 {record['AP50']:.3f}, AP75 {record['AP75']:.3f}, AP_M {record['AP_M']:.3f},"
-        f" AP_L {record['AP_L']:.3f}, AR {record['AR']:.3f}) on {record['images']} images of {record['data']},"
-        f" long side {record['long_side']} px, no flip\n"
+        f" AP_L {record['AP_L']:.3f}, AR {record['AR']:.3f}{crowding}) on {record['images']} images of"
+        f" {record['data']}, long side {record['long_side']} px, no flip\n"
         f"best checkpoint: {best}\npictures: {output / 'pictures'}\nlogs: {', '.join(logs)}"
     )
+    return average_precision
 
 
 def say_how_to_resume(trainer: pl.Trainer) -> None:

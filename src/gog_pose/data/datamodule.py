@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytorch_lightning as pl
+import torch
 from torch.utils.data import DataLoader, default_collate
 
 from gog_pose.data.augmentation import Augmentation
 from gog_pose.data.coco import CocoKeypoints
 from gog_pose.data.dataset import EvaluationSample, PoseBatch, TrainingCrops, WholeImages
 from gog_pose.data.sampler import CropSampler
-from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
+from gog_pose.interfaces import Encoder, Targets
 from gog_pose.preprocessing import Preprocessing
-from gog_pose.records import PoseTargets, TargetMarks
+from gog_pose.records import TargetMarks
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +37,8 @@ class PoseDataModule(pl.LightningDataModule):
         encoder: Draws targets; its skeleton says how many keypoints a person has.
         augmentation: Draws training crops.
         preprocessing: Normalises pixels and sets the size of evaluation inputs.
-        multiple: Sides of evaluation inputs become multiples of this, px: the network's largest stride.
+        multiple: Sides of evaluation inputs become multiples of this, px: the network's largest stride or a multiple of
+            it. None: ``gog-train`` puts the former, else it is 128.
         batch_size: Training crops an optimiser step, over all devices and accumulated batches together.
         val_batch_size: Whole images a step and device.
         num_workers: Loading processes a device.
@@ -48,8 +51,8 @@ class PoseDataModule(pl.LightningDataModule):
         pin_memory: Whether batches lie in page-locked memory, for GPUs.
         encode_on: Who draws the targets: the ``device`` a batch is sent to, once it is there, from the few cells that
             are not 0, or the loading ``worker``, whose whole maps travel then. The targets are the same.
-        max_corrupt: Share of a device's training images of an epoch that may be corrupt, at least 0 and below 1. Each
-            is told once, by name, and the next image stands in for it; with more the run stops, with 0 at the first.
+        max_corrupt: Share of the training images of an epoch that may be corrupt, at least 0 and below 1. Each is told
+            once, by name, and the next image stands in for it; with more the run stops, with 0 at the first.
             A corrupt validation image always stops the run: without it the AP would be another one.
         seed: Of the order and the augmentation of the training crops.
 
@@ -65,10 +68,10 @@ class PoseDataModule(pl.LightningDataModule):
         annotations: str = "annotations/person_keypoints_{split}.json",
         train_split: str = "train",
         val_split: str = "val",
-        encoder: PoseEncoder,
+        encoder: Encoder,
         augmentation: Augmentation,
         preprocessing: Preprocessing,
-        multiple: int = 128,
+        multiple: int | None = None,
         batch_size: int = 32,
         val_batch_size: int = 1,
         num_workers: int = 4,
@@ -96,7 +99,7 @@ class PoseDataModule(pl.LightningDataModule):
         self.encoder = encoder
         self.augmentation = augmentation
         self.preprocessing = preprocessing
-        self.multiple = multiple
+        self.multiple = 128 if multiple is None else multiple
         self.batch_size = batch_size
         self.val_batch_size = val_batch_size
         self.val_subset = val_subset
@@ -223,25 +226,39 @@ class PoseDataModule(pl.LightningDataModule):
         """
         if not isinstance(batch, PoseBatch):
             return batch
-        for problem in batch.corrupt:
-            if problem not in self._told:
+        corrupt, first = self._corrupt_on_all_devices(batch), self.trainer is None or self.trainer.is_global_zero
+        for problem in corrupt:
+            if first and problem not in self._told:
                 _log.warning("%s (another image stands in for it meanwhile)", problem)
             self._told.add(problem)
             self._corrupt.add(problem)
-        num_images = len(self.train_set) // (1 if self.trainer is None else self.trainer.world_size)
+        num_images = len(self.train_set)
         if len(self._corrupt) > self.max_corrupt * num_images:
+            if not first:
+                sys.exit(2)  # the first device tells why
             raise InputError(
                 f"data.max_corrupt: {len(self._corrupt)} of the {num_images} training images of this epoch are corrupt,"
-                f" more than a share of {self.max_corrupt}; replace them or raise it; the last: {batch.corrupt[-1]}"
+                f" more than a share of {self.max_corrupt}; replace them or raise it; the last: {corrupt[-1]}"
             )
         if self.trainer is not None and self.trainer.is_last_batch:
-            if self._corrupt:
+            if self._corrupt and first:
                 _log.warning(
                     "epoch %d: %d of %d training images were corrupt and skipped",
                     self.trainer.current_epoch, len(self._corrupt), num_images,
                 )  # fmt: skip
             self._corrupt.clear()
         return batch
+
+    def _corrupt_on_all_devices(self, batch: PoseBatch) -> tuple[str, ...]:
+        """Return what is wrong with images of the step's batches: devices end together, or some wait for others."""
+        trainer = self.trainer
+        if trainer is None or trainer.world_size == 1:
+            return batch.corrupt
+        if not trainer.strategy.reduce_boolean_decision(bool(batch.corrupt), all=False):
+            return ()  # all but always
+        everywhere: list[Any] = [None] * trainer.world_size
+        torch.distributed.all_gather_object(everywhere, batch.corrupt)
+        return tuple(problem for corrupt in everywhere for problem in corrupt)
 
     def on_after_batch_transfer(
         self, batch: PoseBatch | list[EvaluationSample], dataloader_idx: int
@@ -261,13 +278,13 @@ class PoseDataModule(pl.LightningDataModule):
 def _as_batch(samples: list[PoseBatch]) -> PoseBatch:
     images, targets, image_ids, corrupt = (list(field) for field in zip(*samples, strict=True))
     if isinstance(targets[0], TargetMarks):
-        joined: PoseTargets | TargetMarks = TargetMarks.join(targets)
+        joined: Targets | TargetMarks = TargetMarks.join(targets)
     else:
         # In a worker, default_collate writes to the memory that it shares with the training process.
         fields: list[Any] = [
             None if column[0] is None else default_collate(list(column)) for column in zip(*targets, strict=True)
         ]
-        joined = PoseTargets(*fields)
+        joined = type(targets[0])(*fields)
     return PoseBatch(default_collate(images), joined, default_collate(image_ids), sum(corrupt, ()))
 
 

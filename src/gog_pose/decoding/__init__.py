@@ -16,11 +16,12 @@ from gog_pose.decoding.decoder import GogDecoder
 from gog_pose.decoding.flip import flip_maps, merge_flipped
 from gog_pose.decoding.grouping import assemble_poses, group_limbs
 from gog_pose.decoding.joining import join_fragments
-from gog_pose.decoding.kinds import Decoder, build_decoder, change_decoder, describe_decoder
+from gog_pose.decoding.kinds import build_decoder, change_decoder, describe_decoder
 from gog_pose.decoding.limbs import Limbs, follow_offsets, merge_directions, score_limbs
 from gog_pose.decoding.official import OfficialDecoder
 from gog_pose.decoding.peaks import Peaks, find_peaks
 from gog_pose.decoding.support import add_support
+from gog_pose.interfaces import Decoder
 from gog_pose.records import PoseMaps
 
 __all__ = [

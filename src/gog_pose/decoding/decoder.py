@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from gog_pose.decoding.completion import infer_missing
+from gog_pose.decoding.flip import merge_flipped
 from gog_pose.decoding.grouping import assemble_poses, group_limbs
 from gog_pose.decoding.joining import join_fragments
 from gog_pose.decoding.limbs import follow_offsets, merge_directions, score_limbs
@@ -19,6 +20,24 @@ from gog_pose.records import PoseMaps, Poses
 from gog_pose.skeleton import Skeleton
 
 _CHOICES = {"localiser": LOCALISERS, "method": ("sparse", "dense"), "score": ("sum", "mean")}
+
+
+class Candidates(NamedTuple):
+    """What a batch of maps says about where keypoints are and where they lead, n candidates of a type.
+
+    Attributes:
+        xy: ``(B, K, n, 2)`` float32 peaks, px, input image.
+        responses: ``(B, K, n)`` float32; 0 = no peak.
+        guides: ``(B, L, n, 2)`` float32 J_guid, px, input image: where the offset of each limb leads from its starts.
+    """
+
+    xy: torch.Tensor
+    responses: torch.Tensor
+    guides: torch.Tensor
+
+    def images(self, rows: slice) -> Candidates:
+        """Return the candidates of some images of the batch."""
+        return Candidates(*(field[rows] for field in self))
 
 
 @dataclass(frozen=True)
@@ -102,23 +121,46 @@ class GogDecoder:
         Raises:
             InputError: The maps do not fit the skeleton, or lack the refinement offsets that ``refine`` asks for.
         """
+        return self.group(self.candidates(maps))
+
+    @torch.no_grad()
+    def candidates(self, maps: PoseMaps) -> Candidates:
+        """Read from maps all that grouping needs; ``CandidateGraph`` does the same in an exported file.
+
+        Args:
+            maps: As for ``__call__``.
+
+        Raises:
+            InputError: Likewise.
+        """
         check_maps(maps, self.skeleton)
-        limbs = self.skeleton.limbs
-        with torch.no_grad():
-            peaks = find_peaks(
-                maps.heatmaps,
-                stride=self.stride,
-                topk=self.topk,
-                threshold=self.threshold,
-                localiser=self.localiser,
-                method=self.method,
-                sigma=self.sigma,
-            )
-            if self.refine:
-                peaks = refine_peaks(peaks, _refinements(maps), self.stride)
-            guides = follow_offsets(peaks, maps.offsets, limbs, self.stride)
-        images = zip(*(array.cpu().numpy() for array in (*peaks, guides)), strict=True)
-        return [self._group(*image) for image in images]
+        peaks = find_peaks(
+            maps.heatmaps,
+            stride=self.stride,
+            topk=self.topk,
+            threshold=self.threshold,
+            localiser=self.localiser,
+            method=self.method,
+            sigma=self.sigma,
+        )
+        if self.refine:
+            peaks = refine_peaks(peaks, _refinements(maps), self.stride)
+        return Candidates(*peaks, follow_offsets(peaks, maps.offsets, self.skeleton.limbs, self.stride))
+
+    def group(self, candidates: Candidates) -> list[Poses]:
+        """Group the candidates of a batch into people.
+
+        Args:
+            candidates: Of images that do not influence each other.
+
+        Returns:
+            The people of each image, px, input image.
+        """
+        return [self._group(*image) for image in zip(*(field.cpu().numpy() for field in candidates), strict=True)]
+
+    def merge_flipped(self, maps: PoseMaps, mirrored_maps: PoseMaps) -> PoseMaps:
+        """Return the mean of the maps of images and of their mirror images, as the network answered both."""
+        return merge_flipped(maps, mirrored_maps, self.skeleton)
 
     def options(self) -> dict[str, Any]:
         """Return all but the skeleton as plain values: ``GogDecoder(skeleton, **decoder.options())`` is equal."""

@@ -14,11 +14,11 @@ import torch
 from gog_pose.decoding.surface import CUBIC
 from gog_pose.geometry import cells_to_image, image_to_cells
 
-_STEPS = 30  # of Newton's method; Gaussians take two
-_STILL = 1e-2  # cells; Newton's error is squared at each step, so that after a shorter one 1e-4 is missing
-_STUCK = 1e-6  # cells; where even so short a step leads nowhere higher, the peak stays
+STEPS = 30  # of Newton's method; Gaussians take two
+STILL = 1e-2  # cells; Newton's error is squared at each step, so that after a shorter one 1e-4 is missing
+STUCK = 1e-6  # cells; where even so short a step leads nowhere higher, the peak stays
 _TABLE = 1025  # places between two cells at which the bias of cubic interpolation is tabled
-_TAPS = 6  # cells a side on which the surface around a peak depends
+TAPS = 6  # cells a side on which the surface around a peak depends
 _PATCH = np.arange(-1, 3)  # and those of them on which it depends between two cells
 # (1, t, t^2, t^3) @ _CUBIC_JET: the weights of these four for the surface, its slope and its second derivative.
 _CUBIC_JET: np.ndarray = np.zeros((4, 3, 4))
@@ -47,7 +47,7 @@ def climb(maps: np.ndarray, source: np.ndarray, xy: np.ndarray, stride: int) -> 
     """
     start = image_to_cells(xy.astype(np.float64), stride)
     base = np.floor(start) - 2
-    cells = _windows(maps, source, base.astype(np.intp), _TAPS)
+    cells = _windows(maps, source, base.astype(np.intp), TAPS)
     place = start - base
     low, high = place - 1 / stride, place + 1 / stride
     image = np.array([maps.shape[2], maps.shape[1]]) - 0.5  # the surface ends where the image does
@@ -55,7 +55,7 @@ def climb(maps: np.ndarray, source: np.ndarray, xy: np.ndarray, stride: int) -> 
 
     jets = _jets(cells, place)
     moving, damping = np.arange(len(place)), np.ones(len(place))
-    for _ in range(_STEPS):
+    for _ in range(STEPS):
         at, jet = place[moving], jets[moving]
         step = _ascent(jet, at <= low[moving], at >= high[moving], 1 / stride)
         target = np.minimum(np.maximum(at + damping[moving, None] * step, low[moving]), high[moving])
@@ -65,7 +65,7 @@ def climb(maps: np.ndarray, source: np.ndarray, xy: np.ndarray, stride: int) -> 
         up = moving[higher]
         place[up], jets[up] = target[higher], arrived[higher]
         moved = np.abs(target - at).max(axis=1)
-        moving = moving[(np.abs(step).max(axis=1) > _STILL) & (moved > _STUCK)]
+        moving = moving[(np.abs(step).max(axis=1) > STILL) & (moved > STUCK)]
         if not len(moving):
             break
     return cells_to_image(place + base, stride), jets[:, 0, 0]
@@ -85,7 +85,7 @@ def unbias(xy: np.ndarray, stride: int, sigma: float) -> np.ndarray:
     """
     cells = image_to_cells(xy, stride)
     low = np.floor(cells)
-    return np.asarray(cells_to_image(low + np.interp(cells - low, *_bias(sigma / stride)), stride))
+    return np.asarray(cells_to_image(low + np.interp(cells - low, *cubic_bias(sigma / stride)), stride))
 
 
 def taylor(maps: np.ndarray, source: np.ndarray, cell: np.ndarray, sigma: float) -> np.ndarray:
@@ -161,7 +161,7 @@ def read_vectors(maps: torch.Tensor, xy: torch.Tensor, stride: int) -> torch.Ten
 
 
 @lru_cache(maxsize=8)
-def _bias(sigma: float) -> tuple[np.ndarray, np.ndarray]:
+def cubic_bias(sigma: float) -> tuple[np.ndarray, np.ndarray]:
     """Return where between two cells the interpolated maximum lies, ``(T,)``, and the Gaussian's centre, ``(T,)``."""
     centre = np.linspace(0, 1, _TABLE)
     squared = (np.array([-1, 0, 1, 2])[:, None] - centre) ** 2

@@ -19,7 +19,7 @@ from gog_pose.decoding.surface import Tiles, blocks, whole_maps
 from gog_pose.geometry import cells_to_image
 
 # Responses lie around [0, 1]. Anything beyond this is a broken map; the limit keeps products of responses finite.
-_LIMIT = 1e6
+LIMIT = 1e6
 _OVERLAP = 0.75  # of the area of responses that stand close, what is left
 _AFTER = np.array([(0, 1), (1, -1), (1, 0), (1, 1)])  # the neighbours (dy, dx) of a pixel that are read after it
 
@@ -116,9 +116,9 @@ def refine_peaks(peaks: Peaks, refinements: torch.Tensor, stride: int) -> Peaks:
 def _finite(maps: np.ndarray) -> np.ndarray:
     """Return maps whose responses are numbers within the limit; the maps themselves where they are."""
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.vdot(maps, maps) <= _LIMIT**2:  # the squares of all; false if there is a nan
+        if np.vdot(maps, maps) <= LIMIT**2:  # the squares of all; false if there is a nan
             return maps
-    return np.asarray(np.nan_to_num(maps, nan=0.0, posinf=0.0, neginf=0.0).clip(-_LIMIT, _LIMIT))
+    return np.asarray(np.nan_to_num(maps, nan=0.0, posinf=0.0, neginf=0.0).clip(-LIMIT, LIMIT))
 
 
 def _best_peaks(

@@ -21,15 +21,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-_SLOPE = 0.75  # of the surface at a cell, as part of the rise from the cell before to the one after: torch's, OpenCV's
+SLOPE = 0.75  # of the surface at a cell, as part of the rise from the cell before to the one after: torch's, OpenCV's
 # Between cells i and i + 1 the bicubic surface is, along an axis, (1, t, t^2, t^3) @ CUBIC @ cells i - 1 .. i + 2:
 # the cubic through both cells with those slopes (Keys, 1981).
 CUBIC = np.array(
     [
         [0, 1, 0, 0],
-        [-_SLOPE, 0, _SLOPE, 0],
-        [2 * _SLOPE, _SLOPE - 3, 3 - 2 * _SLOPE, -_SLOPE],
-        [-_SLOPE, 2 - _SLOPE, _SLOPE - 2, _SLOPE],
+        [-SLOPE, 0, SLOPE, 0],
+        [2 * SLOPE, SLOPE - 3, 3 - 2 * SLOPE, -SLOPE],
+        [-SLOPE, 2 - SLOPE, SLOPE - 2, SLOPE],
     ]
 )
 _REACH = 6  # cells a side that decide a block of pixels and the pixels next to it
@@ -107,13 +107,16 @@ def _block_weights(stride: int, interpolation: str) -> np.ndarray:
     positions = (stride // 2 + np.arange(stride + 2) - 0.5) / stride - 0.5  # in cells, from cell i
     cells = np.floor(positions).astype(np.intp)
     t = positions - cells
-    if interpolation == "bilinear":
-        taps = np.stack([0 * t, 1 - t, t, 0 * t], axis=1)
-    else:
-        taps = t[:, None] ** np.arange(4) @ CUBIC
     weights = np.zeros((len(t), _REACH))
-    weights[np.arange(len(t))[:, None], 1 + cells[:, None] + np.arange(4)] = taps
+    weights[np.arange(len(t))[:, None], 1 + cells[:, None] + np.arange(4)] = weights_between(t, interpolation)
     return weights
+
+
+def weights_between(t: np.ndarray, interpolation: str) -> np.ndarray:
+    """Return ``(n, 4)`` weights of cells i - 1 .. i + 2 for the places ``t (n,)`` between cells i and i + 1."""
+    if interpolation == "bilinear":
+        return np.stack([0 * t, 1 - t, t, 0 * t], axis=1)
+    return np.asarray(t[:, None] ** np.arange(4) @ CUBIC)
 
 
 def _reaching(framed: np.ndarray, lowest: np.ndarray, weights: np.ndarray, threshold: float) -> np.ndarray:
