@@ -32,6 +32,9 @@ class CocoKeypointEvaluator:
             easy, medium and hard images too.
         skeleton: Gives the number of keypoints and their OKS sigmas.
 
+    Attributes:
+        category_id: Of the annotated people, and so of detections that pycocotools shall compare with them.
+
     Raises:
         InputError: The file is missing or malformed.
     """
@@ -42,7 +45,7 @@ class CocoKeypointEvaluator:
             person["id"] = place  # pycocotools takes an id of 0 for "no match"
             if not person.get("keypoints"):
                 person["keypoints"] = [0] * (3 * skeleton.num_keypoints)
-        self._category_id = keypoint_category(content, Path(annotations))
+        self.category_id = keypoint_category(content, Path(annotations))
         self._crowding = {
             image["id"]: _crowding(image, annotations) for image in content["images"] if "crowdIndex" in image
         }
@@ -73,7 +76,7 @@ class CocoKeypointEvaluator:
     def _evaluate(self, detections: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[str, float]:
         # loadRes adds fields to what it is given, and fails on an empty list.
         entries = [
-            {**copy.copy(dict(person)), "category_id": self._category_id}
+            {**copy.copy(dict(person)), "category_id": self.category_id}
             for people in detections.values()
             for person in people
         ]
@@ -82,6 +85,7 @@ class CocoKeypointEvaluator:
         with contextlib.redirect_stdout(io.StringIO()):
             evaluation = COCOeval(self._truth, self._truth.loadRes(entries), "keypoints")
             evaluation.params.imgIds = sorted(detections)
+            evaluation.params.catIds = [self.category_id]
             evaluation.params.kpt_oks_sigmas = self._sigmas
             evaluation.evaluate()
             evaluation.accumulate()
