@@ -127,7 +127,7 @@ def test_ten_kinds_of_bad_input_are_handled_or_named(checkpoint, clip, tmp_path)
 
 
 def test_a_long_thin_image_makes_a_small_input():
-    tensor, _, image_hw = prepare_image(noise(0, 10, 20000), Preprocessing(long_side=640), 128)
+    tensor, _, image_hw, _ = prepare_image(noise(0, 10, 20000), Preprocessing(long_side=640), 128)
     assert tensor.shape == (3, 128, 640)
     assert image_hw == (1, 640)
 

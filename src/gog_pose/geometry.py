@@ -14,6 +14,8 @@ import torch
 
 Coordinates = TypeVar("Coordinates", float, np.ndarray, torch.Tensor)
 
+WIDEST = 8  # widths a height: of an input whose height is fixed
+
 
 def cells_to_image(cells: Coordinates, stride: int) -> Coordinates:
     """Map coordinates in output cells to px of the input image: ``R u + R / 2 - 0.5`` (Sec. 2.2)."""
@@ -47,6 +49,24 @@ def resize(x: float, y: float) -> np.ndarray:
     return np.asarray(translation(-0.5, -0.5) @ stretch(x, y) @ translation(0.5, 0.5))
 
 
+def cells_to_cells(start: np.ndarray, end: np.ndarray, stride: int) -> np.ndarray:
+    """Return the map from cells to cells of two inputs that show one image.
+
+    Args:
+        start: ``(3, 3)`` px of the original image -> px of the input whose cells are given.
+        end: ``(3, 3)`` likewise, of the input whose cells are looked for.
+        stride: Of both.
+    """
+    cells = resize(stride, stride)
+    return np.asarray(np.linalg.inv(cells) @ end @ np.linalg.inv(start) @ cells)
+
+
+def normalised_to_cells(size: tuple[int, int]) -> np.ndarray:
+    """Return the map from ``grid_sample``'s [-1, 1], outer edge to outer edge, to the cells of ``(h, w)`` maps."""
+    height, width = size
+    return np.asarray(translation(-0.5, -0.5) @ stretch(width / 2, height / 2) @ translation(1, 1))
+
+
 def mirror(width: int) -> np.ndarray:
     """Return the horizontal flip of an image of that width: ``x' = width - 1 - x``."""
     return np.asarray(translation(width - 1, 0) @ stretch(-1, 1))
@@ -75,29 +95,42 @@ class Letterbox(NamedTuple):
 
     Attributes:
         matrix: ``(3, 3)`` map from px of the original image to px of the network input.
-        resized_hw: Size of the image proper inside the input; it lies at the top left corner.
-        padded_hw: Size of the network input, padding at the right and the bottom included.
+        resized_hw: Size of the image proper inside the input.
+        padded_hw: Size of the network input, padding included.
+        corner: Row and column of the input where the image begins.
     """
 
     matrix: np.ndarray
     resized_hw: tuple[int, int]
     padded_hw: tuple[int, int]
+    corner: tuple[int, int] = (0, 0)
 
 
-def letterbox(image_hw: tuple[int, int], long_side: int, multiple: int, coordinates: str = "half_pixel") -> Letterbox:
-    """Fit an image so that its long side has a given length and both sides are legal for a network.
+def letterbox(
+    image_hw: tuple[int, int],
+    long_side: int,
+    multiple: int,
+    coordinates: str = "half_pixel",
+    *,
+    fixed_height: int | None = None,
+) -> Letterbox:
+    """Fit an image so that its long side, or its height, has a given length and both sides are legal for a network.
 
     Args:
         image_hw: Size of the original image.
         long_side: Length of the long side after resizing, px.
         multiple: Both padded sides become multiples of this (the largest stride in the network).
         coordinates: ``half_pixel``, or ``align_corners`` for a map that brings the outermost pixels onto each other.
+        fixed_height: Height after resizing, px, in place of ``long_side``. The width follows, to at most
+            ``WIDEST`` times the height: a panorama that is wider is fitted into that width, for memory has an end.
 
     Returns:
         The map, whose scale is exact for the rounded size, so that its inverse brings keypoints back without bias.
     """
     height, width = image_hw
     scale = long_side / max(height, width)
+    if fixed_height is not None:
+        scale = fixed_height * min(1 / height, WIDEST / width)
     resized = (max(1, round(height * scale)), max(1, round(width * scale)))
     padded = (-(-resized[0] // multiple) * multiple, -(-resized[1] // multiple) * multiple)
     sides = zip(resized[::-1], (width, height), strict=True)
@@ -106,3 +139,16 @@ def letterbox(image_hw: tuple[int, int], long_side: int, multiple: int, coordina
     else:
         matrix = resize(*(new / old for new, old in sides))
     return Letterbox(matrix, resized, padded)
+
+
+def centred(image_hw: tuple[int, int], multiple: int) -> Letterbox:
+    """Put an image as it is into the middle of a network input, as CenterNet evaluates.
+
+    Args:
+        image_hw: Size of the image.
+        multiple: Both padded sides are the next multiple of this that is larger than the image's; never the same.
+    """
+    height, width = image_hw
+    padded = ((height // multiple + 1) * multiple, (width // multiple + 1) * multiple)
+    corner = (padded[0] // 2 - height // 2, padded[1] // 2 - width // 2)
+    return Letterbox(translation(corner[1], corner[0]), image_hw, padded, corner)

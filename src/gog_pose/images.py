@@ -8,11 +8,14 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from gog_pose.errors import InputError
+
+ImageLike: TypeAlias = str | Path | Image.Image | np.ndarray
 
 # What Pillow's readers raise on damaged bytes.
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
@@ -86,6 +89,21 @@ def to_rgb(image: Image.Image) -> np.ndarray:
         opaque.alpha_composite(image.convert("RGBA"))
         image = opaque
     return np.array(image.convert("RGB"))
+
+
+def pixels_of(image: ImageLike) -> np.ndarray:
+    """Return ``(H, W, 3)`` uint8 RGB of a path, whose image is turned upright, a Pillow image or such an array itself.
+
+    Raises:
+        InputError: The file cannot be read, or the array is not an image.
+    """
+    if isinstance(image, str | Path):
+        return read_image(image, exif=True)
+    if isinstance(image, Image.Image):
+        return to_rgb(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise InputError(f"image: expected a (H, W, 3) uint8 RGB array, got {image.shape} {image.dtype}")
+    return image
 
 
 def resolve_inside(root: str | Path, file_name: str) -> Path:

@@ -1,11 +1,11 @@
-"""Image in, poses out: what ``gog-predict``, an evaluation and a notebook all use."""
+"""Image in, poses out: what ``gog-predict``, ``gog-evaluate`` and a notebook all use."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeAlias, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import torch
@@ -13,52 +13,80 @@ from PIL import Image
 from torch import nn
 
 from gog_pose.checkpoint import KEY, NETWORK_PREFIX, read_checkpoint
-from gog_pose.decoding import build_decoder, change_decoder, merge_flipped
+from gog_pose.decoding import build_decoder, change_decoder
+from gog_pose.decoding.scales import merge_scales
 from gog_pose.errors import InputError
-from gog_pose.images import read_image, to_rgb
-from gog_pose.letterboxing import PreparedImage, prepare_image
+from gog_pose.images import ImageLike, pixels_of
+from gog_pose.interfaces import Decoder, Maps
+from gog_pose.letterboxing import InputFormat, PreparedImage, Views, grouped
 from gog_pose.models import PoseNetwork
 from gog_pose.preprocessing import Preprocessing
-from gog_pose.records import PoseMaps, Poses
+from gog_pose.records import Poses
 from gog_pose.skeleton import Skeleton
 
-ImageLike: TypeAlias = str | Path | Image.Image | np.ndarray
+PRECISIONS = {"32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Answer(NamedTuple):
+    """What became of one image.
+
+    Attributes:
+        poses: The people, px of the original image.
+        prepared: What the network saw; of several scales, that of 1.
+        maps: What it answered, mirror image and scales merged, with a batch dimension of 1.
+    """
+
+    poses: Poses
+    prepared: PreparedImage
+    maps: Maps
 
 
 class PoseEstimator:
     """Finds the people in images of any size.
 
     Args:
-        network: ``(B, 3, H, W)`` normalised float32 -> one ``PoseMaps`` a stack; it is moved to the device and set to
+        network: ``(B, 3, H, W)`` normalised float32 -> ``Maps`` of each stack; it is moved to the device and set to
             evaluation.
         decoder: Maps to poses.
         preprocessing: How pixels become input, and how long the long side of the input is.
         device: Where the network runs: ``cpu``, ``cuda``, ``cuda:1`` ...
         flip: Also look at the mirror image and merge the maps; twice the time.
+        scales: Look at the image in these sizes, in units of that of ``preprocessing``, and merge the maps; 1 is one.
+        precision: Of the trunk: ``32``, or half precision by autocast, ``bf16`` or ``fp16``. Maps are float32 anyway.
         pad_multiple: Both sides of the input become multiples of this, px; the network's ``max_stride`` unless given.
         batch_size: At most this many images go through the network together.
 
     Raises:
-        InputError: There is no such device.
+        InputError: There is no such device, or an option is out of its range.
     """
 
     def __init__(
         self,
         network: nn.Module,
-        decoder: Callable[[PoseMaps], list[Poses]],
+        decoder: Decoder,
         preprocessing: Preprocessing,
         *,
         device: str | torch.device = "cpu",
         flip: bool = False,
+        scales: Sequence[float] = (1.0,),
+        precision: str = "32",
         pad_multiple: int | None = None,
         batch_size: int = 8,
     ) -> None:
+        if precision not in PRECISIONS:
+            raise InputError(f"precision: {precision!r} is unknown; choose {', '.join(PRECISIONS)}")
+        if batch_size < 1:
+            raise InputError(f"batch_size: must be 1 or more, got {batch_size}")
         self.device = _available(device)
         self.network = network.to(self.device).eval()
         self.decoder = decoder
-        self.preprocessing = preprocessing
         self.flip = flip
-        self.pad_multiple = pad_multiple or int(network.max_stride)  # type: ignore[arg-type]
+        self.precision = precision
+        max_stride = int(network.max_stride)  # type: ignore[arg-type]
+        multiple = max_stride if pad_multiple is None else pad_multiple
+        if multiple < 1 or multiple % max_stride:
+            raise InputError(f"pad_multiple: {multiple} is no multiple of the network's largest stride {max_stride}")
+        self.input_format = InputFormat(preprocessing, multiple, tuple(scales))
         self.batch_size = batch_size
 
     @property
@@ -68,6 +96,11 @@ class PoseEstimator:
         assert isinstance(skeleton, Skeleton)
         return skeleton
 
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How pixels become input."""
+        return self.input_format.preprocessing
+
     @classmethod
     def from_checkpoint(
         cls,
@@ -75,6 +108,7 @@ class PoseEstimator:
         device: str | torch.device = "cpu",
         *,
         long_side: int | None = None,
+        height: int | None = None,
         decoder: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> PoseEstimator:
@@ -84,6 +118,7 @@ class PoseEstimator:
             path: The checkpoint; it is read without running any code from it.
             device: Where the network runs.
             long_side: Length of the long side of the input, px, instead of the checkpoint's.
+            height: Height of the input, px, instead; the width follows.
             decoder: Options that replace those of the checkpoint's decoder; ``rules`` (``gog`` or ``official``) sets
                 up another one, of which they are the options.
             **options: Further keyword arguments of ``PoseEstimator``.
@@ -104,7 +139,7 @@ class PoseEstimator:
                 for key, value in checkpoint["state_dict"].items()
                 if key.startswith(NETWORK_PREFIX)
             }
-            if not any(name.startswith("heatmap_heads.") for name in weights):
+            if not any(name.startswith("heads.") for name in weights):
                 raise InputError(f"{path}: holds a trunk alone; train from it with model=hourglass104_centernet")
             network.load_state_dict(weights, assign=True)
         except InputError:
@@ -113,11 +148,41 @@ class PoseEstimator:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{path}: what it says about itself does not fit its weights ({reason})") from error
         changed_decoder = change_decoder(stored_decoder, decoder or {})
-        if long_side is not None:
-            if long_side < 1:
-                raise InputError(f"long_side: must be 1 px or more, got {long_side}")
-            preprocessing = replace(preprocessing, long_side=long_side)
+        preprocessing = preprocessing.resized(long_side=long_side, height=height)
         return cls(network, changed_decoder, preprocessing, device=device, **options)
+
+    @classmethod
+    def from_onnx(
+        cls,
+        path: str | Path,
+        device: str = "cpu",
+        *,
+        long_side: int | None = None,
+        height: int | None = None,
+        decoder: Mapping[str, Any] | None = None,
+        batch_size: int = 8,
+    ) -> PoseEstimator:
+        """Use a file of ``gog-export``, run by ONNX Runtime; whether it looks at mirror images is fixed in it.
+
+        The maps stay in the file: in their place an ``Answer`` has the candidates.
+
+        Args:
+            path: The file; no code in it is run.
+            device: ``cpu``, or ``cuda`` with the package onnxruntime-gpu.
+            long_side: Length of the long side of the input, px, instead of the file's.
+            height: Height of the input, px, instead; the width follows.
+            decoder: Options of the grouping that replace those of the file.
+            batch_size: At most this many images go through the network together.
+
+        Raises:
+            InputError: The file is none of ``gog-export``, or an option cannot be changed any more.
+        """
+        from gog_pose.export.runtime import OnnxNetwork  # its package is an extra
+
+        network = OnnxNetwork(path, device)
+        grouping: Any = network.changed_decoder(decoder or {}).group
+        preprocessing = network.preprocessing.resized(long_side=long_side, height=height)
+        return cls(network, grouping, preprocessing, batch_size=batch_size)
 
     @overload  # a path is a sequence, too: of letters
     def predict(self, images: ImageLike) -> Poses: ...  # type: ignore[overload-overlap]
@@ -139,28 +204,58 @@ class PoseEstimator:
             InputError: A file cannot be read, or an array is not an image.
         """
         if isinstance(images, str | Path | Image.Image | np.ndarray):
-            return self._predict_batch([images])[0]
-        batches = range(0, len(images), self.batch_size)
-        return [poses for start in batches for poses in self._predict_batch(images[start : start + self.batch_size])]
+            return self.predict([images])[0]
+        return [answer.poses for batch in self._batches(images) for answer in self.answer(batch)]
 
-    def _predict_batch(self, images: Sequence[ImageLike]) -> list[Poses]:
-        prepared = [self._prepare(image) for image in images]
-        poses: dict[int, Poses] = {}
-        for places in group_by_shape([image.tensor for image in prepared]):
-            decoded = self.decoder(self._maps(torch.stack([prepared[place].tensor for place in places])))
-            for place, people in zip(places, decoded, strict=True):
-                poses[place] = people.transformed(np.linalg.inv(prepared[place].matrix))
-        return [poses[place] for place in range(len(images))]
+    def predict_with_maps(self, images: Sequence[ImageLike]) -> list[Answer]:
+        """Find the people in each of a list of images and tell what the network saw and answered.
 
-    def _prepare(self, image: ImageLike) -> PreparedImage:
-        return prepare_image(_pixels(image), self.preprocessing, self.pad_multiple)
+        Args:
+            images: As of ``predict``; a list of few, for the maps of all are kept.
+
+        Raises:
+            InputError: As of ``predict``.
+        """
+        return [answer for batch in self._batches(images) for answer in self.answer(batch)]
+
+    def answer(self, images: Sequence[Views]) -> list[Answer]:
+        """Find the people in images that ``input_format.views`` has prepared; those of one size go together.
+
+        Returns:
+            The answer for each image; it does not depend on the others.
+        """
+        answers: dict[int, Answer] = {}
+        for places in grouped([tuple(view.tensor.shape for view in views) for views in images]):
+            maps = self._maps([images[place] for place in places])
+            for row, (place, people) in enumerate(zip(places, self.decoder(maps), strict=True)):
+                prepared = images[place][0]
+                poses = replace(people.transformed(np.linalg.inv(prepared.matrix)), skeleton=self.skeleton)
+                answers[place] = Answer(poses, prepared, maps.images(slice(row, row + 1)))
+        return [answers[place] for place in range(len(images))]
+
+    def _batches(self, images: Sequence[ImageLike]) -> Iterator[list[Views]]:
+        for start in range(0, len(images), self.batch_size):
+            yield [self.input_format.views(pixels_of(image)) for image in images[start : start + self.batch_size]]
+
+    def _maps(self, images: Sequence[Views]) -> Maps:
+        """Return the final maps of images whose views have the same sizes, merged over the scales."""
+        scales = list(zip(*images, strict=True))
+        answers = [self._answered(torch.stack([view.tensor for view in views])) for views in scales]
+        if len(scales) == 1:
+            return answers[0]
+        matrices = [np.stack([view.matrix for view in views]) for views in scales]
+        return merge_scales(answers, matrices, int(self.network.stride))  # type: ignore[arg-type]
 
     @torch.inference_mode()
-    def _maps(self, inputs: torch.Tensor) -> PoseMaps:
+    def _answered(self, inputs: torch.Tensor) -> Maps:
         """Return the final maps of a batch, merged with those of its mirror image if that is asked for."""
         inputs = inputs.to(self.device)
-        maps: PoseMaps = self.network(inputs)[-1]
-        return merge_flipped(maps, self.network(inputs.flip(-1))[-1], self.skeleton) if self.flip else maps
+        dtype = PRECISIONS[self.precision]
+        with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
+            maps: Maps = self.network(inputs)[-1]
+            if self.flip:
+                maps = self.decoder.merge_flipped(maps, self.network(inputs.flip(-1))[-1])
+            return maps
 
 
 def group_by_shape(tensors: Sequence[torch.Tensor]) -> list[list[int]]:
@@ -169,21 +264,7 @@ def group_by_shape(tensors: Sequence[torch.Tensor]) -> list[list[int]]:
     Returns:
         The places in the list of the tensors of each shape; shapes in the order of their first tensor.
     """
-    groups: dict[torch.Size, list[int]] = {}
-    for place, tensor in enumerate(tensors):
-        groups.setdefault(tensor.shape, []).append(place)
-    return list(groups.values())
-
-
-def _pixels(image: ImageLike) -> np.ndarray:
-    """Return ``(H, W, 3)`` uint8 RGB of anything that ``predict`` takes."""
-    if isinstance(image, str | Path):
-        return read_image(image, exif=True)
-    if isinstance(image, Image.Image):
-        return to_rgb(image)
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-        raise InputError(f"image: expected a (H, W, 3) uint8 RGB array, got {image.shape} {image.dtype}")
-    return image
+    return grouped([tensor.shape for tensor in tensors])
 
 
 def _available(device: str | torch.device) -> torch.device:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from gog_pose.errors import InputError
+
 _CHOICES = {
     "channel_order": ("rgb", "bgr"),
     "interpolation": ("linear", "cubic"),
     "coordinates": ("half_pixel", "align_corners"),
+    "layout": ("letterbox", "centernet"),
 }
 
 
@@ -24,18 +27,24 @@ class Preprocessing:
         std: Per channel standard deviation, likewise.
         channel_order: ``rgb`` or ``bgr``; images come in as RGB.
         long_side: Length of the long side of an image at evaluation, px of the network input.
+        height: Height of an image at evaluation, px, in place of ``long_side``, as the public code has it for its best
+            results; None: the long side counts.
         interpolation: ``linear`` or ``cubic``: how an image is resized at evaluation.
         coordinates: How a resize is taken to move points: ``half_pixel``, as it moves the pixels, or ``align_corners``,
             as the public code took it to. The two differ by up to half of (resize factor - 1) px at the image's border.
             It is right for the published weights only.
+        layout: ``letterbox``: an image is resized and lies at the top left, the mean colour around it. ``centernet``:
+            it keeps its size, whatever ``long_side`` and ``height`` say, and lies in the middle, black around it.
     """
 
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     channel_order: str = "rgb"
     long_side: int = 640
+    height: int | None = None
     interpolation: str = "linear"
     coordinates: str = "half_pixel"
+    layout: str = "letterbox"
 
     def __post_init__(self) -> None:
         """Freeze lists, as YAML and checkpoints give them, into tuples."""
@@ -45,9 +54,37 @@ class Preprocessing:
             if getattr(self, option) not in choices:
                 raise ValueError(f"{option} must be {' or '.join(choices)}, got {getattr(self, option)!r}")
 
+    def resized(self, *, long_side: int | None = None, height: int | None = None) -> Preprocessing:
+        """Return the same for inputs of another size: letterboxed to this long side or to this height, px.
+
+        Raises:
+            InputError: Both are given, or one is no length.
+        """
+        if long_side is not None and height is not None:
+            raise InputError(f"input: long_side={long_side} and height={height} exclude each other; give one of them")
+        for option, value in (("long_side", long_side), ("height", height)):
+            if value is not None and value < 1:
+                raise InputError(f"{option}: must be 1 px or more, got {value}")
+        if long_side is not None:
+            return replace(self, long_side=long_side, height=None, layout="letterbox")
+        return self if height is None else replace(self, height=height, layout="letterbox")
+
+    def scaled(self, scale: float) -> Preprocessing:
+        """Return the same for inputs that are larger by a factor.
+
+        Raises:
+            InputError: They are not resized at all.
+        """
+        if self.layout == "centernet" and scale != 1:
+            raise InputError("scales: this network sees images in their own size; set long_side= or height= with them")
+        height = None if self.height is None else max(1, round(self.height * scale))
+        return replace(self, long_side=max(1, round(self.long_side * scale)), height=height)
+
     @property
     def border_rgb(self) -> tuple[int, int, int]:
-        """The mean colour, RGB in 0..255: what lies outside an image."""
+        """What lies outside an image, RGB in 0..255: the mean colour, for CenterNet black."""
+        if self.layout == "centernet":
+            return (0, 0, 0)
         mean = self.mean if self.channel_order == "rgb" else self.mean[::-1]
         return (round(mean[0] * 255), round(mean[1] * 255), round(mean[2] * 255))
 

@@ -25,7 +25,10 @@ TRUNK = "trunk."
 _OFFSETGUIDED = Preprocessing(interpolation="cubic", coordinates="align_corners")
 # CenterNet's statistics are those of COCO, in OpenCV's order of channels.
 _CENTERNET = Preprocessing(
-    mean=(0.40789654, 0.44719302, 0.47026115), std=(0.28863828, 0.27408164, 0.27809835), channel_order="bgr"
+    mean=(0.40789654, 0.44719302, 0.47026115),
+    std=(0.28863828, 0.27408164, 0.27809835),
+    channel_order="bgr",
+    layout="centernet",
 )
 PREPROCESSING = {"offsetguided": _OFFSETGUIDED, "centernet": _CENTERNET}
 _NETWORKS: dict[str, dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""One switch, all else equal: the baseline trains, resumes, is rebuilt from its checkpoint, and its oracle is perfect."""
+"""One switch, all else equal: the baseline trains, is rebuilt from its checkpoint, and its oracle finds everybody."""
 
 import json
 import sys

@@ -163,11 +163,12 @@ def draw_view(view: str, answer: Answer, shown: Poses, estimator: PoseEstimator)
     from gog_pose.drawing import draw_heatmaps, draw_offsets
     from gog_pose.records import PoseMaps
 
-    height, width = answer.prepared.image_hw
+    (height, width), (top, left) = answer.prepared.image_hw, answer.prepared.corner
+    shown_area = slice(top, top + height), slice(left, left + width)
     seen = estimator.preprocessing.to_image(answer.prepared.tensor)
     heatmaps = np.asarray(answer.maps.heatmaps[0].float().cpu())
     if view == "heatmaps":
-        return draw_heatmaps(seen, heatmaps, estimator.skeleton)[:height, :width]
+        return draw_heatmaps(seen, heatmaps, estimator.skeleton)[shown_area]
     if not isinstance(answer.maps, PoseMaps):
         raise InputError("views: the network of this checkpoint has no guiding offsets; leave offsets out")
     keypoints = shown.transformed(answer.prepared.matrix).keypoints
@@ -175,7 +176,7 @@ def draw_view(view: str, answer: Answer, shown: Poses, estimator: PoseEstimator)
         keypoints[shown.inferred] = 0
     offsets = np.asarray(answer.maps.offsets[0].float().cpu())
     stride = seen.shape[0] // heatmaps.shape[1]
-    return draw_offsets(seen, offsets, keypoints, estimator.skeleton, stride)[:height, :width]
+    return draw_offsets(seen, offsets, keypoints, estimator.skeleton, stride)[shown_area]
 
 
 def description(frame: Frame) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 import math
 import os
 import platform
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,30 @@ def versions() -> dict[str, str]:
     """Return the versions of what a measurement depends on."""
     packages = ("gog-pose", "torch", "numpy", "pycocotools", "opencv-python-headless")
     return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}}
+
+
+def commit() -> str | None:
+    """Return the git commit of the package, with ``-dirty`` where it was changed since; None outside a checkout."""
+    package = Path(__file__).parent
+    try:
+        tracked = _git(package, "ls-files", "--error-unmatch", Path(__file__).name)  # not ignored inside of another's
+        return _git(package, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty") if tracked else None
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    process = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=60)
+    return process.stdout.strip()
 
 
 def _plain(value: Any) -> Any:

@@ -1,9 +1,10 @@
-"""Detections in COCO's results format: from the maps of one image, as validation and the oracle make them, or a file."""
+"""Detections in COCO's results format: of the maps of one image, for validation and the oracle, or of a file."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 
 from gog_pose.errors import InputError
+from gog_pose.files import replaced
 from gog_pose.interfaces import Decoder, Maps
 
 
@@ -30,6 +32,12 @@ def detect(image: PlacedImage, maps: Maps, decoder: Decoder) -> list[dict[str, A
     """Decode the maps of one image, batch dimension 1, into COCO results in px of the original image."""
     poses = decoder(maps)[0].transformed(np.linalg.inv(image.matrix.cpu().numpy()))
     return poses.to_coco(int(image.image_id))
+
+
+def write_detections(path: Path, people: Iterable[dict[str, Any]]) -> None:
+    """Write a file of detections in COCO's results format, a line a person."""
+    with replaced(path) as part:
+        part.write_text("[" + ",\n".join(json.dumps(entry) for entry in people) + "]\n", encoding="utf-8")
 
 
 def read_detections(path: str | Path, num_keypoints: int) -> dict[int, list[dict[str, Any]]]:

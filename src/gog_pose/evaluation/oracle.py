@@ -113,7 +113,7 @@ class Oracle:
         """Return the detections of one image and what became of its people."""
         skeleton = self.encoder.skeleton
         random = np.random.default_rng((self.seed, abs(image.image_id)))
-        matrix, _, size = geometry.letterbox(image.image_hw, self.long_side, self.multiple)
+        matrix, _, size, _ = geometry.letterbox(image.image_hw, self.long_side, self.multiple)
         enlargement = geometry.area_scale(matrix)
         keypoints = warp_keypoints(image.keypoints, Warp(matrix, flipped=False), size, skeleton)
         scales = (np.sqrt(image.boxes[:, 2] * image.boxes[:, 3]) * enlargement).astype(np.float32)

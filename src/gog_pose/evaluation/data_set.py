@@ -1,0 +1,161 @@
+"""What an estimator finds in the images of a data set, on one device or on several."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+import torch.multiprocessing
+from torch.multiprocessing.spawn import start_processes
+from torch.utils.data import DataLoader, Dataset
+
+from gog_pose.data.coco import CocoKeypoints
+from gog_pose.errors import InputError
+from gog_pose.inference import PoseEstimator
+from gog_pose.letterboxing import InputFormat, Views, grouped
+from gog_pose.processes import available_cores
+from gog_pose.records import Poses
+
+_PATIENCE = 1.0  # s between looks at whether the other processes live
+
+
+def subsets(images: CocoKeypoints) -> dict[str, np.ndarray]:
+    """Return the sets of images that figures are given for, by indices; each holds those before it."""
+    everything = np.arange(len(images))
+    return {"labelled": images.with_labelled_people(), "people": images.with_people(), "all": everything}
+
+
+class PreparedImages(Dataset[tuple[int, Views]]):
+    """Images as the network takes them, with their ids.
+
+    Args:
+        images: Where they are.
+        input_format: How they become input.
+    """
+
+    def __init__(self, images: CocoKeypoints, input_format: InputFormat) -> None:
+        self._images = images
+        self._format = input_format
+
+    def __getitem__(self, index: int) -> tuple[int, Views]:
+        return int(self._images.image_ids[index]), self._format.views(self._images.read_image(index))
+
+
+def batches_of_one_size(sizes: np.ndarray, input_format: InputFormat, batch_size: int) -> list[list[int]]:
+    """Sort images into batches whose inputs have the same size, so that none is padded for the sake of another.
+
+    Args:
+        sizes: ``(N, 2)`` height and width of the original images, px.
+        input_format: How they become input.
+        batch_size: Most images of a batch.
+
+    Returns:
+        Places in ``sizes``, each once.
+    """
+    groups = grouped([input_format.sizes((height, width)) for height, width in sizes.tolist()])
+    return [group[start : start + batch_size] for group in groups for start in range(0, len(group), batch_size)]
+
+
+def find_people(
+    make_estimator: Callable[[str], PoseEstimator],
+    images: CocoKeypoints,
+    indices: np.ndarray,
+    *,
+    devices: Sequence[str] = ("cpu",),
+    batch_size: int = 1,
+    num_workers: int = 0,
+) -> Iterator[tuple[int, Poses]]:
+    """Yield the id of each image and the people in it, px of the original image, as batches are done.
+
+    What is found in an image depends on no other image, nor on which device finds it.
+
+    Args:
+        make_estimator: Builds the estimator on a device; several devices need one that can be pickled.
+        images: The data set.
+        indices: Which of its images.
+        devices: Each gets its share of the batches and a process of its own, unless it is the only one.
+        batch_size: Most images that go through the network together.
+        num_workers: Loading processes a device.
+
+    Raises:
+        InputError: An image cannot be read, or the estimator cannot be built.
+    """
+    if len(devices) == 1:
+        yield from _find(make_estimator(devices[0]), images, indices, batch_size, num_workers, slice(None))
+        return
+    found: Any = torch.multiprocessing.get_context("spawn").Queue()
+    shared = (make_estimator, images, indices, tuple(devices), batch_size, num_workers, found)
+    running = start_processes(_process, shared, len(devices), join=False, start_method="spawn")  # type: ignore[no-untyped-call]
+    try:
+        for _ in range(len(indices)):
+            yield _next(found, running)
+        running.join()
+    finally:
+        for process in running.processes:
+            process.terminate()
+
+
+def _find(
+    estimator: PoseEstimator,
+    images: CocoKeypoints,
+    indices: np.ndarray,
+    batch_size: int,
+    num_workers: int,
+    share: slice,
+) -> Iterator[tuple[int, Poses]]:
+    """Yield what an estimator finds in its share of the batches."""
+    batches = batches_of_one_size(images.sizes[indices], estimator.input_format, batch_size)
+    loader = DataLoader(
+        PreparedImages(images, estimator.input_format),
+        batch_sampler=[[int(indices[place]) for place in batch] for batch in batches[share]],
+        collate_fn=list,
+        num_workers=num_workers,
+        worker_init_fn=_start_worker,
+    )
+    for batch in loader:
+        answers = estimator.answer([views for _, views in batch])
+        for (image_id, _), answer in zip(batch, answers, strict=True):
+            yield image_id, answer.poses
+
+
+def _process(
+    rank: int,
+    make_estimator: Callable[[str], PoseEstimator],
+    images: CocoKeypoints,
+    indices: np.ndarray,
+    devices: Sequence[str],
+    batch_size: int,
+    num_workers: int,
+    found: Any,
+) -> None:
+    """Find the share of one device; what cannot be mended here goes to the first process."""
+    torch.set_num_threads(max(1, available_cores() // len(devices)))
+    try:
+        estimator = make_estimator(devices[rank])
+        share = slice(rank, None, len(devices))
+        for image in _find(estimator, images, indices, batch_size, num_workers, share):
+            found.put(image)
+    except InputError as error:
+        found.put(error)
+
+
+def _next(found: Any, running: Any) -> tuple[int, Poses]:
+    """Return what is found next, or raise what a process failed of."""
+    while True:
+        try:
+            image = found.get(timeout=_PATIENCE)
+        except queue.Empty:
+            running.join(timeout=0)  # raises if one has failed
+            continue
+        if isinstance(image, InputError):
+            raise image
+        return image  # type: ignore[no-any-return]
+
+
+def _start_worker(worker: int) -> None:
+    """Keep OpenCV from starting threads in each loading process."""
+    cv2.setNumThreads(0)
