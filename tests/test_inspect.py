@@ -157,7 +157,7 @@ REFUSED = {
         lambda c: c.update(categories=[{"name": "person"}]),
         lambda c: c["categories"].append({"id": 2, "name": "person"}),
     ],
-    "annotations unreadable": [lambda c: c.pop("annotations")],
+    "annotations unreadable": [lambda c: c.pop("images"), lambda c: c.update(annotations=7)],
 }
 
 

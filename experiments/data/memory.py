@@ -16,7 +16,7 @@ EPOCHS = 10
 
 
 def megabytes(process: int, kinds: str) -> float:
-    """Return what the kernel counts of a process under names that begin so."""
+    """Return what the kernel counts of a process under names that begin so; see proc(5)."""
     lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith(kinds)) * 1024 / 1e6
 
@@ -26,15 +26,17 @@ with initialize_config_dir(config_dir(), version_base="1.3"):
     data = instantiate(compose("train", overrides).data)
 data.setup("fit")
 loader = data.train_dataloader()
-record = {"images": len(data.train_set), "resident": [], "private": []}
+# Rss: all that a process sees; Pss: what it shares with others divided among them; private: what it has alone.
+KINDS = {"resident": "Rss:", "proportional": "Pss:", "private": "Private_"}
+record = {"images": len(data.train_set), **{kind: [] for kind in KINDS}}
 for epoch in range(EPOCHS):
     loader.sampler.set_epoch(epoch)
     for batch in loader:
         data.on_after_batch_transfer(batch, 0)
     processes = [process.pid for process in active_children()]
-    record["resident"].append([megabytes(process, "Rss") for process in processes])
-    record["private"].append([megabytes(process, "Private_") for process in processes])
-    print(epoch, record["resident"][-1], record["private"][-1], flush=True)
-largest = [max(epoch) for epoch in record["resident"]]
-record["growth after the first epoch"] = largest[-1] / largest[0] - 1
+    for kind, names in KINDS.items():
+        record[kind].append([megabytes(process, names) for process in processes])
+    print(epoch, *(f"{kind} {sum(record[kind][-1]):.1f}" for kind in KINDS), flush=True)
+sums = {kind: [sum(epoch) for epoch in record[kind]] for kind in KINDS}
+record["growth after the first epoch"] = {kind: own[-1] / own[0] - 1 for kind, own in sums.items()}
 Path(results).write_text(json.dumps(record, indent=2) + "\n")

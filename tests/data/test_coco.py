@@ -1,13 +1,19 @@
 """The reader keeps what COCO says and refuses, in one line, what does not fit."""
 
+import gc
 import json
+from types import ModuleType
 
 import numpy as np
 import pycocotools.mask as rle
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 from samples import person, write_folder
 
 from gog_pose.data.coco import CocoKeypoints
+from gog_pose.data.outlines import Outlines, run_lengths
 from gog_pose.errors import InputError
 
 GREY = np.full((100, 120, 3), 128, dtype=np.uint8)
@@ -74,6 +80,81 @@ def test_uncompressed_run_lengths_are_read_too(tmp_path):
     assert mask[:50, 0].all()
 
 
+@given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=40), elements=st.integers(0, 1)))
+def test_run_lengths_are_read_as_pycocotools_reads_them(mask):
+    """Compressed and not."""
+    compressed = rle.encode(np.asfortranarray(mask))["counts"].decode()
+    changes = np.flatnonzero(np.diff(mask.ravel(order="F"), prepend=0)).tolist()
+    plain = np.diff([0, *changes, mask.size]).tolist()
+    for counts in (compressed, plain):
+        lengths = run_lengths(counts, mask.size)
+        assert np.array_equal(Outlines([(3, lengths)]).mask(3, mask.shape), mask)
+
+
+def test_outlines_are_found_whatever_their_order():
+    square = [[0, 0, 4, 0, 4, 4, 0, 4], [6, 6, 8, 6, 8, 8, 6, 8]]
+    rows = run_lengths([0, 3, 97], 100)
+    outlines = Outlines([(7, square), (2, rows), (5, [[0, 0, 10, 0, 10, 10, 0, 10]]), (0, rows)])
+    masks = {place: outlines.mask(place, (10, 10)) for place in range(9)}
+    assert [place for place, mask in masks.items() if mask is not None] == [0, 2, 5, 7]
+    assert masks[5].all()
+    assert masks[7][:4, :4].all()
+    assert masks[7][6:8, 6:8].all()
+    assert not masks[7][:4, 6:].any()
+    assert masks[0].sum() == masks[2].sum() == 3
+    assert masks[2][:3, 0].all()
+
+
+def python_objects(thing):
+    """How many containers of Python hang on a thing."""
+    seen, waiting = set(), [thing]
+    while waiting:
+        for other in gc.get_referents(waiting.pop()):
+            if gc.is_tracked(other) and id(other) not in seen and not isinstance(other, (type, ModuleType)):
+                seen.add(id(other))
+                waiting.append(other)
+    return len(seen)
+
+
+def test_reading_leaves_arrays_only_and_no_garbage_is_looked_for(tmp_path):
+    """As for three people, so for a thousand, and for a quarter of a million; all loading processes share it."""
+    compressed = rle.encode(np.ones((100, 120), np.uint8, "F"))["counts"].decode()
+    outlines = [[[10, 10, 30, 10, 30, 20]], runs([0, 50, 11950]), runs(compressed)]
+    sizes, collections = [], []
+    for count in (1, 400):
+        people = [person(1, labelled=k % 2, iscrowd=1 - k % 2, segmentation=outlines[k % 3]) for k in range(3 * count)]
+        path = write_folder(tmp_path, {"a.png": GREY}, people)
+        gc.collect()
+        gc.callbacks.append(lambda phase, info: collections.append(info))
+        try:
+            images = CocoKeypoints(path, None, 17)
+        finally:
+            gc.callbacks.pop()
+        assert len(images.people(0).boxes) == 3 * count
+        sizes.append(python_objects(images))
+    assert sizes[0] == sizes[1]
+    assert collections == []
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize("annotations", [None, []])
+def test_a_list_of_images_without_people_is_read(tmp_path, annotations):
+    """As test-dev's, which has no annotations, and all categories of COCO, none with keypoints."""
+    path = write_folder(tmp_path, {"b.png": GREY, "a.png": GREY[:50]}, [], split="test2017")
+    content = json.loads(path.read_text())
+    del content["annotations"]
+    if annotations is not None:
+        content["annotations"] = annotations
+    content["categories"] = [{"id": 1, "name": "person"}, {"id": 2, "name": "bicycle"}]
+    path.write_text(json.dumps(content))
+    images = CocoKeypoints(path, tmp_path / "test2017", 17)
+    assert images.image_ids.tolist() == [1, 2]
+    assert images.read_image(1).shape == (50, 120, 3)
+    assert images.people(0).keypoints.shape == (0, 17, 3)
+    assert not images.ignore_mask(0).any()
+    assert len(images.with_people()) == len(images.with_labelled_people()) == 0
+
+
 def test_several_crowds_are_ignored_together_and_never_a_labelled_person_inside(tmp_path):
     """Polygons, run lengths and a box, overlapping each other and the person that all of them cover."""
     everywhere = {"size": [100, 120], "counts": [0, 100 * 120]}
@@ -109,6 +190,10 @@ def test_people_below_the_least_area_are_ignored_in_their_outline(tmp_path):
     assert images.ignore_mask(1).sum() == 400  # without an outline the box
 
 
+def runs(counts):
+    return {"size": [100, 120], "counts": counts}
+
+
 def change(root, edit):
     path = root / "annotations/person_keypoints_train.json"
     content = json.loads(path.read_text())
@@ -119,11 +204,22 @@ def change(root, edit):
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
-        (lambda c: c.pop("annotations"), "'annotations' is missing"),
+        (lambda c: c.pop("images"), "'images' is missing"),
+        (lambda c: c.update(annotations={}), "'annotations' is missing"),
         (lambda c: c["images"][0].pop("file_name"), r"images\[0\].file_name"),
         (lambda c: c["annotations"][2].update(image_id=77), r"annotations\[2\].image_id: no image has the id 77"),
         (lambda c: c["annotations"][1].update(bbox=[1, 2, 3]), r"annotations\[1\].bbox"),
         (lambda c: c["annotations"][1].update(bbox=[1, 2, 3, float("nan")]), r"annotations\[1\].bbox"),
+        (lambda c: c["annotations"][1].update(bbox=[1, 2, 3, 10**400]), r"annotations\[1\].bbox"),
+        (lambda c: c["annotations"][1].update(area=1e39), r"annotations\[1\].area"),
+        (lambda c: c["annotations"][1]["keypoints"].__setitem__(4, 1e39), r"annotations\[1\].keypoints: .*no place"),
+        (lambda c: c["annotations"][0].update(segmentation=[[1, 2, 3]]), "annotation 1: segmentation: must be"),
+        (lambda c: c["annotations"][0].update(segmentation=runs([5, 5])), "annotation 1: segmentation: must be"),
+        (lambda c: c["annotations"][0].update(segmentation=runs([0, 12001, -1])), "annotation 1: segmentation: must"),
+        (lambda c: c["annotations"][0].update(segmentation=runs(["0", 12000])), "annotation 1: segmentation: must be"),
+        (lambda c: c["annotations"][0].update(segmentation=runs("zzzz")), "annotation 1: segmentation: must be"),
+        (lambda c: c["annotations"][0].update(segmentation=runs("")), "annotation 1: segmentation: must be"),
+        (lambda c: c["annotations"][0].update(segmentation={"size": [100, 120]}), "annotation 1: segmentation: must"),
         (lambda c: c["annotations"][1]["keypoints"].pop(), "keypoints: 50 numbers"),
         (lambda c: c["images"][1].update(id=1), "ids repeat"),
         (lambda c: c["images"][1].update(file_name="gone.jpg"), "'gone.jpg' is not in"),
@@ -143,6 +239,10 @@ def test_missing_files_and_broken_json_are_told_by_name(folder):
     path.write_text(path.read_text()[:-20])
     with pytest.raises(InputError, match="not a readable JSON"):
         read(folder)
+    for broken in ("[" * 100_000, f'{{"images": {"1" * 5000}}}'):
+        path.write_text(broken)
+        with pytest.raises(InputError, match="not a readable JSON"):
+            read(folder)
     path.unlink()
     with pytest.raises(InputError, match="no such annotation file"):
         read(folder)

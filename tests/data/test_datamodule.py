@@ -1,5 +1,7 @@
 """Batches have the right parts, and randomness differs by worker and epoch and repeats by seed."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
@@ -102,11 +104,11 @@ class Recorder(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-def fit(data, tmp_path, epochs=1):
+def fit(data, tmp_path, epochs=1, **options):
     """Train for some epochs; return what the steps saw."""
     trainer = pl.Trainer(
         accelerator="cpu", max_epochs=epochs, logger=False, enable_progress_bar=False, enable_model_summary=False,
-        enable_checkpointing=False, num_sanity_val_steps=0, default_root_dir=tmp_path,
+        enable_checkpointing=False, num_sanity_val_steps=0, default_root_dir=tmp_path, **options,
     )  # fmt: skip
     recorder = Recorder()
     trainer.fit(recorder, datamodule=data)
@@ -197,6 +199,22 @@ def test_a_corrupt_image_is_told_once_and_counted_every_epoch(folder, tmp_path, 
     assert counted == [f"epoch {epoch}: 3 of 8 training images were corrupt and skipped" for epoch in (0, 1)]
 
 
+@pytest.mark.filterwarnings("ignore")  # Lightning's advice on so small a run
+def test_an_epoch_counts_its_own_corrupt_images_only(folder, tmp_path, caplog):
+    """One in each epoch, not the same one: never more than one of eight."""
+    intact = (folder / "train" / "2.png").read_bytes()
+
+    class Exchange(pl.Callback):
+        def on_train_epoch_end(self, *_):
+            (folder / "train" / "2.png").write_bytes(intact)
+            damage(folder, "5.png")
+
+    damage(folder, "2.png")
+    fit(module(folder, max_corrupt=0.13), tmp_path, epochs=2, callbacks=[Exchange()])
+    told = [record.getMessage() for record in caplog.records if "corrupt and skipped" in record.getMessage()]
+    assert told == [f"epoch {epoch}: 1 of 8 training images were corrupt and skipped" for epoch in (0, 1)]
+
+
 def test_the_next_image_stands_in_whoever_loads_it_and_no_other_crop_changes(folder):
     intact = epochs(folder, workers=0, seed=1, num_epochs=1)[0]
     damage(folder, "2.png", "7.png")
@@ -244,8 +262,10 @@ def test_a_corrupt_validation_image_is_never_left_out(folder, tmp_path, workers)
 def test_an_image_of_another_size_than_annotated_is_corrupt(folder):
     small = np.zeros((50, 60, 3), np.uint8)
     cv2.imwrite(str(folder / "train" / "2.png"), small)
-    with pytest.raises(InputError, match=r"2\.png: is 60x50 px, but .*person_keypoints_train\.json says 120x100; "):
-        module(folder).train_set[CropDraw(epoch=0, item=2)]
+    crop = module(folder).train_set[CropDraw(epoch=0, item=2)]
+    assert crop.image_ids == 4  # the next one
+    (problem,) = crop.corrupt
+    assert re.search(r"2\.png: is 60x50 px, but .*person_keypoints_train\.json says 120x100; ", problem)
 
 
 def test_limits_and_mistakes(folder):

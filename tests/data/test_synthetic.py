@@ -22,7 +22,7 @@ from gog_pose.data.synthetic.appearance import Appearance
 from gog_pose.data.synthetic.body import Proportions, pose
 from gog_pose.data.synthetic.canvas import Canvas, capsule
 from gog_pose.data.synthetic.chance import pick
-from gog_pose.data.synthetic.labels import crowd_annotation, outlines, run_lengths
+from gog_pose.data.synthetic.labels import crowd_annotation, outlines, person_annotation, run_lengths
 from gog_pose.data.synthetic.person import PART_BITS, Person, part_id
 from gog_pose.errors import InputError
 from gog_pose.skeleton import load_skeleton
@@ -159,6 +159,24 @@ def test_left_is_the_persons_own_left(facing):
         keypoints = person.keypoints()
         for joint in ("shoulder", "hip"):
             assert facing * (keypoints[f"left_{joint}"].xy[0] - keypoints[f"right_{joint}"].xy[0]) > 0
+
+
+def test_nobody_guesses_keypoints_far_from_what_is_seen():
+    """Of people who are covered but for the head; in COCO none is farther out than half the longer side of the box."""
+    guessed = 0
+    for seed, person in enumerate(people(1)):
+        canvas = Canvas(np.zeros((160, 160, 3)), np.zeros(2))
+        person.draw(canvas, 0)
+        head = canvas.ids == part_id(0, "head")
+        ids = np.where(head, canvas.ids, 0)
+        label = person_annotation(np.random.default_rng(seed), ids, person, 0, head, with_keypoints=True)
+        x, y, width, height = label["bbox"]
+        keypoints = np.array(label["keypoints"]).reshape(-1, 3)
+        labelled = keypoints[keypoints[:, 2] > 0, :2]
+        outside = np.maximum((x, y) - labelled, labelled - (x + width, y + height)).max(axis=1)
+        assert outside.max() <= 0.5 * max(width, height) + 0.01  # rounded to hundredths
+        guessed += (outside > 0.06 * 100 + 1).sum()
+    assert guessed > 0
 
 
 def test_a_face_turned_away_is_unlabelled_and_ears_stay():

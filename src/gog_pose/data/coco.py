@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
-import pycocotools.mask as rle
 
+from gog_pose.data.outlines import Outlines, run_lengths
 from gog_pose.errors import InputError
 from gog_pose.images import read_image, resolve_inside
 
@@ -37,8 +39,20 @@ class People(NamedTuple):
         return ~self.is_crowd & (self.keypoints[..., 2] > 0).any(axis=1)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep Python from looking for garbage meanwhile: again and again among millions of lists, of which none is."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 class CocoKeypoints:
-    """The images and people of one COCO-format JSON file.
+    """The images and people of one COCO-format JSON file. A list of images without people, such as test-dev's, is one.
 
     Args:
         annotations: The JSON file.
@@ -51,6 +65,7 @@ class CocoKeypoints:
             annotation refers to an image that is not listed, or an image file is absent.
     """
 
+    @_uncollected()
     def __init__(
         self, annotations: str | Path, image_root: str | Path | None, num_keypoints: int, min_area: float = 0
     ) -> None:
@@ -68,26 +83,26 @@ class CocoKeypoints:
             self._check_files_exist(self.image_root)
 
         category = keypoint_category(content, self.path)
+        people = [person for person in content["annotations"] if person["category_id"] == category]
         index = {image_id: place for place, image_id in enumerate(self.image_ids.tolist())}
-        people = sorted(
-            (person for person in content["annotations"] if person["category_id"] == category),
-            key=lambda person: index[person["image_id"]],
-        )
-        self._first = np.searchsorted([index[person["image_id"]] for person in people], np.arange(len(images) + 1))
-        self._boxes = np.array([person["bbox"] for person in people], dtype=np.float32).reshape(-1, 4)
-        self._is_crowd = np.array([bool(person["iscrowd"]) for person in people], dtype=bool)
-        self._keypoints = np.array(
-            [flat_keypoints(person, num_keypoints, self.path) for person in people], dtype=np.float32
-        ).reshape(-1, num_keypoints, 3)
-        self._areas = np.array([person["area"] for person in people], dtype=np.float32)
+        owners = np.array([index[person["image_id"]] for person in people], dtype=np.int64)
+        # Arrays are filled in the order of the file and sorted afterwards: that is how its entries lie in memory.
+        order = np.argsort(owners, kind="stable")
+        self._first = np.searchsorted(owners[order], np.arange(len(images) + 1))
+        self._boxes = np.array([person["bbox"] for person in people], dtype=np.float32).reshape(-1, 4)[order]
+        self._is_crowd = np.array([bool(person["iscrowd"]) for person in people], dtype=bool)[order]
+        keypoints = chain.from_iterable(flat_keypoints(person, num_keypoints, self.path) for person in people)
+        self._keypoints = np.fromiter(keypoints, dtype=np.float32).reshape(-1, num_keypoints, 3)[order]
+        self._areas = np.array([person["area"] for person in people], dtype=np.float32)[order]
         self._keypoints[self._areas < min_area] = 0
-        # Only regions that hide people from supervision need their outline: few, and kept as COCO stores them.
-        self._segmentations: dict[int, Any] = {
-            place: outline(person, self.sizes[index[person["image_id"]]], self.path)
-            for place, person in enumerate(people)
+        sizes = self.sizes[owners].tolist()
+        place = np.argsort(order).tolist()
+        self._outlines = Outlines(  # only regions that hide people from supervision need theirs
+            (place[entry], outline(person, sizes[entry], self.path))
+            for entry, person in enumerate(people)
             if person.get("segmentation")
             and (person["iscrowd"] or not person["num_keypoints"] or person["area"] < min_area)
-        }
+        )
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -131,11 +146,11 @@ class CocoKeypoints:
         people = self.people(index)
         labelled = people.is_labelled
         for place in np.flatnonzero(~labelled):
-            outline = self._segmentations.get(int(self._first[index] + place))
-            if outline is None:
+            inside = self._outlines.mask(int(self._first[index] + place), (int(height), int(width)))
+            if inside is None:
                 ignored[_box_slices(people.boxes[place])] = True
             else:
-                ignored |= _rasterise(outline, int(height), int(width))
+                ignored |= inside
         for box in people.boxes[labelled]:
             ignored[_box_slices(box)] = False
         return ignored
@@ -157,6 +172,7 @@ class CocoKeypoints:
                 )
 
 
+@_uncollected()
 def load_coco_json(path: str | Path) -> dict[str, Any]:
     """Read a COCO-format JSON file and check the fields that the package relies on.
 
@@ -176,26 +192,30 @@ def load_coco_json(path: str | Path) -> dict[str, Any]:
         check_reference(person, place, path, image_ids)
         check_box(person, place, path)
         check_numbers(person, place, path)
-        box = person["bbox"]
         person.setdefault("iscrowd", 0)
-        # The share of its box that a person covers, as CrowdPose's evaluation program takes it.
-        person.setdefault("area", 0.53 * box[2] * box[3])
-        person.setdefault("num_keypoints", sum(v > 0 for v in (person.get("keypoints") or [])[2::3]))
+        if "area" not in person:  # the share of its box that a person covers, as CrowdPose's evaluation takes it
+            person["area"] = 0.53 * person["bbox"][2] * person["bbox"][3]
+        if "num_keypoints" not in person:
+            person["num_keypoints"] = sum(v > 0 for v in (person.get("keypoints") or [])[2::3])
     return content
 
 
 def read_coco_lists(path: Path) -> dict[str, Any]:
-    """Read a JSON file and check that it has COCO's three lists; their entries may be anything.
+    """Read a JSON file and check that it has COCO's lists; their entries may be anything.
+
+    A list of images without annotations, such as COCO's ``image_info_test-dev2017.json``, gets an empty one.
 
     Raises:
-        InputError: The file is missing or malformed, or a list is absent.
+        InputError: The file is missing or malformed, or another list is absent.
     """
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such annotation file; check the path") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a readable JSON file ({error}); restore it from its source") from None
+    if isinstance(content, dict) and "images" in content:
+        content.setdefault("annotations", [])
     for field in ("images", "annotations", "categories"):
         if not isinstance(content, dict) or not isinstance(content.get(field), list):
             raise InputError(f"{path}: the list {field!r} is missing; this is not a COCO-format keypoint file")
@@ -229,7 +249,7 @@ def check_reference(person: dict[str, Any], place: int, path: Path, image_ids: C
 def check_box(person: dict[str, Any], place: int, path: Path) -> None:
     """Check that a box is four numbers."""
     box = person["bbox"]
-    if len(box) != 4 or not all(_is_number(value) for value in box):
+    if len(box) != 4 or not _are_numbers(box):
         raise InputError(f"{path}: annotations[{place}].bbox: {box} must be four numbers: x, y, width, height")
 
 
@@ -238,11 +258,11 @@ def check_numbers(person: dict[str, Any], place: int, path: Path) -> None:
     if not _is_number(person.get("area", 0)):
         raise InputError(f"{path}: annotations[{place}].area: {person['area']} must be a number, px^2")
     keypoints = person.get("keypoints") or []
-    if not isinstance(keypoints, list) or not set(map(type, keypoints)) <= {int, float}:
+    if not isinstance(keypoints, list) or not set(map(type, keypoints)) <= _NUMBERS:
         raise InputError(f"{path}: annotations[{place}].keypoints: must be a list of numbers, three a keypoint")
-    if not math.isfinite(sum(keypoints)):
+    if not _is_number(sum(keypoints)):  # every nan and infinity shows in the sum, which takes little time
         for x, y, visibility in zip(*(keypoints[part::3] for part in range(3)), strict=False):
-            if not math.isfinite(visibility) or (visibility > 0 and not (math.isfinite(x) and math.isfinite(y))):
+            if not _is_number(visibility) or (visibility > 0 and not (_is_number(x) and _is_number(y))):
                 raise InputError(
                     f"{path}: annotations[{place}].keypoints: {[x, y, visibility]} is no place; correct it or set all"
                     " three to 0"
@@ -282,53 +302,48 @@ def _require(path: Path, where: str, entry: Any, fields: dict[str, type]) -> Non
             raise InputError(f"{path}: {where}.{field}: missing or not of type {kind.__name__}")
 
 
+_NUMBERS = {int, float}
+_LARGEST = float(np.finfo(np.float32).max)
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    return type(value) in _NUMBERS and abs(value) <= _LARGEST
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    return set(map(type, values)) <= _NUMBERS and _is_number(sum(values))
 
 
 def flat_keypoints(person: dict[str, Any], num_keypoints: int, path: Path) -> list[float]:
     """Return the flat keypoints of an annotation; those without any (crowds often) have all unlabelled."""
-    keypoints = person.get("keypoints") or [0] * (3 * num_keypoints)
+    keypoints: list[float] = person.get("keypoints") or [0] * (3 * num_keypoints)
     if len(keypoints) != 3 * num_keypoints:
         raise InputError(
             f"{path}: annotation {person.get('id')}: keypoints: {len(keypoints)} numbers, but the skeleton has"
             f" {num_keypoints} keypoints, 3 numbers each; choose the skeleton of this data set"
         )
-    return [float(value) for value in keypoints]
+    return keypoints
 
 
-def outline(person: dict[str, Any], image_hw: Sequence[int] | np.ndarray, path: Path) -> Any:
-    """Return the outline of an annotation as COCO stores it, polygons or run lengths, if it is one."""
+def outline(person: dict[str, Any], image_hw: Sequence[int], path: Path) -> Any:
+    """Return the outline of an annotation as ``Outlines`` takes it: polygons, or lengths of runs."""
     segmentation = person["segmentation"]
-    if isinstance(segmentation, dict):
-        sound = "counts" in segmentation and list(segmentation.get("size", ())) == list(image_hw)
-    else:
-        sound = isinstance(segmentation, list) and all(
-            isinstance(polygon, list) and len(polygon) % 2 == 0 and all(map(_is_number, polygon))
-            for polygon in segmentation
-        )
-    if not sound:
-        raise InputError(
-            f"{path}: annotation {person.get('id')}: segmentation: must be polygons, lists of x and y in turn, or run"
-            f" lengths (size, counts) of an image of {image_hw[1]}x{image_hw[0]} px; correct or remove it"
-        )
-    return segmentation
+    try:
+        if isinstance(segmentation, dict) and list(segmentation["size"]) == list(image_hw):
+            return run_lengths(segmentation["counts"], image_hw[0] * image_hw[1])
+    except (KeyError, TypeError, ValueError):
+        pass
+    if isinstance(segmentation, list) and all(
+        isinstance(polygon, list) and len(polygon) % 2 == 0 and _are_numbers(polygon) for polygon in segmentation
+    ):
+        return segmentation
+    raise InputError(
+        f"{path}: annotation {person.get('id')}: segmentation: must be polygons, lists of x and y in turn, or run"
+        f" lengths (size, counts) of an image of {image_hw[1]}x{image_hw[0]} px; correct or remove it"
+    )
 
 
 def _box_slices(box: np.ndarray) -> tuple[slice, slice]:
     x, y, width, height = (float(value) for value in box)
     left, top = max(0, math.floor(x)), max(0, math.floor(y))
     return slice(top, max(top, math.ceil(y + height))), slice(left, max(left, math.ceil(x + width)))
-
-
-def _rasterise(segmentation: Any, height: int, width: int) -> np.ndarray:
-    """Fill an outline as COCO stores it: a list of polygons, or run lengths, compressed or not."""
-    if isinstance(segmentation, list):
-        mask = np.zeros((height, width), dtype=np.uint8)
-        polygons = [np.asarray(polygon, dtype=np.float64).reshape(-1, 2) for polygon in segmentation]
-        # COCO's polygons run along pixel edges, OpenCV's through pixel centres.
-        cv2.fillPoly(mask, [np.round(polygon - 0.5).astype(np.int32) for polygon in polygons], 1)
-        return mask.astype(bool)
-    if isinstance(segmentation["counts"], list):
-        segmentation = rle.frPyObjects(segmentation, height, width)
-    return np.asarray(rle.decode(segmentation), dtype=bool)

@@ -18,6 +18,8 @@ from gog_pose.letterboxing import prepare_image
 from gog_pose.preprocessing import Preprocessing
 from gog_pose.records import People, TargetMarks
 
+_MOST_IN_A_ROW = 100  # corrupt images
+
 
 class PoseBatch(NamedTuple):
     """Training crops with their targets; one sample without the batch dimension.
@@ -67,7 +69,7 @@ class TrainingCrops(Dataset[PoseBatch]):
         preprocessing: Normalises pixels.
         limit: Use only the first so many images; all where it is None.
         encode: Whether samples have targets, or only the marks that ``encoder.draw`` makes targets of.
-        max_corrupt: Share of the images, below 1, that may be corrupt in a row.
+        max_corrupt: Share of the images, below 1, that may be corrupt in a row; a hundred always may.
         seed: Of everything random about the crops.
     """
 
@@ -119,17 +121,20 @@ class TrainingCrops(Dataset[PoseBatch]):
     def _readable(self, item: int) -> tuple[int, np.ndarray, list[str]]:
         """Return the first image from an item on that can be read: its index, its pixels, what is wrong with others.
 
+        The data module tells how many may be corrupt in all, for this one knows only those of its process.
+
         Raises:
             InputError: Too many in a row cannot; this is what is wrong with the last.
         """
         corrupt: list[str] = []
+        most = min(max(_MOST_IN_A_ROW, self._max_corrupt * len(self)), len(self) - 1)
         while True:
             index = int(self.indices[(item + len(corrupt)) % len(self)])
             try:
                 return index, self.images.read_image(index), corrupt
             except InputError as error:
                 corrupt.append(str(error))
-                if len(corrupt) > self._max_corrupt * len(self):
+                if len(corrupt) > most:
                     raise
 
 

@@ -194,7 +194,7 @@ def _person_findings(
     if message:
         yield _about(person, "keypoint count wrong", message)
         return
-    keypoints = np.array(flat_keypoints(person, skeleton.num_keypoints, path)).reshape(-1, 3)
+    keypoints = np.array(flat_keypoints(person, skeleton.num_keypoints, path), dtype=np.float64).reshape(-1, 3)
     yield from _keypoint_findings(person, where, size, keypoints, skeleton)
     labelled = keypoints[keypoints[:, 2] > 0, :2]
     if len(labelled) and not person.get("iscrowd"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -15,6 +16,8 @@ from gog_pose.skeleton import load_skeleton
 KEYPOINT_NAMES = load_skeleton("coco_19").keypoints
 
 Annotation = dict[str, Any]
+
+_FARTHEST_GUESS = 0.5  # of the longer side of a box: no labelled keypoint of COCO val2017 lies farther outside
 
 
 def person_mask(ids: np.ndarray, index: int) -> np.ndarray:
@@ -38,8 +41,9 @@ def person_annotation(
     keypoints = np.zeros((len(KEYPOINT_NAMES), 3))
     if with_keypoints:
         found = person.keypoints()
+        box = cv2.boundingRect(mask.view(np.uint8))
         for row, name in enumerate(KEYPOINT_NAMES):
-            visibility = _visibility(rng, ids, mask, person, index, found[name])
+            visibility = _visibility(rng, ids, mask, box, person, index, found[name])
             if visibility:
                 keypoints[row] = *found[name].xy, visibility
     return {
@@ -104,7 +108,13 @@ def _region(mask: np.ndarray) -> Annotation:
 
 
 def _visibility(
-    rng: np.random.Generator, ids: np.ndarray, mask: np.ndarray, person: Person, index: int, keypoint: Keypoint
+    rng: np.random.Generator,
+    ids: np.ndarray,
+    mask: np.ndarray,
+    box: Sequence[int],
+    person: Person,
+    index: int,
+    keypoint: Keypoint,
 ) -> int:
     """Return COCO's flag: 2 = seen, 1 = covered but labelled, 0 = not labelled."""
     height, width = ids.shape
@@ -118,8 +128,11 @@ def _visibility(
     if mask[round(y), round(x)]:  # behind the person's own body
         return 1
     # Something else is in front. Annotators mark what they can tell from what is seen beside it, and sometimes guess.
-    lightly = bool(_around(mask, keypoint.xy, 0.06 * person.height).any())
-    return 1 if lightly or rng.random() < 0.35 else 0
+    if _around(mask, keypoint.xy, 0.06 * person.height).any():
+        return 1
+    guessed = rng.random() < 0.35
+    outside = max(box[0] - x, box[1] - y, x - box[0] - box[2], y - box[1] - box[3])
+    return int(guessed and outside <= _FARTHEST_GUESS * max(box[2:]))
 
 
 def _around(buffer: np.ndarray, xy: np.ndarray, radius: float) -> np.ndarray:
