@@ -58,8 +58,8 @@ def import_weights(source: str | Path, output: str | Path, kind: str, skeletons:
 
     Args:
         source: A file of ``torch.save``: a state dict, or one under ``state_dict`` or ``model_state_dict``.
-        output: The checkpoint to write: of kind ``offsetguided`` a network of ``grouping=gog``, of kind ``centernet`` one
-            of ``grouping=center``, whose trunk ``pretrained_network`` takes for any.
+        output: The checkpoint to write: of kind ``offsetguided`` a network of ``grouping=gog``, of kind ``centernet``
+            one of ``grouping=center``, whose trunk ``pretrained_network`` takes for any.
         kind: ``centernet``, ``offsetguided`` or ``auto``.
         skeletons: By their number of limbs those that a file may be for; CenterNet needs no limbs, and the first is
             noted down.

@@ -1,7 +1,7 @@
 """Weights of the public Hourglass-104 checkpoints, under our names.
 
-Two families share one trunk of 960 tensors: CenterNet's multi-person pose model (``multi_pose_hg_3x.pth``) with the six
-heads a stack of ``grouping=center``, and the paper's authors' (``PoseNet_*_epoch.pth``) with the two of ``grouping=gog``.
+Two families share one trunk of 960 tensors: CenterNet's multi-person pose model (``multi_pose_hg_3x.pth``) with the
+six heads a stack of ``grouping=center``, the paper's authors' (``PoseNet_*_epoch.pth``) with the two of ``gog``.
 """
 
 from __future__ import annotations
