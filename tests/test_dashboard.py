@@ -1,8 +1,16 @@
 """What a run shows of itself: pictures, speed, and in W&B the best metrics and the whole configuration."""
 
 import csv
+import gzip
+import http.server
 import json
+import os
+import re
+import subprocess
 import sys
+import threading
+from functools import reduce
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -10,24 +18,32 @@ import numpy as np
 import pytest
 import torch
 import wandb
+import yaml
 from omegaconf import OmegaConf
 from wandb.sdk.wandb_run import Run
 
-from gog_pose.callbacks import PosePictures, Throughput, throughput
+from gog_pose import PoseEstimator
+from gog_pose.callbacks import CocoMap, PosePictures, Throughput, throughput
+from gog_pose.checkpoint import read_checkpoint
 from gog_pose.cli import train
 from gog_pose.data.dataset import EvaluationSample
 from gog_pose.data.synthetic import synthesize
 from gog_pose.decoding import GogDecoder
 from gog_pose.encoding import PoseEncoder
+from gog_pose.errors import InputError
+from gog_pose.evaluation import CocoKeypointEvaluator, read_detections
 from gog_pose.evaluation.coco import CROWD_METRICS, METRICS
+from gog_pose.loggers import wandb_logger
 from gog_pose.models import Hourglass, PoseNetwork
 from gog_pose.module import PoseModule
 from gog_pose.preprocessing import Preprocessing
 from gog_pose.records import PoseMaps
 from gog_pose.skeleton import load_skeleton
+from offline_runs import records
 
 SKELETON = load_skeleton("coco_19")
 CELL_HW, GAP, CAPTION = (360, 480), 4, 20  # px, of contact sheets
+DASHBOARD = Path(__file__).resolve().parents[1] / "experiments/dashboard"
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +72,9 @@ def run(tmp_path_factory):
         "trainer.enable_progress_bar": "false",
         "callbacks.pictures.num_images": 2,
         "logger": "wandb",
+        "callbacks.wandb_results.checkpoint": "true",
+        "group": "table9",
+        "tags": "[mine]",
         "hydra.run.dir": output,
     }
     seen = {"axes": {}}
@@ -71,11 +90,12 @@ def run(tmp_path_factory):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("WANDB_API_KEY", raising=False)
+        patch.setenv("WANDB_DATA_DIR", str(output / "data"))  # of tables' pictures
         patch.setattr(sys, "argv", ["gog-train", *(f"{key}={value}" for key, value in overrides.items())])
         patch.setattr(Run, "define_metric", define)
         patch.setattr(wandb, "finish", look_and_finish)
         train.main()
-    return SimpleNamespace(output=output, **seen)
+    return SimpleNamespace(root=root, output=output, **seen)
 
 
 def logged(output, name):
@@ -122,6 +142,174 @@ def test_pictures_of_every_validation_are_written_and_logged(run):
         assert image.shape == (CELL_HW[0] + 2 * GAP, 2 * CELL_HW[1] + 3 * GAP, 3)
 
 
+def test_tags_say_what_was_chosen(run):
+    (record,) = records(run.output, "run")
+    chosen = {"grouping=gog", "encoding=ours", "skeleton=coco_19", "model=hourglass_tiny"}  # and no experiment
+    assert set(record.tags) == chosen | {"mine"}
+    assert record.run_group == "table9"
+
+
+@pytest.mark.parametrize("tag", ["", "x" * 65])
+def test_a_tag_that_wandb_would_refuse_is_told_before_training(tmp_path, tag):
+    with pytest.raises(InputError, match="64"):
+        wandb_logger(project="p", save_dir=str(tmp_path), tags=[tag], offline=True)
+
+
+def artifacts(run):
+    return {artifact.type: artifact for artifact in records(run.output, "artifact")}
+
+
+def test_artefacts_are_the_best_checkpoint_and_its_detections(run):
+    best = run.output / "checkpoints/best.ckpt"
+    files = {"model": best, "detections": run.output / "detections.json"}
+    assert set(artifacts(run)) == {*files, "run_table"}
+    results = json.loads((run.output / "results.json").read_text())
+    for kind, file in files.items():
+        metadata = json.loads(artifacts(run)[kind].metadata)
+        assert metadata["AP"] == pytest.approx(results["AP"], abs=1e-6)
+        assert metadata["step"] == read_checkpoint(best)["global_step"]
+        assert (metadata["skeleton"], metadata["grouping"], metadata["long_side"]) == ("coco_19", "gog", 64)
+        (content,) = artifacts(run)[kind].manifest.contents
+        assert content.path == file.name
+        assert Path(content.local_path) == file  # no second copy of gigabytes
+
+
+def test_detections_are_those_of_the_best_checkpoint(run):
+    estimator = PoseEstimator.from_checkpoint(run.output / "checkpoints/best.ckpt", device="cpu")
+    written = read_detections(run.output / "detections.json", SKELETON.num_keypoints)
+    assert written
+    for image_id, people in written.items():
+        expected = estimator.predict(run.root / f"val/{image_id:012d}.jpg").to_coco(image_id)
+        np.testing.assert_allclose(
+            [[*person["keypoints"], person["score"]] for person in people],
+            [[*person["keypoints"], person["score"]] for person in expected],
+            atol=0.01,
+        )
+
+
+def test_a_table_shows_the_images_of_the_best_checkpoint(run):
+    places = {content.path: Path(content.local_path) for content in artifacts(run)["run_table"].manifest.contents}
+    table = json.loads(places["best/pictures.table.json"].read_text())
+    content = json.loads((run.root / "annotations/person_keypoints_val.json").read_text())
+    labelled = [person["image_id"] for person in content["annotations"] if person["num_keypoints"]]
+    assert table["columns"] == ["image", "ground truth", "prediction", "people labelled", "people drawn", "AP"]
+    assert len(table["data"]) == 2
+    for image_id, truth, prediction, num_labelled, num_drawn, precision in table["data"]:
+        assert num_labelled == labelled.count(image_id) > 0
+        assert num_drawn >= 0
+        assert 0 <= precision <= 1
+        pictures = [cv2.imread(str(places[side["path"]])) for side in (truth, prediction)]
+        assert pictures[0].shape == pictures[1].shape
+        assert max(pictures[0].shape[0] / CELL_HW[0], pictures[0].shape[1] / CELL_HW[1]) == 1
+    assert sum(run.summary["best/pictures"][size] for size in ("nrows", "ncols")) == 2 + 6
+
+
+def test_the_precision_of_an_image_is_of_that_image_alone(run):
+    path = run.root / "annotations/person_keypoints_val.json"
+    people = [person for person in json.loads(path.read_text())["annotations"] if person["num_keypoints"]]
+    flawless, missed = sorted({person["image_id"] for person in people})[:2]
+    callback = CocoMap()
+    callback._evaluator = CocoKeypointEvaluator(path, SKELETON)
+    found = [{**person, "score": 1.0} for person in people if person["image_id"] == flawless]
+    callback._detections = {flawless: found, missed: []}
+    assert callback.image_precision(flawless) == pytest.approx(1)
+    assert callback.image_precision(missed) == 0
+
+
+def names_of(panel):
+    """What a panel shows: a pattern of names."""
+    exact = [*panel.get("y", []), *panel.get("metrics", []), *panel.get("media_keys", []), panel.get("table_name")]
+    return [*(re.escape(name) for name in exact if name), *([panel["metric_regex"]] if "metric_regex" in panel else [])]
+
+
+def test_the_dashboard_shows_what_runs_log_and_all_that_they_log(run):
+    """No panel of it stays empty, and no curve that is made for being looked at is missing."""
+    description = yaml.safe_load((DASHBOARD / "dashboard.yaml").read_text())
+    bests = {f"{name}.{best}" for name, value in run.summary.items() if hasattr(value, "keys") for best in dict(value)}
+    logged = {name for name in run.summary if not name.startswith("_")} | bests
+    logged |= {"speed/gpu_memory"}  # where there is a GPU
+    shown = [name for section in description["sections"] for panel in section["panels"] for name in names_of(panel)]
+    for name in shown:
+        assert any(re.fullmatch(name, other) for other in logged), name
+    columns = description["runs"]["columns"]
+    for column in [f"summary:{description['runs']['order_by']}", *columns]:
+        kind, name = column.split(":")
+        if kind == "summary":
+            assert name in bests
+        elif kind == "config":
+            first, value, *keys = name.split(".")
+            assert value == "value"
+            assert reduce(lambda node, key: node[key], keys, run.config[first]) is not None
+    for name in logged:
+        if name.startswith(("train/", "speed/", "lr-")):
+            assert any(re.fullmatch(pattern, name) for pattern in shown), name
+
+
+def apply_dashboard(*arguments, **environment):
+    pytest.importorskip("wandb_workspaces", reason="needs the optional package wandb-workspaces")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    command = [sys.executable, str(DASHBOARD / "apply.py"), *arguments]
+    return subprocess.run(
+        command, env={**clean, **environment}, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+class StandIn(http.server.BaseHTTPRequestHandler):
+    """Answers W&B's client as its server does, and keeps the views that it is sent."""
+
+    views: list = []  # noqa: RUF012
+
+    def do_POST(self):
+        """Answer all that the client may ask."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        query = json.loads(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
+        if "upsertView" in query["query"]:
+            self.views.append(query["variables"])
+        viewer = {"id": "u", "entity": "somebody", "username": "somebody", "teams": {"edges": []}, "flags": "{}"}
+        view = {"view": {"id": "v", "name": "nw-abc-v"}, "inserted": True}
+        answer = json.dumps({"data": {"viewer": viewer, "upsertView": view}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_):
+        """Print nothing."""
+
+
+def test_the_dashboard_is_sent_as_described(tmp_path):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), StandIn) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        process = apply_dashboard("--project", "p", WANDB_BASE_URL=address, WANDB_API_KEY="a" * 40, HOME=str(tmp_path))
+        server.shutdown()
+    assert process.returncode == 0, process.stderr
+    (view,) = StandIn.views
+    assert (view["entityName"], view["projectName"], view["displayName"]) == ("somebody", "p", "gog_pose")
+    sent = json.loads(view["spec"])["section"]
+    description = yaml.safe_load((DASHBOARD / "dashboard.yaml").read_text())
+    sections = {section["name"]: section["panels"] for section in sent["panelBankConfig"]["sections"]}
+    assert {name: len(panels) for name, panels in sections.items()} == {
+        section["name"]: len(section["panels"]) for section in description["sections"]
+    }
+    assert sections["Validation"][0]["config"]["metrics"] == ["val/AP"]
+    assert sections["Validation"][-1]["config"]["groupBy"] == "group"
+    assert {panel["config"].get("xAxis") for panel in sections["Training"]} == {"trainer/global_step"}
+    (runs,) = sent["runSets"]
+    assert runs["grouping"] == [{"section": "run", "name": name} for name in ("group", "displayName")]
+    assert runs["runFeed"]["columnOrder"] == ["run:displayName", *description["runs"]["columns"]]
+
+
+def test_without_a_key_the_dashboard_can_be_printed_and_is_not_sent(tmp_path):
+    process = apply_dashboard("--print", HOME=str(tmp_path))
+    assert process.returncode == 0, process.stderr
+    assert "panelBankConfig" in json.loads(process.stdout)["section"]
+    process = apply_dashboard(HOME=str(tmp_path))
+    assert process.returncode == 2
+    assert len(process.stderr.strip().splitlines()) == 1
+    assert "API key" in process.stderr
+
+
 @pytest.fixture
 def module():
     network = PoseNetwork(SKELETON, Hourglass(stacks=1, channels=[4, 6], blocks=[1, 1], stem_channels=4))
@@ -142,8 +330,8 @@ def someone(shift):
     return np.column_stack([xy, np.full(len(xy), 2)]).astype(np.float32)
 
 
-def draw_epoch(module, folder, samples, answers, num_images=12):
-    """Validate on samples, one a batch; return the sheets of poses and maps as rows of cells without their captions."""
+def validate(module, folder, samples, answers, num_images=12):
+    """Validate on samples, one a batch; return the callback."""
     callback = PosePictures(folder, num_images=num_images)
     trainer = SimpleNamespace(
         sanity_checking=False, is_global_zero=True, num_val_batches=[len(samples)], current_epoch=7, loggers=[]
@@ -151,6 +339,12 @@ def draw_epoch(module, folder, samples, answers, num_images=12):
     for index, (one, answer) in enumerate(zip(samples, answers, strict=True)):
         callback.on_validation_batch_end(trainer, module, [answer], [one], index)
     callback.on_validation_epoch_end(trainer, module)
+    return callback
+
+
+def draw_epoch(module, folder, samples, answers, num_images=12):
+    """Validate; return the sheets of poses and maps as rows of cells without their captions."""
+    validate(module, folder, samples, answers, num_images)
     return [cells(cv2.imread(str(folder / f"epoch_0007{kind}.png"))) for kind in ("", "_maps")]
 
 
@@ -176,6 +370,13 @@ def test_a_flawless_answer_looks_like_the_ground_truth(module, tmp_path):
     np.testing.assert_array_equal(*heatmaps)
     np.testing.assert_array_equal(true_offsets, offsets)
     assert all(np.ptp(cell) > 100 for cell in (truth, heatmaps[0], offsets))  # there is something to see
+
+
+def test_people_are_counted_where_they_are_drawn(module, tmp_path):
+    samples = [sample(index, someone(shift=index)) for index in range(2)]
+    silent = PoseMaps(*(torch.zeros_like(field) for field in maps_of(samples[1])[:2]))
+    callback = validate(module, tmp_path, samples, [maps_of(samples[0]), silent])
+    assert {index: image[1:] for index, image in callback.images.items()} == {0: (1, 1), 1: (1, 0)}
 
 
 def test_each_side_shows_its_own(module, tmp_path):

@@ -21,6 +21,7 @@ from gog_pose.losses import PoseLoss
 from gog_pose.models import Hourglass, PoseNetwork
 from gog_pose.records import Poses, PoseTargets
 from gog_pose.skeleton import load_skeleton
+from offline_runs import records
 
 
 @pytest.fixture(scope="module")
@@ -165,10 +166,13 @@ def require_trained(output):
 
 
 def test_two_processes_train(scenes, tmp_path):
-    overrides = [f"data.root={scenes}", f"hydra.run.dir={tmp_path}", "data.num_workers=1"]
+    overrides = [f"data.root={scenes}", f"hydra.run.dir={tmp_path}", "data.num_workers=1", "logger=wandb"]
     process = run(sys.executable, "-m", "gog_pose.cli.train", *RUN, *overrides)
     assert process.returncode == 0, process.stderr
     require_trained(tmp_path)
+    (artifact,) = records(tmp_path, "artifact")  # of the one run that there is
+    assert artifact.type == "detections"
+    assert artifact.manifest.contents[0].size == (tmp_path / "detections.json").stat().st_size
 
 
 @pytest.mark.slow

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import requests.utils
 from pytorch_lightning.loggers import WandbLogger
 
+from gog_pose.errors import InputError
 from gog_pose.evaluation.coco import CROWD_METRICS, METRICS
 
 _log = logging.getLogger(__name__)
 _HOST = "https://api.wandb.ai"
+_LONGEST_TAG = 64  # characters, what W&B allows
 
 
 def wandb_logger(
@@ -22,6 +24,7 @@ def wandb_logger(
     name: str | None = None,
     group: str | None = None,
     tags: Sequence[str] = (),
+    choices: Mapping[str, str | None] | None = None,
     offline: bool | None = None,
 ) -> WandbLogger:
     """Build a W&B logger; without an API key it logs to disk, for a later ``wandb sync``, instead of asking for one.
@@ -32,8 +35,16 @@ def wandb_logger(
         name: Name of the run.
         group: Runs that belong together.
         tags: Labels of the run.
+        choices: Options by group, such as the skeleton; each becomes a tag, ``skeleton=coco_19``, unless it is None.
         offline: Whether to log to disk; None means where neither ``WANDB_API_KEY`` nor a netrc entry gives a key.
+
+    Raises:
+        InputError: W&B would refuse a tag.
     """
+    tags = [*tags, *(f"{group}={option}" for group, option in (choices or {}).items() if option is not None)]
+    for tag in tags:
+        if not 1 <= len(tag) <= _LONGEST_TAG:
+            raise InputError(f"tags: {tag!r} has {len(tag)} characters, W&B takes 1 to {_LONGEST_TAG}")
     if offline is None:
         host = os.environ.get("WANDB_BASE_URL", _HOST)
         has_key = bool(os.environ.get("WANDB_API_KEY")) or requests.utils.get_netrc_auth(host) is not None
@@ -41,7 +52,7 @@ def wandb_logger(
         if not has_key:
             _log.info("no W&B API key: logging offline below %s/wandb; `wandb sync` sends it later", save_dir)
     return WandbLogger(
-        project=project, save_dir=save_dir, name=name, group=group, tags=list(tags), offline=offline, log_model=False
+        project=project, save_dir=save_dir, name=name, group=group, tags=tags, offline=offline, log_model=False
     )
 
 

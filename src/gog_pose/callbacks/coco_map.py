@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch.distributed as dist
+from pytorch_lightning.trainer.states import TrainerFn
 
 from gog_pose.data.datamodule import PoseDataModule
 from gog_pose.data.dataset import EvaluationSample
 from gog_pose.evaluation import CocoKeypointEvaluator, detect
+from gog_pose.evaluation.detections import write_detections
 from gog_pose.interfaces import Maps
 from gog_pose.module import PoseModule
 
@@ -23,9 +26,12 @@ class CocoMap(pl.Callback):
 
     Args:
         annotations: COCO-format JSON of the validation split; the data module's where it is None.
+        file: Where the people whom the best checkpoint finds go, at the end of a run, in COCO's results format; they
+            are not written where it is None.
     """
 
-    def __init__(self, annotations: str | Path | None = None) -> None:
+    def __init__(self, annotations: str | Path | None = None, file: str | Path | None = None) -> None:
+        self.file = None if file is None else Path(file)
         self._annotations = annotations
         self._evaluator: CocoKeypointEvaluator | None = None
         self._detections: dict[int, list[dict[str, Any]]] = {}
@@ -62,13 +68,24 @@ class CocoMap(pl.Callback):
         if trainer.sanity_checking:
             return
         assert self._evaluator is not None
-        metrics = self._evaluator.evaluate(self._gather())
+        self._detections = self._gather()
+        metrics = self._evaluator.evaluate(self._detections)
         for name, value in metrics.items():
             # Equal on all devices, so their mean changes nothing; every device must log it, for checkpointing.
             pl_module.log(f"val/{name}", value, prog_bar=name == "AP", rank_zero_only=False, sync_dist=True)
         if trainer.is_global_zero:
             summary = "  ".join(f"{name} {value:.3f}" for name, value in metrics.items() if not name.startswith("AR5"))
             _log.info("epoch %d, step %d: %s", trainer.current_epoch, trainer.global_step, summary)
+            if self.file is not None and trainer.state.fn == TrainerFn.VALIDATING:
+                category = {"category_id": self._evaluator.category_id}
+                people = itertools.chain.from_iterable(self._detections.values())
+                self.file.parent.mkdir(parents=True, exist_ok=True)
+                write_detections(self.file, ({**person, **category} for person in people))
+
+    def image_precision(self, image_id: int) -> float:
+        """Return the AP of one image of the last validation; nan where nobody is annotated."""
+        assert self._evaluator is not None
+        return self._evaluator.evaluate({image_id: self._detections[image_id]})["AP"]
 
     def _gather(self) -> dict[int, list[dict[str, Any]]]:
         """Merge the devices' poses; the sampler repeats images to even out devices, the dict keeps each once."""
