@@ -6,6 +6,7 @@ comparisons are made in one run, repetition by repetition in turn, so that their
 
 from gog_pose.benchmarks.codec import CodecBenchmark
 from gog_pose.benchmarks.data import DataBenchmark
+from gog_pose.benchmarks.speed import SpeedBenchmark
 from gog_pose.benchmarks.train import TrainBenchmark
 
-__all__ = ["CodecBenchmark", "DataBenchmark", "TrainBenchmark"]
+__all__ = ["CodecBenchmark", "DataBenchmark", "SpeedBenchmark", "TrainBenchmark"]

@@ -2,7 +2,8 @@
 
 ``peaks.py``, ``localise.py`` and ``limbs.py`` look only where a peak can be, which is fast on a CPU but no graph of
 tensor operations. Here all of the heatmaps is interpolated, and every type has k candidates, of which those with a
-response of 0 are none. Both find the same peaks but for rounding, since the maps are interpolated in float32 here.
+response of 0 are none. Both find the same peaks but for rounding, since the maps are interpolated in float32 here:
+where two pixels tie, ``bicubic`` and ``bilinear`` may take one of them for both; ``subpixel`` climbs to their centre.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class CandidateGraph(nn.Module):
             xy = xy + torch.where(moves.isfinite().all(dim=-1, keepdim=True), moves, 0)
         xy = torch.where(responses[..., None] > 0, xy, 0)
         starts = xy[:, [start for start, _ in self.decoder.skeleton.limbs]]
-        offsets = maps.offsets.float().unflatten(1, (-1, 2))
+        offsets = maps.offsets.float().reshape(*starts.shape[:2], 2, *maps.offsets.shape[2:])
         return Candidates(xy, responses, starts + _read_vectors(offsets, starts, stride))
 
     def _unbiased(self, cells: torch.Tensor) -> torch.Tensor:
@@ -144,7 +145,7 @@ def _highest_peaks(pixels: torch.Tensor, topk: int, threshold: float) -> tuple[t
     rows = (y[..., None] + 2 + _WINDOW) * (width + 4)
     window = _gather(framed, rows[..., :, None] + (x[..., None] + 2 + _WINDOW)[..., None, :])
     near = window[..., 1:4, 1:4]
-    summit = F.max_pool2d(window.flatten(0, 2)[:, None], 3, stride=1)[:, 0].unflatten(0, responses.shape) == near
+    summit = F.max_pool2d(window.flatten(0, 2)[:, None], 3, stride=1)[:, 0].reshape(near.shape) == near
     tied = near == window[..., 2:3, 2:3]
     peak = (summit | ~tied).all(dim=(-2, -1)) & ~(tied & _BEFORE).any(dim=(-2, -1)) & (responses >= threshold)
     shift = torch.stack([(tied * axis).sum(dim=(-2, -1)) for axis in (_SHIFT, _SHIFT.mT)], dim=-1)
@@ -204,7 +205,7 @@ def _repeat(
 ) -> tuple[torch.Tensor, ...]:
     """Replace the state by what the body makes of it while the condition holds."""
     if torch.compiler.is_exporting():  # as a loop in the graph
-        return while_loop(condition, body, state)  # type: ignore[no-any-return]
+        return while_loop(condition, body, state)  # type: ignore[no-untyped-call,no-any-return]
     while condition(*state):
         state = body(*state)
     return state
@@ -223,7 +224,8 @@ def _jets(cells: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
     a = -SLOPE
     near = (((a + 2) * d - (a + 3)) * d * d + 1, (3 * (a + 2) * d - 2 * (a + 3)) * d, 6 * (a + 2) * d - 2 * (a + 3))
     far = (a * (((d - 5) * d + 8) * d - 4), a * ((3 * d - 10) * d + 8), a * (6 * d - 10))
-    weights = [torch.where(d < 1, inner, torch.where(d < 2, outer, 0)) for inner, outer in zip(near, far, strict=True)]
+    within = (distance >= -2) & (distance < 2)  # of a place on a cell the four cells are those of the next piece
+    weights = [torch.where(d < 1, inner, torch.where(within, outer, 0)) for inner, outer in zip(near, far, strict=True)]
     weights[1] = weights[1] * distance.sign()
     along = torch.stack(weights, dim=-2)  # (..., 2, 3, 6)
     return along[..., 1, :, :] @ cells @ along[..., 0, :, :].mT
@@ -265,4 +267,4 @@ def _read_vectors(maps: torch.Tensor, xy: torch.Tensor, stride: int) -> torch.Te
 def _gather(maps: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """Return the values of ``(..., h, w)`` maps at places in the flattened maps, of any shape behind ``...``."""
     lead = maps.dim() - 2
-    return maps.flatten(lead).gather(lead, places.flatten(lead)).unflatten(lead, places.shape[lead:])
+    return maps.flatten(lead).gather(lead, places.flatten(lead)).reshape(places.shape)

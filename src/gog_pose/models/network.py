@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -87,7 +88,9 @@ class PoseNetwork(nn.Module):
     def _answer(self, stack: int, features: torch.Tensor) -> Maps:
         # In the precision of the weights also under autocast: bfloat16 rounds a response near 1 to 1/256, which moves
         # a peak by half a px, and an offset of 300 px to 2 px.
-        with torch.autocast(features.device.type, enabled=False):
+        # An exported graph runs without autocast, and torch.export cannot read one that switches it off.
+        exporting = torch.compiler.is_exporting()
+        with nullcontext() if exporting else torch.autocast(features.device.type, enabled=False):
             maps: Maps = self.heads.answer(stack, features.to(next(self.heads.parameters()).dtype))
             return maps
 

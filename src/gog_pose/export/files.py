@@ -1,0 +1,88 @@
+"""The files: ONNX by PyTorch's exporter, and ``torch.export``'s own format."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch.export import Dim, ExportedProgram
+
+from gog_pose.errors import InputError
+from gog_pose.export.deployable import INPUT, KEY, OUTPUTS, Deployable
+
+_EXTRA = f"{KEY}.json"  # the description in a torch file
+
+
+def write_onnx(deployable: Deployable, path: Path) -> None:
+    """Write an ONNX file whose metadata ``gog_pose`` is the description as JSON.
+
+    Raises:
+        InputError: A package that this needs is missing.
+    """
+    require("onnx", "onnxscript")
+    program = _capture(deployable)
+    with _quiet():
+        onnx_program = torch.onnx.export(
+            program, dynamo=True, input_names=[INPUT], output_names=list(OUTPUTS), verbose=False
+        )
+    assert onnx_program is not None
+    onnx_program.model.metadata_props[KEY] = json.dumps(deployable.description())
+    onnx_program.save(str(path))
+
+
+def write_torch(deployable: Deployable, path: Path) -> None:
+    """Write a file for ``torch.export.load``; its extra file ``gog_pose.json`` is the description.
+
+    It takes images with sides of two ``max_stride`` or more.
+    """
+    program = _capture(deployable)
+    with _quiet(), path.open("wb") as file:
+        torch.export.save(program, file, extra_files={_EXTRA: json.dumps(deployable.description())})
+
+
+def read_torch(path: Path) -> torch.nn.Module:
+    """Return the module of a file that ``write_torch`` wrote."""
+    with _quiet(), path.open("rb") as file:
+        return torch.export.load(file).module()
+
+
+def require(*packages: str) -> None:
+    """Check that packages of the extra ``export`` are there.
+
+    Raises:
+        InputError: One is not.
+    """
+    missing = [package for package in packages if importlib.util.find_spec(package) is None]
+    if missing:
+        raise InputError(f"export: needs {' and '.join(missing)}; install it by: pip install 'gog-pose[export]'")
+
+
+def _capture(deployable: Deployable) -> ExportedProgram:
+    """Trace the module for batches and images of any size that the network takes.
+
+    Sides of a single ``max_stride`` are left out: at the innermost level they are one cell, which PyTorch lays out in
+    memory in another way, and a file for all would have to be two. ONNX knows no layouts, and takes them.
+    """
+    multiple = deployable.network.max_stride
+    example = torch.zeros(2, 2 * multiple, 3 * multiple, 3, dtype=torch.uint8)
+    sides = {axis: multiple * Dim(name, min=2) for axis, name in ((1, "rows"), (2, "columns"))}
+    with _quiet(), torch.no_grad():
+        return torch.export.export(deployable, (example,), dynamic_shapes={INPUT: {0: Dim("batch", min=1), **sides}})
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out what PyTorch says about its own inside."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)

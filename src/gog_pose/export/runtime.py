@@ -1,0 +1,95 @@
+"""Running an exported ONNX file: neither the network's code nor Lightning is needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from gog_pose.decoding import GogDecoder, build_decoder, change_decoder
+from gog_pose.decoding.decoder import Candidates
+from gog_pose.errors import InputError
+from gog_pose.export.deployable import FORMAT, INPUT, KEY, OUTPUTS
+from gog_pose.export.files import require
+from gog_pose.preprocessing import Preprocessing
+from gog_pose.skeleton import Skeleton
+
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+_IN_THE_FILE = frozenset(("rules", "stride", "topk", "threshold", "localiser", "sigma", "refine", "method"))
+
+
+@dataclass(frozen=True)
+class PlainPixels(Preprocessing):
+    """Preprocessing that leaves the normalisation to the exported file."""
+
+    def to_tensor(self, image: np.ndarray) -> torch.Tensor:
+        """Return the ``(H, W, 3)`` uint8 pixels themselves."""
+        return torch.from_numpy(image)
+
+
+class OnnxNetwork(nn.Module):
+    """An exported file in the place of a network: pixels in, and in the place of maps their candidates out.
+
+    Args:
+        path: Written by ``gog-export``; no code in it is run.
+        device: ``cpu`` or ``cuda``; the latter needs the package onnxruntime-gpu.
+        threads: On the CPU; 0 = as many as ONNX Runtime likes.
+
+    Raises:
+        InputError: The file is none of ours, the package onnxruntime is missing, or the device is.
+    """
+
+    def __init__(self, path: str | Path, device: str = "cpu", *, threads: int = 0) -> None:
+        super().__init__()
+        require("onnxruntime")
+        import onnxruntime
+
+        if not Path(path).is_file():
+            raise InputError(f"{path}: no such file; give one that gog-export wrote")
+        if _PROVIDERS.get(device) not in onnxruntime.get_available_providers():
+            raise InputError(f"device: this onnxruntime cannot use {device!r}; use device=cpu")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3  # errors only
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=[_PROVIDERS[device]])
+            description = json.loads(self._session.get_modelmeta().custom_metadata_map[KEY])
+            if description["format"] != FORMAT:
+                raise InputError(
+                    f"{path}: {KEY}.format is {description['format']}, this version reads {FORMAT}; export it again"
+                )
+            self.skeleton = Skeleton(**description["skeleton"])
+            decoder = build_decoder(self.skeleton, description["decoder"])
+            assert isinstance(decoder, GogDecoder)
+            self.decoder = decoder
+            self.preprocessing = PlainPixels(**description["preprocessing"])
+            self.max_stride = int(description["max_stride"])
+            self.flip = bool(description["flip"])
+        except InputError:
+            raise
+        except Exception as error:  # of onnxruntime's, of JSON's and of what the description should hold
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{path}: no file that gog-export wrote ({reason})") from None
+
+    def forward(self, images: torch.Tensor) -> list[Candidates]:
+        """Return the candidates of ``(B, H, W, 3)`` uint8 RGB images, sides multiples of ``max_stride``."""
+        return [Candidates(*map(torch.from_numpy, self._session.run(OUTPUTS, {INPUT: images.numpy()})))]
+
+    def changed_decoder(self, options: Mapping[str, Any]) -> GogDecoder:
+        """Return the decoder with other options of grouping.
+
+        Raises:
+            InputError: An option is unknown, or what it says is done in the file.
+        """
+        fixed = sorted(_IN_THE_FILE & options.keys())
+        if fixed:
+            raise InputError(f"decoder.{fixed[0]}: is fixed in an exported file; give it to gog-export")
+        decoder = change_decoder(self.decoder, options)
+        assert isinstance(decoder, GogDecoder)
+        return decoder

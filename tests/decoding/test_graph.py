@@ -1,0 +1,117 @@
+"""The candidates of fixed shape, which are exported, are those of the decoder."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from gog_pose.benchmarks.scenes import random_people
+from gog_pose.decoding import GogDecoder, PoseMaps
+from gog_pose.decoding.graph import CandidateGraph
+from gog_pose.encoding import PoseEncoder
+from gog_pose.errors import InputError
+from gog_pose.export import compare
+from gog_pose.skeleton import load_skeleton
+
+SKELETON = load_skeleton("coco_19")
+
+
+def scene(seed, people=6, hw=(96, 128), noise=0.02, refinement=0):
+    """Maps of people at whole px, where pixels tie, with a little noise, which makes peaks of all heights."""
+    random = np.random.default_rng(seed)
+    keypoints, scales = random_people(people, min(hw), SKELETON.num_keypoints, random)
+    maps = PoseEncoder(SKELETON, refinement=refinement)(keypoints, scales, hw).as_maps()
+    disturbed = maps.heatmaps + noise * torch.from_numpy(random.standard_normal(maps.heatmaps.shape)).float()
+    return maps._replace(heatmaps=disturbed)
+
+
+def same(decoder, maps):
+    """Check that both give the same candidates, and return how many."""
+    difference = compare(decoder.candidates(maps), CandidateGraph(decoder)(maps), SKELETON.limbs)
+    assert difference.unmatched == 0
+    assert difference.xy < 1e-3
+    assert difference.responses < 1e-5
+    assert difference.guides < 1e-2  # offsets of a hundred px between cells, read at places 1e-3 px apart
+    return difference.total
+
+
+# Flawless maps have pixels that tie, which float32 need not see: the best of them is half a px from their centre.
+@pytest.mark.parametrize(
+    ("localiser", "noise"),
+    [("subpixel", 0.0), ("cell", 0.0), ("subpixel", 0.02), ("bicubic", 0.02), ("bilinear", 0.02), ("cell", 0.02)],
+)
+def test_candidates_are_those_of_the_decoder(localiser, noise):
+    decoder = GogDecoder(SKELETON, localiser=localiser)
+    assert sum(same(decoder, scene(seed, noise=noise)) for seed in range(3)) > 100
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_other_strides(stride):
+    assert same(GogDecoder(SKELETON, stride=stride, sigma=7.0 * stride / 4), scene(0)) > 50
+
+
+def test_people_at_the_border_are_found_where_the_decoder_finds_them():
+    keypoints = np.full((4, SKELETON.num_keypoints, 3), 2, np.float32)
+    for person, (x, y) in enumerate(((0, 0), (127, 0), (0, 95), (126.5, 94.5))):
+        keypoints[person, :, :2] = x, y
+    maps = PoseEncoder(SKELETON)(keypoints, np.full(4, 50, np.float32), (96, 128)).as_maps()
+    assert same(GogDecoder(SKELETON), maps) == 4 * SKELETON.num_keypoints
+
+
+def test_only_the_highest_are_kept():
+    maps = scene(1, people=12)
+    decoder = GogDecoder(SKELETON, topk=5)
+    assert same(decoder, maps) == 5 * SKELETON.num_keypoints
+    assert CandidateGraph(decoder)(maps).xy.shape == (1, SKELETON.num_keypoints, 5, 2)
+
+
+def test_refinement_offsets_are_added():
+    maps = scene(2, noise=0.0, refinement=3)
+    maps = maps._replace(refinements=maps.refinements + 1)
+    decoder = GogDecoder(SKELETON, refine=True)
+    assert same(decoder, maps) > 50
+    moved = decoder.candidates(maps).xy - replace(decoder, refine=False).candidates(maps).xy
+    assert float(moved.abs().max()) > 0.5  # or there was nothing to add
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, float("nan"), float("inf")])
+def test_flat_and_broken_maps(value):
+    maps = PoseMaps(torch.full((1, 17, 16, 16), value), torch.zeros(1, 38, 16, 16))
+    decoder = GogDecoder(SKELETON)
+    assert same(decoder, maps) == (17 if value == 0.5 else 0)
+
+
+def test_a_plateau_beside_something_higher_is_no_peak():
+    heatmaps = torch.zeros(1, 17, 8, 8)
+    heatmaps[..., 2, 3:5] = 0.5
+    heatmaps[..., 3, 5] = 0.9
+    decoder = GogDecoder(SKELETON, localiser="cell")
+    assert same(decoder, PoseMaps(heatmaps, torch.zeros(1, 38, 8, 8))) == 17
+
+
+def test_images_of_a_batch_do_not_influence_each_other():
+    first, second = scene(3), scene(4, noise=0.1)
+    graph = CandidateGraph(GogDecoder(SKELETON))
+    both = graph(PoseMaps(*(torch.cat([a, b]) for a, b in zip(first[:2], second[:2], strict=True))))
+    for image, maps in enumerate((first, second)):
+        for alone, together in zip(graph(maps), both.images(slice(image, image + 1)), strict=True):
+            torch.testing.assert_close(alone, together, rtol=0, atol=1e-4)
+
+
+def test_comparing_tells_what_moved_and_what_is_missing():
+    candidates = GogDecoder(SKELETON).candidates(scene(0, noise=0.0))
+    assert compare(candidates, candidates, SKELETON.limbs)[1:] == (0, 0, 0, 0)
+    moved = candidates._replace(xy=candidates.xy + torch.tensor([0.005, 0]))
+    assert compare(candidates, moved, SKELETON.limbs).xy == pytest.approx(0.005, rel=0.01)
+    far = candidates._replace(xy=candidates.xy.clone())
+    far.xy[0, 3, 0] += 0.02
+    assert compare(candidates, far, SKELETON.limbs).unmatched == 2
+    fainter = candidates._replace(responses=candidates.responses.clone())
+    fainter.responses[0, 3, 0] = 0
+    assert compare(candidates, fainter, SKELETON.limbs).unmatched == 1
+
+
+def test_what_has_no_such_form_is_refused():
+    with pytest.raises(InputError, match=r"decoder\.localiser: dark cannot be exported; choose bicubic"):
+        CandidateGraph(GogDecoder(SKELETON, localiser="dark"))
