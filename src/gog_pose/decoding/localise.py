@@ -15,7 +15,7 @@ from gog_pose.decoding.surface import CUBIC
 from gog_pose.geometry import cells_to_image, image_to_cells
 
 STEPS = 30  # of Newton's method; Gaussians take two
-STILL = 1e-2  # cells; Newton's error is squared at each step, so that after a shorter one 1e-4 is missing
+STILL = 1e-3  # cells; Newton's error is squared at each step, so that after a shorter one 1e-6 is missing
 STUCK = 1e-6  # cells; where even so short a step leads nowhere higher, the peak stays
 _TABLE = 1025  # places between two cells at which the bias of cubic interpolation is tabled
 TAPS = 6  # cells a side on which the surface around a peak depends
