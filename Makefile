@@ -10,17 +10,20 @@ INSTALLED := $(VENV)/.installed
 SYNTHETIC := data/synthetic
 SCENES    := $(SYNTHETIC)/annotations/person_keypoints_val.json
 DEMO      := outputs/demo
+# The newest checkpoint of an unfinished training in a folder, as an argument of gog-train.
+resume     = $(addprefix resume=,$(firstword $(shell ls -t $(1)/checkpoints/last.ckpt $(1)/checkpoints/interrupted.ckpt 2>/dev/null)))
 
 .DEFAULT_GOAL := help
 .PHONY: help install test test-slow lint format demo clean
 
 help:  ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
 	@echo '  PYTHON=python3.12   which Python makes the environment'
 	@echo '  TORCH_INDEX=URL     a further package index, such as https://download.pytorch.org/whl/cpu,'
 	@echo '                      whose torch is 200 MB where the CUDA build of PyPI is gigabytes'
 	@echo '  ARGS="-k decoder"   further arguments of pytest'
+	@echo '  SCALE=full          tables at the paper'"'"'s size, on GPUs; small is the default; more in experiments/README.md'
 
 install: $(INSTALLED)  ## Make the environment .venv with the locked versions
 
@@ -49,7 +52,7 @@ format: $(INSTALLED)  ## Fix what can be fixed by itself: imports, layout
 # A second call goes on from the newest checkpoint of the first; `rm -r outputs/demo` starts over.
 demo: $(SCENES)  ## Make a data set of synthetic people, train a small model on it, show its poses (20 minutes)
 	$(BIN)/gog-train experiment=demo data.root=$(SYNTHETIC) hydra.run.dir=$(DEMO) \
-		$(addprefix resume=,$(firstword $(shell ls -t $(DEMO)/checkpoints/last.ckpt $(DEMO)/checkpoints/interrupted.ckpt 2>/dev/null)))
+		$(call resume,$(DEMO))
 	$(BIN)/gog-predict 'source=$(SYNTHETIC)/val/*0.jpg' checkpoint=$(DEMO)/checkpoints/best.ckpt \
 		output=$(DEMO)/predictions hydra.run.dir=$(DEMO)/predictions
 	@$(BIN)/python -c 'import json; print("demo: AP %.3f on held-out scenes; checkpoint $(DEMO)/checkpoints/best.ckpt;" \
@@ -61,3 +64,5 @@ $(SCENES): | $(INSTALLED)
 clean:  ## Remove caches and build products; data, outputs and .venv stay
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
+
+include experiments/tables.mk

@@ -23,9 +23,8 @@ GROUPS = [
     "augmentation",
     "callbacks",
     "logger",
-    "experiment",
     "grouping",
-]
+]  # experiments: tests/test_experiments.py, each with its own command
 
 
 def options(*groups):

@@ -21,4 +21,4 @@ for limbs in 16 19 31 39 44; do
         done
     done
 done
-bound 44_stride1_all skeleton=coco_44 encoder.stride=1 multiple=1  # 16 times the cells
+bound 44_stride1_default_all skeleton=coco_44 encoder.stride=1 multiple=1  # 16 times the cells

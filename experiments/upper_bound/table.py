@@ -33,7 +33,7 @@ def bound() -> None:
     """Print the upper bound on flawless maps."""
     header("limbs", "stride", "images", "AP", "AP50", "AP75", "limit of the graph", "with single keypoints")
     for limbs in LIMBS:
-        for name, stride in ((f"{limbs}_default_all", 4), (f"{limbs}_stride1_all", 1)):
+        for name, stride in ((f"{limbs}_default_all", 4), (f"{limbs}_stride1_default_all", 1)):
             record = read(name)
             if record is not None:
                 scores = [f"{record[metric]:.3f}" for metric in ("AP", "AP50", "AP75")]
