@@ -1,4 +1,6 @@
-"""Overrides that let ``gog-train`` run in a second, on any data."""
+"""Overrides that let ``gog-train`` run in a second, on any data, and data that are made in a second."""
+
+from gog_pose.data.synthetic import synthesize
 
 SMALL = [
     "model=hourglass_tiny",
@@ -15,3 +17,10 @@ SMALL = [
     "data.batch_size=4",
     "data.num_workers=0",
 ]
+
+
+def small_scenes(root, num_train, num_val):
+    """Draw a few small scenes into a folder; return it."""
+    size = {"image_size": (96, 128), "height_range": (50, 90)}
+    synthesize(root, num_train=num_train, num_val=num_val, seed=0, workers=0, **size)
+    return root

@@ -14,7 +14,6 @@ import torch.multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 
 from gog_pose.callbacks import CocoMap
-from gog_pose.data.synthetic import synthesize
 from gog_pose.encoding import PoseEncoder
 from gog_pose.evaluation import CocoKeypointEvaluator
 from gog_pose.losses import PoseLoss
@@ -22,13 +21,12 @@ from gog_pose.models import Hourglass, PoseNetwork
 from gog_pose.records import Poses, PoseTargets
 from gog_pose.skeleton import load_skeleton
 from offline_runs import records
+from small_runs import small_scenes
 
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
-    root = tmp_path_factory.mktemp("scenes")
-    synthesize(root, num_train=8, num_val=5, seed=0, image_size=(96, 128), height_range=(50, 90), workers=0)
-    return root
+    return small_scenes(tmp_path_factory.mktemp("scenes"), num_train=8, num_val=5)
 
 
 def detections_of(root):

@@ -15,8 +15,7 @@ from gog_pose.callbacks import GradientNorm
 from gog_pose.checkpoint import read_checkpoint
 from gog_pose.checkpoint_io import AtomicCheckpointIO
 from gog_pose.cli import train
-from gog_pose.data.synthetic import synthesize
-from small_runs import SMALL
+from small_runs import SMALL, small_scenes
 
 # Three epochs of three steps. Whatever has a state is on: shuffling, warps, colours, a moving rate, means of weights.
 RUN = [
@@ -82,9 +81,7 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
-    root = tmp_path_factory.mktemp("scenes")
-    synthesize(root, num_train=14, num_val=2, seed=0, image_size=(96, 128), height_range=(50, 90), workers=0)
-    return root
+    return small_scenes(tmp_path_factory.mktemp("scenes"), num_train=14, num_val=2)
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 
 from gog_pose.cli.runtime import config_dir
-from gog_pose.data.synthetic import synthesize
-from small_runs import SMALL
+from small_runs import SMALL, small_scenes
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PLUGINS = {"optuna": "hydra_plugins.hydra_optuna_sweeper", "slurm": "hydra_plugins.hydra_submitit_launcher"}
@@ -27,9 +26,7 @@ def installed(plugin):
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
-    root = tmp_path_factory.mktemp("scenes")
-    synthesize(root, num_train=4, num_val=2, seed=0, image_size=(96, 128), height_range=(50, 90), workers=0)
-    return root
+    return small_scenes(tmp_path_factory.mktemp("scenes"), num_train=4, num_val=2)
 
 
 def sweep(scenes, folder, *overrides):

@@ -16,17 +16,14 @@ import torch
 from gog_pose import PoseEstimator
 from gog_pose.cli import train
 from gog_pose.cli.runtime import config_dir
-from gog_pose.data.synthetic import synthesize
-from small_runs import SMALL
+from small_runs import SMALL, small_scenes
 
 RUN = ["data=folder", *SMALL]
 
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
-    root = tmp_path_factory.mktemp("scenes")
-    synthesize(root, num_train=12, num_val=4, seed=0, image_size=(96, 128), height_range=(50, 90), workers=0)
-    return root
+    return small_scenes(tmp_path_factory.mktemp("scenes"), num_train=12, num_val=4)
 
 
 @pytest.fixture

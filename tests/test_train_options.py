@@ -7,8 +7,7 @@ import torch
 from torch.nn import functional
 
 from gog_pose.cli import train
-from gog_pose.data.synthetic import synthesize
-from small_runs import SMALL
+from small_runs import SMALL, small_scenes
 
 RUN = [
     "data=folder",
@@ -23,9 +22,7 @@ RUN = [
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
-    root = tmp_path_factory.mktemp("scenes")
-    synthesize(root, num_train=10, num_val=1, seed=0, image_size=(96, 128), height_range=(50, 90), workers=0)
-    return root
+    return small_scenes(tmp_path_factory.mktemp("scenes"), num_train=10, num_val=1)
 
 
 @pytest.fixture(scope="module")

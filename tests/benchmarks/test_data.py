@@ -14,18 +14,16 @@ from gog_pose.benchmarks.plain_crops import PlainCrops
 from gog_pose.data.augmentation import Augmentation
 from gog_pose.data.datamodule import PoseDataModule
 from gog_pose.data.sampler import CropDraw
-from gog_pose.data.synthetic import synthesize
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
 from gog_pose.preprocessing import Preprocessing
 from gog_pose.skeleton import load_skeleton
+from small_runs import small_scenes
 
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
-    root = tmp_path_factory.mktemp("scenes")
-    synthesize(root, num_train=6, num_val=1, seed=0, image_size=(96, 128), height_range=(50, 90), workers=0)
-    return root
+    return small_scenes(tmp_path_factory.mktemp("scenes"), num_train=6, num_val=1)
 
 
 def module(root, encoder=None, **options):

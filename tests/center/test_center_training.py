@@ -10,21 +10,18 @@ from gog_pose.center.decoder import CenterDecoder
 from gog_pose.center.encoder import CenterEncoder
 from gog_pose.cli import train
 from gog_pose.data.coco import CocoKeypoints
-from gog_pose.data.synthetic import synthesize
 from gog_pose.evaluation import MapNoise, Oracle
 from gog_pose.evaluation.oracle import images_with_labelled_people
 from gog_pose.inference import PoseEstimator
 from gog_pose.skeleton import load_skeleton
-from small_runs import SMALL
+from small_runs import SMALL, small_scenes
 
 SKELETON = load_skeleton("coco_19")
 
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
-    root = tmp_path_factory.mktemp("scenes")
-    synthesize(root, num_train=8, num_val=3, seed=0, image_size=(96, 128), height_range=(50, 90), workers=0)
-    return root
+    return small_scenes(tmp_path_factory.mktemp("scenes"), num_train=8, num_val=3)
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from rich.progress import track
 from rich.table import Table
 from torch.utils.data import DataLoader, default_collate
 
+from gog_pose.benchmarks.checks import require_counts
 from gog_pose.benchmarks.memory import in_own_process
 from gog_pose.benchmarks.plain_crops import PlainCrop, PlainCrops
 from gog_pose.benchmarks.timing import one_thread, quartiles
@@ -72,9 +73,7 @@ class DataBenchmark:
     ) -> None:
         if not num_workers or min(num_workers) < 0:
             raise InputError(f"num_workers: must be numbers of 0 or more, got {list(num_workers)}")
-        for name, number in (("batches", batches), ("images", images), ("repeats", repeats)):
-            if number < 1:
-                raise InputError(f"{name}: must be 1 or more, got {number}")
+        require_counts(batches=(batches, 1), images=(images, 1), repeats=(repeats, 1))
         encoder = data().encoder
         if not isinstance(encoder, PoseEncoder) or encoder.quantise or encoder.refinement:
             raise InputError("encoder: the loop it is compared with draws the targets of encoding=ours only")

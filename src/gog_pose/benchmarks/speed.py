@@ -20,6 +20,7 @@ from rich.progress import track
 from rich.table import Table
 from torch import nn
 
+from gog_pose.benchmarks.checks import require_cases, require_counts
 from gog_pose.benchmarks.scenes import random_people
 from gog_pose.benchmarks.timing import quartiles, seconds
 from gog_pose.decoding import GogDecoder
@@ -107,17 +108,10 @@ class SpeedBenchmark:
         repeats: int,
         seed: int,
     ) -> None:
-        if not batches or min(batches) < 1:
-            raise InputError(f"batches: must be numbers of 1 or more, got {list(batches)}")
+        require_cases(batches, variants, device)
+        require_counts(people=(people, 0), threads=(threads, 1), repeats=(repeats, 1))
         if not flips:
             raise InputError("flips: must be [false], [true] or both")
-        for name, number, least in (("people", people, 0), ("threads", threads, 1), ("repeats", repeats, 1)):
-            if number < least:
-                raise InputError(f"{name}: must be {least} or more, got {number}")
-        if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
-            raise InputError(f"device: must be cpu, or cuda where there is one, got {device}")
-        if not variants:
-            raise InputError("variants: must have at least one entry, e.g. plain={}")
         self.variants = {name: _run_options(name, options) for name, options in variants.items()}
         if images is not None and not _photographs(images):
             raise InputError(f"images: {images} is no folder with {', '.join(_SUFFIXES)}; give a folder of photographs")

@@ -15,6 +15,7 @@ from rich.progress import track
 from rich.table import Table
 from torch.optim import Optimizer
 
+from gog_pose.benchmarks.checks import require_cases, require_counts
 from gog_pose.benchmarks.memory import freed_at_once, in_own_process, peak_memory
 from gog_pose.benchmarks.scenes import random_people
 from gog_pose.benchmarks.timing import quartiles, seconds
@@ -90,8 +91,8 @@ class TrainBenchmark:
         repeats: int,
         seed: int,
     ) -> None:
-        if not batches or min(batches) < 1:
-            raise InputError(f"batches: must be numbers of 1 or more, got {list(batches)}")
+        require_cases(batches, variants, device)
+        require_counts(people=(people, 0), threads=(threads, 1), repeats=(repeats, 1))
         self.least_size = 2 * network.max_stride  # batch normalisation needs more than one cell at the innermost level
         for name, side in (("size", size), ("forward_size", forward_size)):
             if side < self.least_size or side % network.max_stride:
@@ -99,13 +100,6 @@ class TrainBenchmark:
                     f"{name}: must be a multiple of {network.max_stride}, {self.least_size} or more for this network,"
                     f" got {side}"
                 )
-        for name, number, least in (("people", people, 0), ("threads", threads, 1), ("repeats", repeats, 1)):
-            if number < least:
-                raise InputError(f"{name}: must be {least} or more, got {number}")
-        if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
-            raise InputError(f"device: must be cpu, or cuda where there is one, got {device}")
-        if not variants:
-            raise InputError("variants: must have at least one entry, e.g. plain={}")
         known = list(StepOptions.__dataclass_fields__)
         for name, options in variants.items():
             if set(options) - set(known):
