@@ -47,6 +47,7 @@ def test_a_row_for_every_size_and_number_of_people():
         assert row["encode"]["ratio"] == row["encode"]["loop"]["median"] / row["encode"]["ours"]["median"]
         assert row["decode"]["ratio"] == row["decode"]["dense"]["median"] / row["decode"]["sparse"]["median"]
         assert row["detections"] >= 1
+        assert row["decode"]["center"]["median"] > 0
     first, last = record["rows"][2], record["rows"][3]
     expected = last["decode"]["sparse"]["median"] / first["decode"]["sparse"]["median"]
     assert record["growth"]["96"]["decode"] == expected

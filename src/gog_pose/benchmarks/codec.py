@@ -16,6 +16,9 @@ from rich.table import Table
 from gog_pose.benchmarks.loops import encode_by_loops
 from gog_pose.benchmarks.scenes import random_people
 from gog_pose.benchmarks.timing import one_thread, time_in_turn
+from gog_pose.center.decoder import CenterDecoder
+from gog_pose.center.encoder import CenterEncoder
+from gog_pose.center.records import CenterMaps
 from gog_pose.decoding import GogDecoder
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
@@ -24,7 +27,7 @@ from gog_pose.records import People, PoseMaps
 
 
 class CodecBenchmark:
-    """Times the encoder against a loop over people, and sparse decoding against dense, on one thread.
+    """Times the encoder against a loop over people, and sparse decoding against dense and CenterNet's, on one thread.
 
     Args:
         encoder: With Gaussian targets, as the loop draws them.
@@ -61,6 +64,7 @@ class CodecBenchmark:
         if repeats < 1:
             raise InputError(f"repeats: must be 1 or more, got {repeats}")
         self.encoder = encoder
+        self.stride = encoder.stride
         self.sparse = replace(decoder, method="sparse")
         self.dense = replace(decoder, method="dense")
         self.noise = noise
@@ -73,9 +77,9 @@ class CodecBenchmark:
         """Time all combinations.
 
         Returns:
-            ``rows``, one a size and number of people, with times in ms, ratios and the largest difference between the
-            targets of encoder and loop; ``growth``, for each size by how much encoding and decoding of the most people
-            takes longer than of the fewest.
+            ``rows``, one a size and number of people, with times in ms (``center`` of CenterNet's decoder, of flawless
+            maps), ratios and the largest difference between the targets of encoder and loop; ``growth``, for each size
+            by how much encoding and decoding of the most people takes longer than of the fewest.
         """
         cases = [(size, people) for size in self.sizes for people in self.people]
         with one_thread():
@@ -96,14 +100,14 @@ class CodecBenchmark:
         title = f"{self.encoder.skeleton.num_limbs} limbs, one thread, ms of CPU time"
         encode = Table(title=f"Encoding, {title}", box=box.SIMPLE)
         decode = Table(title=f"Decoding, {title}", box=box.SIMPLE)
-        for table, columns in ((encode, ("ours", "loop", "zeros only")), (decode, ("sparse", "dense"))):
+        for table, columns in ((encode, ("ours", "loop", "zeros only")), (decode, ("sparse", "dense", "CenterNet's"))):
             for name in ("input", "people", *columns, "ratio"):
                 table.add_column(name, justify="right")
         for row in record["rows"]:
             case = f"{row['size']}x{row['size']}", str(row["people"])
             for table, part, names in (
                 (encode, row["encode"], ("ours", "loop", "zeros")),
-                (decode, row["decode"], ("sparse", "dense")),
+                (decode, row["decode"], ("sparse", "dense", "center")),
             ):
                 table.add_row(*case, *(_spread(part[name]) for name in names), f"{part['ratio']:.1f}")
         return [encode, decode]
@@ -131,12 +135,22 @@ class CodecBenchmark:
             self.repeats,
         )
         random = np.random.default_rng((self.seed, people))
-        maps = targets.as_maps()
+        corners = keypoints[..., :2].min(axis=1), keypoints[..., :2].max(axis=1)
+        boxes = np.concatenate([corners[0], corners[1] - corners[0]], axis=1)
+        drawn_people, maps = People(keypoints, scales, boxes), targets.as_maps()
         if self.noise != MapNoise():
             difficulties = self.noise.difficulties(scales, random)
-            drawn_people = People(keypoints, scales, boxes=np.zeros((people, 4)))
             maps = cast("PoseMaps", self.noise.disturbed(maps, drawn_people, difficulties, self.encoder, random))
-        decode = time_in_turn({"sparse": lambda: self.sparse(maps), "dense": lambda: self.dense(maps)}, self.repeats)
+        center_maps = self._center_maps(drawn_people, image_size)
+        center = CenterDecoder(skeleton, stride=self.stride)
+        decode = time_in_turn(
+            {
+                "sparse": lambda: self.sparse(maps),
+                "dense": lambda: self.dense(maps),
+                "center": lambda: center(center_maps),
+            },
+            self.repeats,
+        )
         return {
             "size": size,
             "people": people,
@@ -144,6 +158,11 @@ class CodecBenchmark:
             "encode": {**encode, "ratio": _ratio(encode, "loop", "ours"), "largest_difference": difference},
             "decode": {**decode, "ratio": _ratio(decode, "dense", "sparse")},
         }
+
+    def _center_maps(self, people: People, image_size: tuple[int, int]) -> CenterMaps:
+        """Return what CenterNet's network should answer about these people."""
+        encoder = CenterEncoder(self.encoder.skeleton, stride=self.stride)
+        return encoder.draw(encoder.marks(people, image_size)).image(0).as_maps()
 
 
 def _ratio(times: dict[str, dict[str, float]], slow: str, fast: str) -> float:
