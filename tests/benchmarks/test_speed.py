@@ -131,3 +131,8 @@ def test_the_exported_runtime_is_a_variant_too():
 def test_senseless_settings_are_refused(name, value):
     with pytest.raises(InputError, match=f"^{name}"):
         make(**{name: value})
+
+
+def test_on_a_cpu_little_is_measured_unless_asked_for():
+    benchmark = make(batches=None, repeats=None)
+    assert (benchmark.batches, benchmark.repeats) == ((1,), 3)
