@@ -17,8 +17,8 @@ from gog_pose.drawing import draw_poses
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
 from gog_pose.geometry import apply_affine, letterbox
-from gog_pose.inference import PoseEstimator, group_by_shape
-from gog_pose.letterboxing import InputFormat, prepare_image
+from gog_pose.inference import PoseEstimator
+from gog_pose.letterboxing import InputFormat, grouped, prepare_image
 from gog_pose.models import Hourglass, PoseNetwork
 from gog_pose.preprocessing import Preprocessing
 from gog_pose.records import PoseMaps, Poses
@@ -117,9 +117,9 @@ def test_answers_do_not_depend_on_the_other_images():
     assert estimator.predict([]) == []
 
 
-def test_group_by_shape_keeps_every_place_once():
+def test_grouping_by_shape_keeps_every_place_once():
     tensors = [torch.zeros(size) for size in ((3, 4), (2, 2), (3, 4), (1, 1), (2, 2))]
-    assert group_by_shape(tensors) == [[0, 2], [1, 4], [3]]
+    assert grouped([tensor.shape for tensor in tensors]) == [[0, 2], [1, 4], [3]]
 
 
 def test_path_pillow_image_and_array_agree_and_a_path_is_turned_upright(tmp_path):

@@ -139,8 +139,6 @@ class PoseEstimator:
                 for key, value in checkpoint["state_dict"].items()
                 if key.startswith(NETWORK_PREFIX)
             }
-            if not any(name.startswith("heads.") for name in weights):
-                raise InputError(f"{path}: holds a trunk alone; train from it with model=hourglass104_centernet")
             network.load_state_dict(weights, assign=True)
         except InputError:
             raise
@@ -256,15 +254,6 @@ class PoseEstimator:
             if self.flip:
                 maps = self.decoder.merge_flipped(maps, self.network(inputs.flip(-1))[-1])
             return maps
-
-
-def group_by_shape(tensors: Sequence[torch.Tensor]) -> list[list[int]]:
-    """Sort tensors into groups that can be stacked.
-
-    Returns:
-        The places in the list of the tensors of each shape; shapes in the order of their first tensor.
-    """
-    return grouped([tensor.shape for tensor in tensors])
 
 
 def _available(device: str | torch.device) -> torch.device:

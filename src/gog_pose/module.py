@@ -13,8 +13,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from gog_pose.checkpoint import KEY, describe, require_same_kind
 from gog_pose.data.dataset import EvaluationSample, PoseBatch
-from gog_pose.inference import group_by_shape
 from gog_pose.interfaces import Decoder, Maps, Targets
+from gog_pose.letterboxing import grouped
 from gog_pose.losses import LossTerms, require_finite
 from gog_pose.models import PoseNetwork
 from gog_pose.preprocessing import Preprocessing
@@ -71,7 +71,7 @@ class PoseModule(pl.LightningModule):
     ) -> list[Maps]:
         """Return the final maps of each image, each with a batch dimension of 1."""
         answers: list[Maps] = [None] * len(batch)  # type: ignore[list-item]
-        for places in group_by_shape([sample.image for sample in batch]):
+        for places in grouped([sample.image.shape for sample in batch]):
             stacks = self(torch.stack([batch[place].image for place in places]))
             targets = cast("list[Targets]", [batch[place].targets for place in places])  # the device has drawn them
             self._log("val", self.loss(stacks, type(targets[0]).stack(targets)), len(places))
