@@ -32,6 +32,7 @@ RUN = [
     "~callbacks.pictures",
 ]
 MIDDLE = 4  # steps before the end: the first epoch and a step of the second
+LAST_OF_VALIDATED_EPOCH = 5
 
 # gog-train, killed when so many steps are done and the gradients of the next are there.
 KILLED = """
@@ -149,6 +150,15 @@ def curves(output, version):
     return steps
 
 
+def validated(output):
+    """The steps after which training was validated, in all parts of a run."""
+    steps = set()
+    for part in (output / "csv").glob("version_*/metrics.csv"):
+        with part.open() as file:
+            steps |= {int(row["step"]) for row in csv.DictReader(file) if row.get("val/AP")}
+    return steps
+
+
 def require_same_state(output, other):
     """Compare weights, means of weights, optimiser and schedule in the last checkpoints."""
     one, two = (torch.load(run / "checkpoints/last.ckpt") for run in (output, other))
@@ -175,16 +185,18 @@ def test_a_killed_run_repeats_the_steps_since_its_last_checkpoint(gog_train, kil
     goes_on_as_if_nothing_had_happened(gog_train, whole, output, "last", 3, f"data.num_workers={workers}")
 
 
-def test_an_interrupted_run_ends_its_step_and_misses_none(gog_train, whole, monkeypatch):
+@pytest.mark.parametrize("steps", [MIDDLE, LAST_OF_VALIDATED_EPOCH])
+def test_an_interrupted_run_misses_no_step_and_no_validation(gog_train, whole, monkeypatch, steps):
     def interrupt(callback, trainer, module, optimizer):
-        if trainer.global_step == MIDDLE:
+        if trainer.global_step == steps:
             signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
         patch.setattr(GradientNorm, "on_before_optimizer_step", interrupt)
         output, code = gog_train()
     assert code == 130
-    goes_on_as_if_nothing_had_happened(gog_train, whole, output, "interrupted", MIDDLE + 1)
+    goes_on_as_if_nothing_had_happened(gog_train, whole, output, "interrupted", steps + 1)
+    assert validated(output) == validated(whole) == {LAST_OF_VALIDATED_EPOCH, 9}  # that after training counts, too
 
 
 def test_a_kill_during_a_save_leaves_the_checkpoint_before(gog_train_killed, whole):

@@ -187,6 +187,24 @@ def test_an_interrupt_ends_cleanly_with_a_checkpoint(gog_train, start, scenes, t
     assert torch.load(tmp_path / "checkpoints/last.ckpt")["global_step"] > checkpoint["global_step"]
 
 
+@pytest.mark.parametrize("ends_early", ["trainer.max_steps=1", "trainer.check_val_every_n_epoch=5"])
+def test_training_that_ends_before_a_validation_is_evaluated_by_its_last_checkpoint(
+    gog_train, scenes, tmp_path, ends_early
+):
+    run = [*RUN, f"data.root={scenes}", f"hydra.run.dir={tmp_path}", "trainer.max_epochs=1"]
+    code, printed, errors = gog_train(*run, ends_early)
+    assert code == 0, errors
+    assert f"last checkpoint: {tmp_path}/checkpoints/last.ckpt" in printed
+    assert json.loads((tmp_path / "results.json").read_text())["checkpoint"] == f"{tmp_path}/checkpoints/last.ckpt"
+
+
+def test_training_without_checkpoints_says_which_callback_makes_one(gog_train, scenes, tmp_path):
+    run = [*RUN, f"data.root={scenes}", f"hydra.run.dir={tmp_path}", "trainer.max_epochs=1"]
+    code, _, errors = gog_train(*run, "~callbacks.checkpoint_best", "~callbacks.checkpoint_last")
+    assert code == 2
+    assert errors.strip().splitlines()[-1].endswith("keep checkpoint_best or checkpoint_last")
+
+
 def without(path):
     path.unlink()
 

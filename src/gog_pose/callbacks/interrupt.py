@@ -15,8 +15,9 @@ class InterruptCheckpoint(Checkpoint):
     """Saves a checkpoint on Ctrl+C (SIGINT) and ends training.
 
     It waits for the step or the validation under way: in the middle of a step some weights are new and some are old,
-    and devices that stop at different steps wait for each other for ever. A second Ctrl+C ends at once, and saves
-    nothing. A ``Checkpoint``, so that Lightning calls it after the callbacks whose state it saves.
+    and devices that stop at different steps wait for each other for ever. After the last step of an epoch it waits for
+    the epoch's end, its validation included, which a run that goes on from here would leave out. A second Ctrl+C ends
+    at once, and saves nothing. A ``Checkpoint``, so that Lightning calls it after the callbacks whose state it saves.
 
     Args:
         path: The file; ``resume=<path>`` goes on from it.
@@ -33,13 +34,18 @@ class InterruptCheckpoint(Checkpoint):
         self._handler = signal.signal(signal.SIGINT, self._note)
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """End if any device was interrupted."""
-        self._end_if_interrupted(trainer)
+        """End if any device was interrupted, unless the epoch ends anyway."""
+        if not trainer.is_last_batch:
+            self._end_if_interrupted(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """End if any device was interrupted during a validation between training epochs."""
-        if trainer.state.fn == "fit" and not trainer.sanity_checking:
+        """End if any device was interrupted during a validation in the middle of an epoch."""
+        if trainer.state.fn == "fit" and not (trainer.sanity_checking or trainer.is_last_batch):
             self._end_if_interrupted(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """End if any device was interrupted."""
+        self._end_if_interrupted(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Give Ctrl+C back."""

@@ -15,6 +15,7 @@ from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import WandbLogger
 
 from gog_pose.callbacks import InterruptCheckpoint
@@ -112,9 +113,8 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
 
 def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output: Path, results: str | None) -> float:
     """Evaluate the best checkpoint, say what was made and return the AP; the ledger reads the same as JSON."""
-    # Under torchrun and SLURM every process has an output folder of its own; that of the first holds everything.
-    best = Path(trainer.strategy.broadcast(str(output / "checkpoints" / "best.ckpt")))
-    metrics = dict(trainer.validate(module, data, ckpt_path=str(best), weights_only=True, verbose=False)[0])
+    kind, path = checkpoint_to_evaluate(trainer)
+    metrics = dict(trainer.validate(module, data, ckpt_path=path, weights_only=True, verbose=False)[0])
     average_precision = float(metrics["val/AP"])
     if not trainer.is_global_zero:
         return average_precision
@@ -129,7 +129,7 @@ def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output
         "flip": False,
         "epochs": trainer.current_epoch,
         "steps": trainer.global_step,
-        "checkpoint": str(best),
+        "checkpoint": path,
     }
     if results is not None:
         Path(results).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
@@ -139,9 +139,26 @@ def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output
         f"AP {record['AP']:.3f} (AP50 {record['AP50']:.3f}, AP75 {record['AP75']:.3f}, AP_M {record['AP_M']:.3f},"
         f" AP_L {record['AP_L']:.3f}, AR {record['AR']:.3f}{crowding}) on {record['images']} images of"
         f" {record['data']}, long side {record['long_side']} px, no flip\n"
-        f"best checkpoint: {best}\npictures: {output / 'pictures'}\nlogs: {', '.join(logs)}"
+        f"{kind} checkpoint: {path}\npictures: {output / 'pictures'}\nlogs: {', '.join(logs)}"
     )
     return average_precision
+
+
+def checkpoint_to_evaluate(trainer: pl.Trainer) -> tuple[str, str]:
+    """Return ``best`` and the checkpoint of the highest AP, or ``last`` and the last where training ended unvalidated.
+
+    Raises:
+        InputError: There is neither.
+    """
+    found = None
+    for callback in trainer.checkpoint_callbacks:
+        if found is None and isinstance(callback, ModelCheckpoint) and Path(callback.best_model_path).is_file():
+            found = ("last" if callback.monitor is None else "best", callback.best_model_path)
+    # Under torchrun and SLURM every process has an output folder of its own; that of the first holds everything.
+    found = trainer.strategy.broadcast(found)
+    if found is None:
+        raise InputError("callbacks: training wrote no checkpoint to evaluate; keep checkpoint_best or checkpoint_last")
+    return found
 
 
 def say_how_to_resume(trainer: pl.Trainer) -> None:
