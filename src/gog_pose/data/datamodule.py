@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import default_collate
 
 from gog_pose.data.augmentation import Augmentation
 from gog_pose.data.coco import CocoKeypoints
 from gog_pose.data.dataset import EvaluationSample, PoseBatch, TrainingCrops, WholeImages
+from gog_pose.data.loader import Loader
 from gog_pose.data.sampler import CropSampler
 from gog_pose.errors import InputError
 from gog_pose.interfaces import Encoder, Targets
@@ -167,7 +168,7 @@ class PoseDataModule(pl.LightningDataModule):
         num_keypoints = self.encoder.skeleton.num_keypoints
         return CocoKeypoints(self.annotations(split), self.image_folder(split), num_keypoints, min_area)
 
-    def train_dataloader(self) -> DataLoader[PoseBatch]:
+    def train_dataloader(self) -> Loader[PoseBatch]:
         """Return the loader of augmented crops.
 
         Raises:
@@ -191,7 +192,7 @@ class PoseDataModule(pl.LightningDataModule):
         sampler = CropSampler(
             self.train_set, self.batch_size, num_devices=devices, device=device, seed=self.seed, **self._begun
         )
-        return DataLoader(
+        return Loader(
             self.train_set,
             self.batch_size // (devices * accumulated),
             sampler=sampler,
@@ -212,9 +213,9 @@ class PoseDataModule(pl.LightningDataModule):
         """Go on from there. Lightning restores its own count of epochs only after workers have begun to load."""
         self._begun = state_dict
 
-    def val_dataloader(self) -> DataLoader[EvaluationSample]:
+    def val_dataloader(self) -> Loader[EvaluationSample]:
         """Return the loader of whole images; a batch is a list, since their sizes differ."""
-        return DataLoader(self.val_set, self.val_batch_size, collate_fn=_as_list, **self._loading)
+        return Loader(self.val_set, self.val_batch_size, collate_fn=_as_list, **self._loading)
 
     def on_before_batch_transfer(
         self, batch: PoseBatch | list[EvaluationSample], dataloader_idx: int
