@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import warnings
@@ -21,6 +20,7 @@ from pytorch_lightning.loggers import WandbLogger
 from gog_pose.callbacks import InterruptCheckpoint
 from gog_pose.checkpoint import read_checkpoint, require_same_kind
 from gog_pose.checkpoint_io import AtomicCheckpointIO
+from gog_pose.cli.results import write_results
 from gog_pose.cli.runtime import command, instantiate, resolved
 from gog_pose.data.datamodule import PoseDataModule
 from gog_pose.errors import InputError
@@ -119,7 +119,7 @@ def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output
     if not trainer.is_global_zero:
         return average_precision
     scores: dict[str, Any] = {
-        name.removeprefix("val/"): round(float(value), 6) for name, value in metrics.items() if "/A" in name
+        name.removeprefix("val/"): float(value) for name, value in metrics.items() if "/A" in name
     }
     record = {
         **scores,
@@ -132,7 +132,7 @@ def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output
         "checkpoint": path,
     }
     if results is not None:
-        Path(results).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        write_results(Path(results), record)
     logs = [str(logger.log_dir or logger.save_dir) for logger in trainer.loggers]
     crowding = "".join(f", {name} {record[name]:.3f}" for name in CROWD_METRICS if name in record)
     print(
