@@ -18,7 +18,7 @@ from torch import nn
 from torch._higher_order_ops.while_loop import while_loop
 
 from gog_pose.decoding.decoder import Candidates, GogDecoder
-from gog_pose.decoding.localise import STEPS, STILL, STUCK, TAPS, cubic_bias
+from gog_pose.decoding.localise import FLAT, STEPS, STILL, STUCK, TAPS, cubic_bias
 from gog_pose.decoding.peaks import LIMIT
 from gog_pose.decoding.surface import SLOPE, weights_between
 from gog_pose.errors import InputError
@@ -26,6 +26,7 @@ from gog_pose.geometry import cells_to_image, image_to_cells
 from gog_pose.records import PoseMaps
 
 _LOCALISERS = ("bicubic", "bilinear", "subpixel", "cell")
+_TINY = torch.finfo(torch.float64).tiny
 _TABLE = 1025  # places between two cells at which the bias of cubic interpolation is tabled
 _WINDOW = torch.arange(-2, 3)  # pixels around a peak that decide whether it is one
 _SHIFT = torch.tensor([[-1.0, 0.0, 1.0]]).expand(3, 3)  # x of the pixels next to a peak; y when transposed
@@ -239,12 +240,14 @@ def _ascent(jets: torch.Tensor, lowest: torch.Tensor, highest: torch.Tensor, lon
     bend = torch.stack([jets[..., 0, 2], jets[..., 2, 0]], dim=-1)
     xx, yy = torch.where(held, -1, bend).unbind(-1)
     xy = torch.where(held.any(dim=-1), 0, jets[..., 1, 1])
-    determinant = xx * yy - xy * xy
-    concave = (xx < 0) & (determinant > 0)
-    newton = torch.stack([xy * y - yy * x, xy * x - xx * y], dim=-1) / torch.where(concave, determinant, 1)[..., None]
-    along = torch.stack([x, y], dim=-1)
-    along = along * (longest / along.abs().amax(dim=-1, keepdim=True).clamp(min=torch.finfo(torch.float64).tiny))
-    return torch.where(concave[..., None], newton, along)
+    determinant = (xx * yy - xy * xy).abs()
+    size = (xx * xx + 2 * xy * xy + yy * yy + 2 * determinant).clamp(min=_TINY).sqrt()
+    trace = xx + yy
+    xx, yy = ((bend * bend + xy * xy + determinant) / size + FLAT for bend in (xx, yy))
+    xy = xy * trace / size
+    step = torch.stack([yy * x - xy * y, xx * y - xy * x], dim=-1)
+    step = step / (xx * yy - xy * xy).clamp(min=FLAT**2)[..., None]
+    return step * (longest / step.abs().amax(dim=-1, keepdim=True).clamp(min=_TINY)).clamp(max=1)
 
 
 def _read_vectors(maps: torch.Tensor, xy: torch.Tensor, stride: int) -> torch.Tensor:

@@ -14,10 +14,11 @@ import torch
 from gog_pose.decoding.surface import CUBIC
 from gog_pose.geometry import cells_to_image, image_to_cells
 
-STEPS = 30  # of Newton's method; Gaussians take two
+STEPS = 30  # of Newton's method; Gaussians take two, ridges of noise up to twenty
 STILL = 1e-3  # cells; Newton's error is squared at each step, so that after a shorter one 1e-6 is missing
 STUCK = 1e-6  # cells; where even so short a step leads nowhere higher, the peak stays
 _TABLE = 1025  # places between two cells at which the bias of cubic interpolation is tabled
+FLAT = 1e-9  # per cell^2; a second derivative that is none
 TAPS = 6  # cells a side on which the surface around a peak depends
 _PATCH = np.arange(-1, 3)  # and those of them on which it depends between two cells
 # (1, t, t^2, t^3) @ _CUBIC_JET: the weights of these four for the surface, its slope and its second derivative.
@@ -26,6 +27,7 @@ _CUBIC_JET[:, 0] = CUBIC
 _CUBIC_JET[:3, 1] = CUBIC[1:] * [[1], [2], [3]]
 _CUBIC_JET[:2, 2] = CUBIC[2:] * [[2], [6]]
 _CUBIC_JET = _CUBIC_JET.reshape(4, 12)
+_TINY = float(np.finfo(np.float64).tiny)
 _LOWEST_LOG = 1e-10  # smoothed responses below this have no logarithm that says anything
 
 
@@ -33,8 +35,7 @@ def climb(maps: np.ndarray, source: np.ndarray, xy: np.ndarray, stride: int) -> 
     """Find the maximum of the bicubic surface itself next to the best of its pixels.
 
     Newton's method on the piecewise cubic, started at the peak and confined to one pixel on each side of it, where the
-    surface has a maximum because no pixel there is higher. A step that would descend is shortened; where the surface is
-    not concave, the step follows the slope instead.
+    surface has a maximum because no pixel there is higher. A step that would descend is shortened.
 
     Args:
         maps: ``(M, h, w)`` finite responses.
@@ -199,22 +200,27 @@ def _jets(cells: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 
 def _ascent(jets: np.ndarray, lowest: np.ndarray, highest: np.ndarray, longest: float) -> np.ndarray:
-    """Return ``(N, 2)`` steps uphill, cells: Newton's where the surface is concave, along the slope where it is not.
+    """Return ``(N, 2)`` steps uphill, cells: Newton's, by the absolute value ``|H|`` of the second derivatives.
+
+    Where the surface is concave that is Newton's method; elsewhere, as on a ridge, it leads uphill all the same, far
+    along the ridge and little across, where steps along the slope would go to and fro.
 
     Args:
         jets: ``(N, 3, 3)`` what ``_jets`` returns.
         lowest: ``(N, 2)`` True where there is no way to smaller x or y.
         highest: ``(N, 2)`` True where there is no way to larger x or y.
-        longest: Length of steps along the slope, cells.
+        longest: A step along x or y at most, cells.
     """
     slope = jets[:, [0, 1], [1, 0]]
     held = (lowest & (slope <= 0)) | (highest & (slope >= 0))
     x, y = np.where(held, 0, slope).T
     xx, yy = np.where(held, -1, jets[:, [0, 2], [2, 0]]).T
     xy = np.where(held.any(axis=1), 0, jets[:, 1, 1])
-    determinant = xx * yy - xy * xy
-    concave = (xx < 0) & (determinant > 0)
-    newton = np.stack([xy * y - yy * x, xy * x - xx * y], axis=1) / np.where(concave, determinant, 1)[:, None]
-    along = np.stack([x, y], axis=1)
-    along *= longest / np.maximum(np.abs(along).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    return np.where(concave[:, None], newton, along)
+    determinant = np.abs(xx * yy - xy * xy)
+    # |H| = (H H + |det H|) / sqrt(tr H H + 2 |det H|), since both sides have the eigenvectors of H.
+    size = np.sqrt(np.maximum(xx * xx + 2 * xy * xy + yy * yy + 2 * determinant, _TINY))
+    trace = xx + yy
+    xx, yy = ((bend * bend + xy * xy + determinant) / size + FLAT for bend in (xx, yy))
+    xy = xy * trace / size
+    step = np.stack([yy * x - xy * y, xx * y - xy * x], axis=1) / np.maximum(xx * yy - xy * xy, FLAT**2)[:, None]
+    return np.asarray(step * np.minimum(1, longest / np.maximum(np.abs(step).max(axis=1, keepdims=True), _TINY)))
