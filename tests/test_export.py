@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from gog_pose.checkpoint import KEY, describe
+from gog_pose.cli import evaluate, predict
 from gog_pose.decoding import GogDecoder, OfficialDecoder
 from gog_pose.decoding.decoder import Candidates
 from gog_pose.errors import InputError
@@ -20,6 +21,7 @@ from gog_pose.models import Hourglass, PoseNetwork
 from gog_pose.models.folding import fold_norms
 from gog_pose.preprocessing import Preprocessing
 from gog_pose.skeleton import load_skeleton
+from small_runs import small_scenes
 
 SKELETON = load_skeleton("coco_19")
 
@@ -126,6 +128,56 @@ def test_what_is_in_the_file_cannot_be_changed_when_it_is_used(exported):
         PoseEstimator.from_onnx(exported, decoder={"nonsense": 1})
     with pytest.raises(InputError, match="device: this onnxruntime cannot use 'tpu'"):
         PoseEstimator.from_onnx(exported, "tpu")
+
+
+def command(monkeypatch, main, *overrides):
+    """Run a command in this process; return its exit code."""
+    monkeypatch.setattr(sys, "argv", ["command", *map(str, overrides)])
+    try:
+        main()
+    except SystemExit as stop:
+        return stop.code
+    return 0
+
+
+def test_the_commands_find_in_a_file_whom_they_find_by_the_checkpoint(checkpoint, exported, tmp_path, monkeypatch):
+    scenes = small_scenes(tmp_path / "scenes", num_train=1, num_val=4)
+    overrides = [f"data.root={scenes}", "data=folder", "batch_size=2"]
+    found, settings = {}, {}
+    for kind, file in (("checkpoint", f"{checkpoint} flip=true"), ("file", exported)):
+        run = tmp_path / kind
+        ours = [*f"checkpoint={file}".split(), f"hydra.run.dir={run}"]
+        assert command(monkeypatch, evaluate.main, *ours, *overrides) == 0
+        found[kind] = json.loads((run / "detections.json").read_text())
+        settings[kind] = json.loads((run / "results.json").read_text())["settings"]
+        assert command(monkeypatch, predict.main, *ours, f"source={scenes}/val", f"output={run}/poses") == 0
+        found[f"{kind}, predicted"] = json.loads((run / "poses/predictions.json").read_text())
+    assert settings["file"]["flip"] is settings["checkpoint"]["flip"] is True
+    assert settings["file"]["decoder"] == settings["checkpoint"]["decoder"]
+    for kind in ("", ", predicted"):
+        theirs, ours = found[f"checkpoint{kind}"], found[f"file{kind}"]
+        assert len(theirs) > 4
+        assert [person["image_id"] for person in ours] == [person["image_id"] for person in theirs]
+        both = (np.array([person["keypoints"] for person in people]) for people in (ours, theirs))
+        np.testing.assert_allclose(*both, atol=0.02)  # rounded to 0.01
+
+
+@pytest.mark.parametrize(
+    ("main", "override", "words"),
+    [
+        (evaluate.main, "precision=bf16", "precision: is fixed in an exported file"),
+        (evaluate.main, "input.scales=[1,2]", "input.scales: is fixed"),
+        (evaluate.main, "input.multiple=64", "input.multiple: is fixed"),
+        (evaluate.main, "decoder.topk=3", "decoder.topk: is fixed"),
+        (predict.main, "views=[heatmaps]", "views: an exported file keeps its maps to itself"),
+    ],
+)
+def test_the_commands_refuse_what_is_fixed_in_a_file(exported, tmp_path, monkeypatch, capfd, main, override, words):
+    scenes = small_scenes(tmp_path / "scenes", num_train=1, num_val=1)
+    where = {evaluate.main: ["data=folder", f"data.root={scenes}"], predict.main: [f"source={scenes}/val"]}[main]
+    run = [f"checkpoint={exported}", f"hydra.run.dir={tmp_path}/run", *where]
+    assert command(monkeypatch, main, *run, override) == 2
+    assert words in capfd.readouterr().err.splitlines()[-1]
 
 
 def test_files_of_others_are_told_in_one_line(exported, tmp_path):

@@ -178,9 +178,9 @@ class PoseEstimator:
         from gog_pose.export.runtime import OnnxNetwork  # its package is an extra
 
         network = OnnxNetwork(path, device)
-        grouping: Any = network.changed_decoder(decoder or {}).group
+        changed_decoder = network.changed_decoder(decoder or {})
         preprocessing = network.preprocessing.resized(long_side=long_side, height=height)
-        return cls(network, grouping, preprocessing, batch_size=batch_size)
+        return cls(network, changed_decoder, preprocessing, batch_size=batch_size)
 
     @overload  # a path is a sequence, too: of letters
     def predict(self, images: ImageLike) -> Poses: ...  # type: ignore[overload-overlap]

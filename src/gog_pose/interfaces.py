@@ -74,7 +74,7 @@ class Encoder(Protocol):
 
 
 class Decoder(Protocol):
-    """Maps to poses."""
+    """Maps to poses; a frozen dataclass of the skeleton and of plain values, which checkpoints hold."""
 
     @property
     def skeleton(self) -> Skeleton:
@@ -89,6 +89,3 @@ class Decoder(Protocol):
 
     def merge_flipped(self, maps: Any, mirrored_maps: Any) -> Any:
         """Return the mean of the maps of images and of their mirror images, as the network answered both."""
-
-    def options(self) -> dict[str, Any]:
-        """Return all but the skeleton as plain values, for checkpoints."""

@@ -1,6 +1,5 @@
 """The decoder as a whole: people come back exactly, and no map breaks a guarantee."""
 
-import json
 import math
 
 import numpy as np
@@ -134,13 +133,6 @@ def test_more_people_than_topk(draw_maps, check_guarantees):
     assert len(everyone) == len(people)
     (poses,) = check_guarantees(GogDecoder(SMALL, topk=3), maps)
     assert ((poses.keypoints[..., 2] > 0).sum(axis=0) == 3).all()
-
-
-def test_options_rebuild_the_decoder():
-    decoder = GogDecoder(COCO, stride=2, topk=7, gate=3.5, score="mean", method="dense")
-    options = decoder.options()
-    assert GogDecoder(COCO, **json.loads(json.dumps(options))) == decoder
-    assert "skeleton" not in options
 
 
 @pytest.mark.parametrize(

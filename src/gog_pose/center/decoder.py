@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, fields
-from typing import Any, NamedTuple
+from dataclasses import KW_ONLY, dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -123,10 +123,6 @@ class CenterDecoder:
             offsets=(maps.offsets + back.flatten(1, 2)) / 2,
             sizes=(maps.sizes + mirrored_maps.sizes.flip(-1)) / 2,
         )
-
-    def options(self) -> dict[str, Any]:
-        """Return all but the skeleton as plain values: ``CenterDecoder(skeleton, **decoder.options())`` is equal."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "skeleton"}
 
     def _peaks(self, maps: torch.Tensor, topk: int) -> _Peaks:
         """Return the best cells of each map that no neighbour exceeds."""

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from gog_pose.cli.estimator import build_estimator
 from gog_pose.cli.results import commit, results_path, sha256, versions, write_results
 from gog_pose.cli.runtime import command, instantiate, resolved
 from gog_pose.errors import InputError
@@ -155,21 +156,9 @@ def devices(device: str, count: int) -> list[str]:
 
 def build(options: dict[str, Any], device: str | None = None) -> PoseEstimator:
     """Build the estimator on a device; where several will do the work, on the CPU, to ask it for its settings."""
-    from gog_pose.inference import PoseEstimator
-
     if device is None:
         device = options["device"] if options["devices"] == 1 else "cpu"
-    return PoseEstimator.from_checkpoint(
-        options["checkpoint"],
-        device,
-        long_side=options["input"]["long_side"],
-        height=options["input"]["height"],
-        scales=options["input"]["scales"],
-        pad_multiple=options["input"]["multiple"],
-        decoder={key: value for key, value in options["decoder"].items() if value is not None},
-        flip=options["flip"],
-        precision=str(options["precision"]),
-    )
+    return build_estimator(options, device, options["batch_size"])
 
 
 def find(
@@ -255,7 +244,8 @@ def settings(
         "scales": estimator.input_format.scales,
         "decoder": describe_decoder(estimator.decoder),
         "precision": estimator.precision,
-        **{name: options[name] for name in ("flip", "max_people", "batch_size", "num_workers", "device", "devices")},
+        "flip": estimator.flip or bool(getattr(estimator.network, "flip", False)),  # the latter in an exported file
+        **{name: options[name] for name in ("max_people", "batch_size", "num_workers", "device", "devices")},
     }
 
 

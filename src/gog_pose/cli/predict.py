@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from gog_pose.cli.estimator import build_estimator, is_exported
 from gog_pose.cli.interrupt import Interrupt
 from gog_pose.cli.runtime import command, resolved
 from gog_pose.errors import InputError
@@ -51,7 +52,6 @@ def main(config: DictConfig) -> None:
     from rich.progress import track
 
     from gog_pose.drawing import contact_sheet, draw_poses, fit
-    from gog_pose.inference import PoseEstimator
     from gog_pose.media import Frames, ImageFile, find_media
     from gog_pose.overlays import OverlayFiles, Spread, overlay_names, refuse_to_overwrite
 
@@ -61,16 +61,7 @@ def main(config: DictConfig) -> None:
     names = overlay_names(media, views, taken=(SHEET,))
     refuse_to_overwrite(media, (output / name for own in names.values() for name in own.values()))
     batch_size = options["batch_size"] or (1 if options["device"] == "cpu" else BATCH_ON_GPU)
-    estimator = PoseEstimator.from_checkpoint(
-        options["checkpoint"],
-        options["device"],
-        long_side=options["input"]["long_side"],
-        scales=options["input"]["scales"],
-        flip=options["flip"],
-        precision=str(options["precision"]),
-        batch_size=batch_size,
-        decoder={key: value for key, value in options["decoder"].items() if value is not None},
-    )
+    estimator = build_estimator(options, options["device"], batch_size)
     frames = Frames(media, every)
     count = frames.count()
     total = min((number for number in (count, limit) if number is not None), default=None)
@@ -127,6 +118,8 @@ def check(options: dict[str, Any]) -> None:
             raise InputError(f"{option}: must be 1 or more, got {value}")
     if not isinstance(options["views"], list) or not set(options["views"]) <= set(VIEWS):
         raise InputError(f"views: must be a list of {' and '.join(VIEWS)}, got {options['views']}")
+    if options["views"] and is_exported(options["checkpoint"]):
+        raise InputError("views: an exported file keeps its maps to itself; give the checkpoint")
     codec, rate = options["video"]["codec"], options["video"]["rate"]
     if not isinstance(codec, str) or len(codec) != 4:
         raise InputError(f"video.codec: must be four letters such as mp4v, got {codec}")

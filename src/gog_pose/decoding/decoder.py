@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, fields
-from typing import Any, NamedTuple
+from dataclasses import KW_ONLY, dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -109,11 +109,12 @@ class GogDecoder:
             if not getattr(self, option) >= 0:
                 raise InputError(f"decoder.{option}: must be 0 or more, got {getattr(self, option)}")
 
-    def __call__(self, maps: PoseMaps) -> list[Poses]:
+    def __call__(self, maps: PoseMaps | Candidates) -> list[Poses]:
         """Decode a batch.
 
         Args:
-            maps: ``(B, K, h, w)`` heatmaps and ``(B, 2L, h, w)`` offsets, on any device, of any floating type.
+            maps: ``(B, K, h, w)`` heatmaps and ``(B, 2L, h, w)`` offsets, on any device, of any floating type; or the
+                candidates that an exported file has found in such.
 
         Returns:
             The people of each image, px, input image. An image's result does not depend on the others.
@@ -121,7 +122,7 @@ class GogDecoder:
         Raises:
             InputError: The maps do not fit the skeleton, or lack the refinement offsets that ``refine`` asks for.
         """
-        return self.group(self.candidates(maps))
+        return self.group(maps if isinstance(maps, Candidates) else self.candidates(maps))
 
     @torch.no_grad()
     def candidates(self, maps: PoseMaps) -> Candidates:
@@ -161,10 +162,6 @@ class GogDecoder:
     def merge_flipped(self, maps: PoseMaps, mirrored_maps: PoseMaps) -> PoseMaps:
         """Return the mean of the maps of images and of their mirror images, as the network answered both."""
         return merge_flipped(maps, mirrored_maps, self.skeleton)
-
-    def options(self) -> dict[str, Any]:
-        """Return all but the skeleton as plain values: ``GogDecoder(skeleton, **decoder.options())`` is equal."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "skeleton"}
 
     def _group(self, xy: np.ndarray, responses: np.ndarray, guides: np.ndarray) -> Poses:
         """Group the ``(K, n)`` peaks of one image; ``(L, n, 2)`` guides lead from them to the next ones."""

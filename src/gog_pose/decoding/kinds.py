@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from gog_pose.center.decoder import CenterDecoder
@@ -18,7 +18,7 @@ _RULES: dict[str, Any] = {"gog": GogDecoder, "official": OfficialDecoder, "cente
 
 def describe_decoder(decoder: Decoder) -> dict[str, Any]:
     """Return plain values from which ``build_decoder`` makes an equal decoder: ``rules`` and the options."""
-    return {"rules": _rules_of(decoder), **decoder.options()}
+    return {"rules": _rules_of(decoder), **_options(decoder)}
 
 
 def build_decoder(skeleton: Skeleton, description: Mapping[str, Any]) -> Decoder:
@@ -46,7 +46,12 @@ def change_decoder(decoder: Decoder, options: Mapping[str, Any]) -> Decoder:
         replaced: Decoder = replace(start, **changed)
         return replaced
     except TypeError as error:
-        raise InputError(f"decoder: {error}; choose from {', '.join(start.options())}") from None
+        raise InputError(f"decoder: {error}; choose from {', '.join(_options(start))}") from None
+
+
+def _options(decoder: Any) -> dict[str, Any]:
+    """Return all but the skeleton."""
+    return {field.name: getattr(decoder, field.name) for field in fields(decoder) if field.name != "skeleton"}
 
 
 def _kind(rules: str) -> Any:

@@ -11,8 +11,8 @@ images of a megapixel).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass, fields
-from typing import Any, NamedTuple
+from dataclasses import KW_ONLY, dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -87,10 +87,6 @@ class OfficialDecoder:
     def merge_flipped(self, maps: PoseMaps, mirrored_maps: PoseMaps) -> PoseMaps:
         """Return the mean of the maps of images and of their mirror images, as the network answered both."""
         return merge_flipped(maps, mirrored_maps, self.skeleton)
-
-    def options(self) -> dict[str, Any]:
-        """Return all but the skeleton as plain values: ``OfficialDecoder(skeleton, **decoder.options())`` is equal."""
-        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "skeleton"}
 
     def _group(self, xy: np.ndarray, responses: np.ndarray, guides: np.ndarray) -> Poses:
         """Collect the limbs of one image, type by type, and assemble them."""

@@ -1,0 +1,51 @@
+"""The estimator that ``gog-evaluate`` and ``gog-predict`` use: of a checkpoint, or of a file of ``gog-export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gog_pose.errors import InputError
+
+if TYPE_CHECKING:
+    from gog_pose.inference import PoseEstimator
+
+
+def build_estimator(options: dict[str, Any], device: str, batch_size: int) -> PoseEstimator:
+    """Build the estimator that a command's options describe.
+
+    Raises:
+        InputError: The file is of neither kind, an option is out of its range, or it is fixed in an exported file.
+    """
+    from gog_pose.inference import PoseEstimator
+
+    path, sizes = options["checkpoint"], options["input"]
+    changeable = {
+        "long_side": sizes["long_side"],
+        "height": sizes.get("height"),
+        "decoder": {key: value for key, value in options["decoder"].items() if value is not None},
+        "batch_size": batch_size,
+    }
+    if is_exported(path):
+        fixed = {"precision": str(options["precision"]) != "32", "input.scales": sizes["scales"] != [1]}
+        for option, changed in {**fixed, "input.multiple": sizes.get("multiple") is not None}.items():
+            if changed:
+                raise InputError(f"{option}: is fixed in an exported file; leave it out, or give the checkpoint")
+        estimator = PoseEstimator.from_onnx(path, device, **changeable)
+        if options["flip"] and not estimator.network.flip:
+            raise InputError(f"flip: {path} does not look at mirror images; give flip=true to gog-export")
+        return estimator
+    return PoseEstimator.from_checkpoint(
+        path,
+        device,
+        scales=sizes["scales"],
+        pad_multiple=sizes.get("multiple"),
+        flip=options["flip"],
+        precision=str(options["precision"]),
+        **changeable,
+    )
+
+
+def is_exported(path: str) -> bool:
+    """Tell whether a file is one of ``gog-export``, which has candidates in place of maps, by its name."""
+    return Path(path).suffix == ".onnx"
