@@ -90,6 +90,17 @@ def test_a_plateau_beside_something_higher_is_no_peak():
     assert same(decoder, PoseMaps(heatmaps, torch.zeros(1, 38, 8, 8))) == 17
 
 
+@pytest.mark.parametrize("localiser", ["cell", "subpixel"])
+def test_a_plateau_takes_one_of_the_k_places_and_one_that_is_no_peak_takes_none(localiser):
+    heatmaps = torch.zeros(1, 17, 16, 16)
+    heatmaps[..., 2, 2:5] = heatmaps[..., 3, 2:5] = 0.7
+    heatmaps[..., 8, 3:5] = 0.6
+    heatmaps[..., 9, 5] = 0.8
+    heatmaps[..., 12, 12] = 0.5
+    decoder = GogDecoder(SKELETON, localiser=localiser, topk=3)
+    assert same(decoder, PoseMaps(heatmaps, torch.zeros(1, 38, 16, 16))) == 3 * 17
+
+
 def test_images_of_a_batch_do_not_influence_each_other():
     first, second = scene(3), scene(4, noise=0.1)
     graph = CandidateGraph(GogDecoder(SKELETON))

@@ -28,9 +28,8 @@ from gog_pose.records import PoseMaps
 _LOCALISERS = ("bicubic", "bilinear", "subpixel", "cell")
 _TINY = torch.finfo(torch.float64).tiny
 _TABLE = 1025  # places between two cells at which the bias of cubic interpolation is tabled
-_WINDOW = torch.arange(-2, 3)  # pixels around a peak that decide whether it is one
+_WINDOW = torch.arange(-1, 2)  # pixels around a peak
 _SHIFT = torch.tensor([[-1.0, 0.0, 1.0]]).expand(3, 3)  # x of the pixels next to a peak; y when transposed
-_BEFORE = torch.tensor([[True, True, True], [True, False, False], [False, False, False]])  # read before it
 
 
 class CandidateGraph(nn.Module):
@@ -135,23 +134,29 @@ def _highest_peaks(pixels: torch.Tensor, topk: int, threshold: float) -> tuple[t
     Returns:
         ``(B, K, k, 2)`` x and y and ``(B, K, k)`` responses, 0 where there is no peak.
     """
-    highest = F.max_pool2d(pixels, 3, stride=1, padding=1)
-    marked = torch.where(pixels >= highest, pixels, 0)
-    responses, places = marked.flatten(2).topk(topk)
+    summits = pixels >= _highest_near(pixels)
+    # The first of equals alone takes one of the k places, and none of those that stand by a higher one does.
+    framed = F.pad(pixels, (1, 1, 1, 0), value=-math.inf)
+    above = F.max_pool2d(framed[..., :-1, :], (1, 3), stride=1)
+    first = pixels > torch.maximum(above, framed[..., 1:, :-2])
+    whole = pixels > _highest_near(torch.where(summits, -math.inf, pixels))
+    responses, places = torch.where(summits & first & whole, pixels, 0).flatten(2).topk(topk)
     width = pixels.shape[3]
     y = places.div(width, rounding_mode="floor")
     x = places - y * width
 
-    framed = F.pad(pixels, (2, 2, 2, 2), value=-math.inf)
-    rows = (y[..., None] + 2 + _WINDOW) * (width + 4)
-    window = _gather(framed, rows[..., :, None] + (x[..., None] + 2 + _WINDOW)[..., None, :])
-    near = window[..., 1:4, 1:4]
-    summit = F.max_pool2d(window.flatten(0, 2)[:, None], 3, stride=1)[:, 0].reshape(near.shape) == near
-    tied = near == window[..., 2:3, 2:3]
-    peak = (summit | ~tied).all(dim=(-2, -1)) & ~(tied & _BEFORE).any(dim=(-2, -1)) & (responses >= threshold)
+    framed = F.pad(pixels, (1, 1, 1, 1), value=-math.inf)
+    rows = (y[..., None] + 1 + _WINDOW) * (width + 2)
+    near = _gather(framed, rows[..., :, None] + (x[..., None] + 1 + _WINDOW)[..., None, :])
+    tied = near == near[..., 1:2, 1:2]
     shift = torch.stack([(tied * axis).sum(dim=(-2, -1)) for axis in (_SHIFT, _SHIFT.mT)], dim=-1)
     centre = torch.stack([x, y], dim=-1) + shift / tied.sum(dim=(-2, -1))[..., None]
-    return centre, torch.where(peak, responses, 0)
+    return centre, torch.where(responses >= threshold, responses, 0)
+
+
+def _highest_near(pixels: torch.Tensor) -> torch.Tensor:
+    """Return the highest pixel of the 3x3 window of each."""
+    return F.max_pool2d(pixels, 3, stride=1, padding=1)
 
 
 def _climb(
