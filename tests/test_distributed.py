@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -181,6 +182,17 @@ def test_two_processes_of_torchrun_train(scenes, tmp_path):
     process = run(*torchrun, "-m", "gog_pose.cli.train", *RUN, *overrides)
     assert process.returncode == 0, process.stderr
     require_trained(tmp_path / "0")
+
+
+@pytest.mark.slow
+def test_a_corrupt_validation_image_of_the_second_process_ends_both_in_one_line(scenes, tmp_path):
+    root = shutil.copytree(scenes, tmp_path / "scenes")
+    (root / "val" / sorted(path.name for path in (root / "val").iterdir())[1]).write_bytes(b"")
+    overrides = [f"data.root={root}", f"hydra.run.dir={tmp_path}/run", "data.num_workers=1"]
+    process = run(sys.executable, "-m", "gog_pose.cli.train", *RUN, *overrides)
+    assert process.returncode == 2, process.stderr
+    assert "Traceback" not in process.stderr
+    assert [line for line in process.stderr.splitlines() if "error: " in line and ".jpg" in line]
 
 
 # gog-train, interrupted in its second process only, before the second step.

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import default_collate
+from torch.utils.data import Dataset, default_collate
 
 from gog_pose.data.augmentation import Augmentation
 from gog_pose.data.coco import CocoKeypoints
@@ -213,9 +213,9 @@ class PoseDataModule(pl.LightningDataModule):
         """Go on from there. Lightning restores its own count of epochs only after workers have begun to load."""
         self._begun = state_dict
 
-    def val_dataloader(self) -> Loader[EvaluationSample]:
+    def val_dataloader(self) -> Loader[EvaluationSample | InputError]:
         """Return the loader of whole images; a batch is a list, since their sizes differ."""
-        return Loader(self.val_set, self.val_batch_size, collate_fn=_as_list, **self._loading)
+        return Loader(_Caught(self.val_set), self.val_batch_size, collate_fn=_as_list, **self._loading)
 
     def on_before_batch_transfer(
         self, batch: PoseBatch | list[EvaluationSample], dataloader_idx: int
@@ -223,11 +223,17 @@ class PoseDataModule(pl.LightningDataModule):
         """Tell of the corrupt images that others stand in for, and at the end of an epoch how many they were.
 
         Raises:
-            InputError: They are more than ``max_corrupt`` allows.
+            InputError: They are more than ``max_corrupt`` allows, or it is a validation image.
         """
+        first = self.trainer is None or self.trainer.is_global_zero
         if not isinstance(batch, PoseBatch):
+            problems = self._told_by_all_devices(tuple(str(error) for error in batch if isinstance(error, InputError)))
+            if problems and not first:
+                sys.exit(2)  # the first device tells why
+            if problems:
+                raise InputError(problems[0])
             return batch
-        corrupt, first = self._corrupt_on_all_devices(batch), self.trainer is None or self.trainer.is_global_zero
+        corrupt = self._told_by_all_devices(batch.corrupt)
         for problem in corrupt:
             if first and problem not in self._told:
                 _log.warning("%s (another image stands in for it meanwhile)", problem)
@@ -250,16 +256,16 @@ class PoseDataModule(pl.LightningDataModule):
             self._corrupt.clear()
         return batch
 
-    def _corrupt_on_all_devices(self, batch: PoseBatch) -> tuple[str, ...]:
+    def _told_by_all_devices(self, problems: tuple[str, ...]) -> tuple[str, ...]:
         """Return what is wrong with images of the step's batches: devices end together, or some wait for others."""
         trainer = self.trainer
         if trainer is None or trainer.world_size == 1:
-            return batch.corrupt
-        if not trainer.strategy.reduce_boolean_decision(bool(batch.corrupt), all=False):
+            return problems
+        if not trainer.strategy.reduce_boolean_decision(bool(problems), all=False):
             return ()  # all but always
         everywhere: list[Any] = [None] * trainer.world_size
-        torch.distributed.all_gather_object(everywhere, batch.corrupt)
-        return tuple(problem for corrupt in everywhere for problem in corrupt)
+        torch.distributed.all_gather_object(everywhere, problems)
+        return tuple(problem for own in everywhere for problem in own)
 
     def on_after_batch_transfer(
         self, batch: PoseBatch | list[EvaluationSample], dataloader_idx: int
@@ -274,6 +280,22 @@ class PoseDataModule(pl.LightningDataModule):
             else sample
             for sample in batch
         ]
+
+
+class _Caught(Dataset[EvaluationSample | InputError]):
+    """Whole images, with the error in the place of one that cannot be read: all devices must hear of it."""
+
+    def __init__(self, images: WholeImages) -> None:
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, item: int) -> EvaluationSample | InputError:
+        try:
+            return self._images[item]
+        except InputError as error:
+            return error
 
 
 def _as_batch(samples: list[PoseBatch]) -> PoseBatch:
