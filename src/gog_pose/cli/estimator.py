@@ -27,8 +27,12 @@ def build_estimator(options: dict[str, Any], device: str, batch_size: int) -> Po
         "batch_size": batch_size,
     }
     if is_exported(path):
-        fixed = {"precision": str(options["precision"]) != "32", "input.scales": sizes["scales"] != [1]}
-        for option, changed in {**fixed, "input.multiple": sizes.get("multiple") is not None}.items():
+        changes = {
+            "precision": str(options["precision"]) != "32",
+            "input.scales": sizes["scales"] != [1],
+            "input.multiple": sizes.get("multiple") is not None,
+        }
+        for option, changed in changes.items():
             if changed:
                 raise InputError(f"{option}: is fixed in an exported file; leave it out, or give the checkpoint")
         estimator = PoseEstimator.from_onnx(path, device, **changeable)

@@ -150,10 +150,14 @@ def checkpoint_to_evaluate(trainer: pl.Trainer) -> tuple[str, str]:
     Raises:
         InputError: There is neither.
     """
-    found = None
-    for callback in trainer.checkpoint_callbacks:
-        if found is None and isinstance(callback, ModelCheckpoint) and Path(callback.best_model_path).is_file():
-            found = ("last" if callback.monitor is None else "best", callback.best_model_path)
+    found = next(
+        (
+            ("last" if callback.monitor is None else "best", callback.best_model_path)
+            for callback in trainer.checkpoint_callbacks
+            if isinstance(callback, ModelCheckpoint) and Path(callback.best_model_path).is_file()
+        ),
+        None,
+    )
     # Under torchrun and SLURM every process has an output folder of its own; that of the first holds everything.
     found = trainer.strategy.broadcast(found)
     if found is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import cv2
 import numpy as np
@@ -225,15 +225,12 @@ class PoseDataModule(pl.LightningDataModule):
         Raises:
             InputError: They are more than ``max_corrupt`` allows, or it is a validation image.
         """
-        first = self.trainer is None or self.trainer.is_global_zero
         if not isinstance(batch, PoseBatch):
             problems = self._told_by_all_devices(tuple(str(error) for error in batch if isinstance(error, InputError)))
-            if problems and not first:
-                sys.exit(2)  # the first device tells why
             if problems:
-                raise InputError(problems[0])
+                self._end(problems[0])
             return batch
-        corrupt = self._told_by_all_devices(batch.corrupt)
+        corrupt, first = self._told_by_all_devices(batch.corrupt), self._is_first_device()
         for problem in corrupt:
             if first and problem not in self._told:
                 _log.warning("%s (another image stands in for it meanwhile)", problem)
@@ -241,9 +238,7 @@ class PoseDataModule(pl.LightningDataModule):
             self._corrupt.add(problem)
         num_images = len(self.train_set)
         if len(self._corrupt) > self.max_corrupt * num_images:
-            if not first:
-                sys.exit(2)  # the first device tells why
-            raise InputError(
+            self._end(
                 f"data.max_corrupt: {len(self._corrupt)} of the {num_images} training images of this epoch are corrupt,"
                 f" more than a share of {self.max_corrupt}; replace them or raise it; the last: {corrupt[-1]}"
             )
@@ -255,6 +250,15 @@ class PoseDataModule(pl.LightningDataModule):
                 )  # fmt: skip
             self._corrupt.clear()
         return batch
+
+    def _is_first_device(self) -> bool:
+        return self.trainer is None or self.trainer.is_global_zero
+
+    def _end(self, reason: str) -> NoReturn:
+        """End the run, on every device; the first tells why."""
+        if not self._is_first_device():
+            sys.exit(2)
+        raise InputError(reason)
 
     def _told_by_all_devices(self, problems: tuple[str, ...]) -> tuple[str, ...]:
         """Return what is wrong with images of the step's batches: devices end together, or some wait for others."""
