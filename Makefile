@@ -3,6 +3,7 @@
 PYTHON      ?= python3
 TORCH_INDEX ?=
 ARGS        ?=
+JOBS        ?= 2
 
 VENV      := .venv
 BIN       := $(VENV)/bin
@@ -23,6 +24,7 @@ help:  ## List the targets
 	@echo '  TORCH_INDEX=URL     a further package index, such as https://download.pytorch.org/whl/cpu,'
 	@echo '                      whose torch is 200 MB where the CUDA build of PyPI is gigabytes'
 	@echo '  ARGS="-k decoder"   further arguments of pytest'
+	@echo '  JOBS=4              processes of the test suite, one per core'
 	@echo '  SCALE=full          tables at the paper'"'"'s size, on GPUs; small is the default; more in experiments/README.md'
 
 install: $(INSTALLED)  ## Make the environment .venv with the locked versions
@@ -35,7 +37,7 @@ $(INSTALLED): pyproject.toml requirements/lock.txt
 	@touch $@
 
 test: $(INSTALLED)  ## Run the default test suite
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 test-slow: $(INSTALLED)  ## Run the tests that take minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)

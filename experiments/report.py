@@ -1,44 +1,45 @@
-"""Draws every table and plot of the ledger from results/*.json.
+"""Writes all tables and plots from the results files.
 
     python experiments/report.py OUTPUT [OWN]
 
-cells.yaml says what the studies are. OUTPUT gets report.md and a plot a study; OWN is a folder of one's own results, as
-the Makefile's targets write them, which are shown beside those of the ledger.
+OUTPUT gets report.md and a plot per study. OWN is a folder of your own results, as ``run.py`` writes them; they are
+shown beside the recorded ones.
 """
 
 from __future__ import annotations
 
-import json
+import shutil
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
 
 import matplotlib
 import yaml
+from study import FOLDER, RESULTS, STUDIES, Results, Study, cells, load_study, read_results, rows
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-LEDGER = Path(__file__).resolve().parent
-EXPERIMENTS = LEDGER.parent / "conf" / "experiment"
-Study = dict[str, Any]
+# What the commands of the table of the paper's cells show for settings.
+SHOWN = {"photographs": "", "scenes": "", "data": "data/coco", "limit": "null"}
 
 
-class Cell(NamedTuple):
-    """What one cell of a table says.
+class Entry(NamedTuple):
+    """One entry of a table.
 
     Attributes:
-        ledger: Values of the ledger's runs, one a seed, or the published one; empty: not run.
-        own: Values of one's own runs.
+        recorded: Recorded values, one per seed, or the published one; empty: not measured.
+        own: Values of the user's own results.
     """
 
-    ledger: list[float]
+    recorded: list[float]
     own: list[float]
 
     def __str__(self) -> str:
-        """Return the text of the cell."""
-        return f"{_text(self.ledger)}{f' (here {_text(self.own)})' if self.own else ''}".strip()
+        """Return the text of the entry."""
+        return f"{_text(self.recorded)}{f' (here {_text(self.own)})' if self.own else ''}".strip()
 
 
 def _text(values: list[float]) -> str:
@@ -50,11 +51,13 @@ def _text(values: list[float]) -> str:
     return f"{mean(values):.3f}{spread}"
 
 
-def look_up(folder: Path, files: str, metric: str) -> list[float]:
-    """Return a number of each results file; ``metric`` may be a path such as ``people.merged``."""
+def look_up(results: Results, pattern: str, metric: str) -> list[float]:
+    """Return a number of each cell whose name fits; ``metric`` may be a path such as ``people.merged``."""
     values = []
-    for file in sorted(folder.glob(f"{files}.json")):
-        value: Any = json.loads(file.read_text(encoding="utf-8"))
+    for name in sorted(results):
+        if not fnmatchcase(name, pattern):
+            continue
+        value: Any = results[name]
         for key in metric.split("."):
             value = value[int(key)] if isinstance(value, list) else (value or {}).get(key)
         if value is not None:
@@ -62,20 +65,15 @@ def look_up(folder: Path, files: str, metric: str) -> list[float]:
     return values
 
 
-def cell(study: Study, row: str, column: dict[str, Any], own: Path | None) -> Cell:
-    """Read a cell: a published number, or that of the files that the column names."""
+def entry(study: Study, row: str, column: dict[str, Any], own: Path | None) -> Entry:
+    """Return the published number of a column, or that of the cells that it names."""
     if "published" in column:
         number = column["published"].get(row)
-        return Cell([] if number is None else [number], [])
-    files, metric = column["files"].replace("{row}", row), column.get("metric", "AP")
-    ledger, mine = (Path(root or LEDGER, study["study"], "results") for root in (LEDGER, own))
-    return Cell(look_up(ledger, files, metric), look_up(mine, files, metric) if own else [])
-
-
-def rows(study: Study) -> dict[str, str]:
-    """Return what the rows are called, by the names they have in files."""
-    given = study["rows"] if isinstance(study["rows"], dict) else {row: row for row in study["rows"]}
-    return {str(row): str(label) for row, label in given.items()}
+        return Entry([] if number is None else [number], [])
+    pattern, metric = (column.get(key, "AP").replace("{row}", row) for key in ("cells", "metric"))
+    name = study.get("results", study["name"])
+    recorded, mine = (look_up(read_results(root, name), pattern, metric) if root else [] for root in (RESULTS, own))
+    return Entry(recorded, mine)
 
 
 def table(header: list[str], body: list[list[str]]) -> str:
@@ -83,55 +81,43 @@ def table(header: list[str], body: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in [header, ["---"] * len(header), *body])
 
 
-def cells(study: Study, own: Path | None) -> dict[str, list[Cell]]:
+def entries(study: Study, own: Path | None) -> dict[str, list[Entry]]:
     """Return the table of a study, by rows."""
-    return {row: [cell(study, row, column, own) for column in study["columns"]] for row in rows(study)}
+    return {row: [entry(study, row, column, own) for column in study["columns"]] for row in rows(study)}
 
 
-def plot(study: Study, found: dict[str, list[Cell]], path: Path) -> bool:
-    """Draw a study: lines over rows that are numbers, bars over others. Return whether there is anything to draw."""
-    drawn = [index for index, column in enumerate(study["columns"]) if column.get("plot", "metric" not in column)]
-    drawn = [
-        index for index in drawn if sum(bool(line[index].ledger or line[index].own) for line in found.values()) > 1
+def plot(study: Study, found: dict[str, list[Entry]], path: Path) -> bool:
+    """Plot a study: lines over rows that are numbers, bars over others. Return whether there is anything to plot."""
+    plotted = [index for index, column in enumerate(study["columns"]) if column.get("plot", "metric" not in column)]
+    plotted = [
+        index for index in plotted if sum(bool(line[index].recorded or line[index].own) for line in found.values()) > 1
     ]
-    if not drawn:
+    if not plotted:
         return False
     labels = list(rows(study).values())
     is_line = all(label.isdigit() for label in labels)
     figure, axes = plt.subplots(
-        figsize=(6, 3.2 if is_line else 0.9 + 0.2 * len(labels) * len(drawn)), layout="constrained"
+        figsize=(6, 3.2 if is_line else 0.9 + 0.2 * len(labels) * len(plotted)), layout="constrained"
     )
-    for place, index in enumerate(drawn):
+    height = 0.8 / len(plotted)  # of a bar
+    for place, index in enumerate(plotted):
         title = study["columns"][index]["title"]
         for own in (False, True):
-            values = [(at, line[index].own if own else line[index].ledger) for at, line in enumerate(found.values())]
+            values = [(at, line[index].own if own else line[index].recorded) for at, line in enumerate(found.values())]
             values = [(at, mean(numbers)) for at, numbers in values if numbers]
-            name, style = (f"{title}, here", "--") if own else (title, "-")
             if not values:
                 continue
+            name, style = (f"{title}, here", "--") if own else (title, "-")
+            numbers = [number for _, number in values]
             if is_line:
-                axes.plot(
-                    [int(labels[at]) for at, _ in values],
-                    [y for _, y in values],
-                    f"o{style}",
-                    color=f"C{place}",
-                    label=name,
-                )
-            elif not own:
-                height = 0.8 / len(drawn)
-                bars = axes.barh(
-                    [at + (place + 0.5) * height - 0.4 for at, _ in values],
-                    [y for _, y in values],
-                    height,
-                    label=name,
-                    color=f"C{place}",
-                )
-                axes.bar_label(bars, fmt="%.3f", fontsize=7, padding=2)
+                axes.plot([int(labels[at]) for at, _ in values], numbers, f"o{style}", color=f"C{place}", label=name)
+                continue
+            places = [at + (place + 0.5) * height - 0.4 for at, _ in values]
+            if own:
+                axes.plot(numbers, places, "k|", label=name)
             else:
-                height = 0.8 / len(drawn)
-                axes.plot(
-                    [y for _, y in values], [at + (place + 0.5) * height - 0.4 for at, _ in values], "k|", label=name
-                )
+                bars = axes.barh(places, numbers, height, label=name, color=f"C{place}")
+                axes.bar_label(bars, fmt="%.3f", fontsize=7, padding=2)
     if is_line:
         axes.set(xlabel=study["axis"], ylabel="AP", xticks=[int(label) for label in labels])
     else:
@@ -145,26 +131,33 @@ def plot(study: Study, found: dict[str, list[Cell]], path: Path) -> bool:
     return True
 
 
-def command(experiment: str) -> str:
-    """Return the command line that the header of an experiment gives."""
-    lines = (EXPERIMENTS / f"{experiment}.yaml").read_text(encoding="utf-8").splitlines()
-    return next(line.removeprefix("# ") for line in lines if line.startswith("# gog-"))
+def commands(study: Study, row: str) -> list[str]:
+    """Return the command lines of a row at full size."""
+    column = next(column for column in study["columns"] if column["title"] == "full size")
+    pattern = column["cells"].replace("{row}", row)
+    cell = next(cell for cell in cells(study, [0], SHOWN) if fnmatchcase(cell.name, pattern))
+    lines = [f"gog-{program} {text}" for program, text in cell.options.items()]
+    if "oracle" in cell.options:
+        lines[-1] += " annotations=FILE"
+    if "train" in cell.options:
+        lines[-1] += " checkpoint=FILE"
+    return lines
 
 
-def ledger(studies: list[Study], own: Path | None) -> str:
+def paper(studies: list[Study], own: Path | None) -> str:
     """Return the table of the paper's cells: how each is made, what was published, what was measured."""
     lines = []
     for study in studies:
-        for row, experiments in study.get("experiments", {}).items():
-            published, full, small = (cell(study, row, column, own) for column in study["columns"][:3])
+        for row in study.get("paper", []):
+            found = {column["title"]: str(entry(study, row, column, own)) for column in study["columns"]}
             lines.append(
                 [
                     study["title"].split(":")[0],
                     rows(study)[row],
-                    "<br>".join(f"`{command(experiment)}`" for experiment in experiments),
-                    str(published),
-                    str(full) or "needs GPUs",
-                    str(small),
+                    "<br>".join(f"`{line}`" for line in commands(study, row)),
+                    found["paper"],
+                    found["full size"] or "needs GPUs",
+                    found.get("small", ""),
                     study["date"],
                 ]
             )
@@ -172,27 +165,30 @@ def ledger(studies: list[Study], own: Path | None) -> str:
 
 
 def section(study: Study, output: Path, own: Path | None) -> str:
-    """Return the part of the page about a study; draw its plot."""
-    found = cells(study, own)
+    """Return the part of the page about a study; write its pictures."""
+    found = entries(study, own)
     titles = [str(column["title"]) for column in study["columns"]]
     body = [[label, *map(str, found[row])] for row, label in rows(study).items()]
-    picture = f"{study['study']}.png"
+    chart, picture = f"{study['name']}.png", f"{study['name']}.jpg"
+    if "picture" in study:
+        shutil.copyfile(STUDIES / picture, output / picture)
     parts = [
         f"## {study['title']}",
         f"`{study['command']}`. {study['setting']} {study['date']}.",
         table(["", *titles], body),
-        f"![{study['title']}]({picture})" if plot(study, found, output / picture) else "",
+        f"![{study['title']}]({chart})" if plot(study, found, output / chart) else "",
         study.get("reading", "").strip(),
+        f"![{study['picture']}]({picture})" if "picture" in study else "",
     ]
     return "\n\n".join(part for part in parts if part)
 
 
 def main(output: Path, own: Path | None) -> Path:
-    """Write the page and its plots; return the page."""
-    content = yaml.safe_load((LEDGER / "cells.yaml").read_text(encoding="utf-8"))
+    """Write the page and its pictures; return the page."""
+    content = yaml.safe_load((FOLDER / "report.yaml").read_text(encoding="utf-8"))
     output.mkdir(parents=True, exist_ok=True)
-    studies = content["studies"]
-    parts = [content["introduction"].strip(), ledger(studies, own), *(section(study, output, own) for study in studies)]
+    studies = [load_study(name) for name in content["studies"]]
+    parts = [content["introduction"].strip(), paper(studies, own), *(section(study, output, own) for study in studies)]
     page = output / "report.md"
     page.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return page

@@ -1,18 +1,40 @@
 """What all tests share: quiet libraries, a modest number of threads, and data that only some machines have."""
 
 import os
+from importlib import metadata
 from pathlib import Path
 
 # Before the libraries are imported, and inherited by the processes that tests start.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it asks the network for newer versions
 os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("WANDB_SILENT", "true")
-os.environ.setdefault("OMP_NUM_THREADS", "2")  # the networks here are too small for more
+# The networks here are too small for more; side by side, each process has one core.
+os.environ["OMP_NUM_THREADS"] = "1" if "PYTEST_XDIST_WORKER" in os.environ else os.environ.get("OMP_NUM_THREADS", "2")
 
 import pytest
 import torch
 
-torch.set_num_threads(2)
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+
+def _operators_of_another_build() -> torch.library.Library | None:
+    """Declare two operators that torchvision names when it is imported, where its own library does not bring them.
+
+    The library of a CUDA build does not load beside a CPU build of torch, which is what PyPI and a mirror can give.
+    """
+    try:
+        version = metadata.version("torchvision")
+    except metadata.PackageNotFoundError:
+        return None
+    if not torch.__version__.endswith("+cpu") or version.endswith("+cpu"):
+        return None
+    library = torch.library.Library("torchvision", "DEF")
+    for operator in ("nms", "qnms"):
+        library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library
+
+
+_OPERATORS = _operators_of_another_build()  # declared for as long as it lives
 
 
 def _folder_from(variable: str, what: str) -> Path:

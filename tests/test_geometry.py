@@ -10,7 +10,7 @@ from gog_pose import geometry
 
 
 @pytest.mark.parametrize(("stride", "cell", "pixel"), [(4, 0, 1.5), (4, 3, 13.5), (1, 7, 7.0), (2, 5, 10.5)])
-def test_cell_centre_lies_in_the_middle_of_the_pixels_it_covers(stride, cell, pixel):
+def test_cell_center_lies_in_the_middle_of_the_pixels_it_covers(stride, cell, pixel):
     assert geometry.cells_to_image(float(cell), stride) == pixel
     assert np.mean(np.arange(cell * stride, (cell + 1) * stride)) == pixel
     assert geometry.image_to_cells(pixel, stride) == cell

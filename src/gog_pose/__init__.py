@@ -1,12 +1,13 @@
 """gog_pose: bottom-up multi-person pose estimation by greedy offset-guided keypoint grouping (GOG).
 
-Heatmaps say where keypoints are, guiding offsets say which keypoint of the same person comes next, a greedy pass joins
-them. For users:
+Heatmaps locate keypoints, guiding offsets point from a keypoint to the next one of the same person, and a greedy pass
+groups the keypoints into people. For users:
 
 - ``PoseEstimator``: image in, ``Poses`` out.
 - ``gog_pose.skeleton``: what a person is made of.
-- ``gog_pose.encoding`` and ``gog_pose.decoding``: poses to maps and back.
-- ``gog_pose.data``, ``gog_pose.models``, ``gog_pose.losses``, ``gog_pose.module``: training.
+- ``gog_pose.encoding`` and ``gog_pose.decoding``: the paper's encoder and decoder.
+- ``gog_pose.methods``: all methods, and how to add one.
+- ``gog_pose.networks``, ``gog_pose.data``, ``gog_pose.training``, ``gog_pose.evaluation``: training and evaluation.
 """
 
 from __future__ import annotations
@@ -14,20 +15,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gog_pose.inference import PoseEstimator
-    from gog_pose.records import Poses
+    from gog_pose.estimator import PoseEstimator
+    from gog_pose.poses import Poses
 
-__all__ = ["PoseEstimator", "Poses"]
+__all__ = ["PoseEstimator", "Poses", "__version__"]
+__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Import the two public names on first use, so that commands that need no network start without PyTorch."""
+    """Import the two classes on first use, so that commands start, and report mistakes, without PyTorch."""
     if name == "PoseEstimator":
-        from gog_pose.inference import PoseEstimator
+        from gog_pose.estimator import PoseEstimator
 
         return PoseEstimator
     if name == "Poses":
-        from gog_pose.records import Poses
+        from gog_pose.poses import Poses
 
         return Poses
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,6 +1,6 @@
 """Pixel conventions and the maps between images; every half pixel of the package lives here.
 
-A pixel covers a 1x1 area and its value sits at the area's centre: a keypoint at ``x = 10.0`` lies on the centre of
+A pixel covers a 1x1 area and its value sits at the area's center: a keypoint at ``x = 10.0`` lies on the center of
 column 10 (Sec. 2.2). Points are ``(x, y)``, sizes are ``(height, width)``, affine maps are 3x3 float64 matrices that
 act on column vectors ``(x, y, 1)``.
 """
@@ -61,7 +61,7 @@ def cells_to_cells(start: np.ndarray, end: np.ndarray, stride: int) -> np.ndarra
     return np.asarray(np.linalg.inv(cells) @ end @ np.linalg.inv(start) @ cells)
 
 
-def normalised_to_cells(size: tuple[int, int]) -> np.ndarray:
+def normalized_to_cells(size: tuple[int, int]) -> np.ndarray:
     """Return the map from ``grid_sample``'s [-1, 1], outer edge to outer edge, to the cells of ``(h, w)`` maps."""
     height, width = size
     return np.asarray(translation(-0.5, -0.5) @ stretch(width / 2, height / 2) @ translation(1, 1))
@@ -141,7 +141,7 @@ def letterbox(
     return Letterbox(matrix, resized, padded)
 
 
-def centred(image_hw: tuple[int, int], multiple: int) -> Letterbox:
+def centered(image_hw: tuple[int, int], multiple: int) -> Letterbox:
     """Put an image as it is into the middle of a network input, as CenterNet evaluates.
 
     Args:

@@ -1,4 +1,4 @@
-"""Skeletons: keypoints, limbs and their mirror images. The only place that knows 17 or 19."""
+"""Skeletons: keypoints, limbs and their mirror images; all that the package knows by name are here."""
 
 from __future__ import annotations
 
@@ -146,6 +146,26 @@ _LIMBS_44 = (
 # elbows, wrists, knees and ankles: the five that tie a keypoint to its own mirror image, torso and eyes kept.
 _LIMBS_39 = tuple(limb for limb in _LIMBS_44 if limb not in {(3, 4), (7, 8), (9, 10), (13, 14), (15, 16)})
 
+# Chosen from the statistics of labels; how: the study limb_choice.
+_LIMBS_19_CHOSEN = (
+    (5, 6), (5, 7), (6, 8), (5, 9), (6, 10), (0, 1), (0, 2), (11, 13), (12, 14), (3, 5), (4, 6), (13, 15), (14,
+    16), (5, 11), (6, 12), (1, 5), (2, 6), (9, 10), (13, 14),
+)  # fmt: skip
+_LIMBS_19_CHOSEN_SHORT = (
+    (5, 6), (11, 12), (5, 7), (6, 8), (7, 9), (8, 10), (0, 1), (0, 2), (11, 13), (12, 14), (3, 5), (4, 6), (13,
+    15), (14, 16), (7, 11), (8, 12), (9, 10), (1, 5), (2, 6),
+)  # fmt: skip
+_LIMBS_31_CHOSEN = (
+    (5, 6), (11, 12), (5, 7), (6, 8), (0, 1), (0, 2), (11, 13), (12, 14), (3, 5), (4, 6), (13, 15), (14, 16), (5,
+    11), (6, 12), (9, 10), (15, 16), (7, 9), (8, 10), (9, 13), (10, 14), (0, 9), (0, 10), (7, 11), (8, 12), (3,
+    4), (5, 16), (6, 15), (1, 3), (2, 4), (1, 6), (2, 5),
+)  # fmt: skip
+_LIMBS_31_CHOSEN_SHORT = (
+    (5, 6), (11, 12), (5, 7), (6, 8), (7, 9), (8, 10), (0, 1), (0, 2), (11, 13), (12, 14), (3, 5), (4, 6), (13,
+    15), (14, 16), (1, 3), (2, 4), (9, 10), (0, 5), (0, 6), (15, 16), (1, 2), (0, 3), (0, 4), (13, 14), (3, 4),
+    (1, 4), (2, 3), (5, 11), (6, 12), (9, 11), (10, 12),
+)  # fmt: skip
+
 _COCO_LIMBS: dict[str, tuple[tuple[int, int], ...]] = {
     "coco_16": _LIMBS_16,
     "coco_19": _LIMBS_19,
@@ -153,6 +173,10 @@ _COCO_LIMBS: dict[str, tuple[tuple[int, int], ...]] = {
     "coco_39": _LIMBS_39,
     "coco_44": _LIMBS_44,
     "coco_19_bidirectional": (*_LIMBS_19, *((end, start) for start, end in _LIMBS_19)),
+    "coco_19_chosen": _LIMBS_19_CHOSEN,
+    "coco_19_chosen_short": _LIMBS_19_CHOSEN_SHORT,
+    "coco_31_chosen": _LIMBS_31_CHOSEN,
+    "coco_31_chosen_short": _LIMBS_31_CHOSEN_SHORT,
 }
 
 _CROWDPOSE = Skeleton(
@@ -179,7 +203,8 @@ def load_skeleton(name: str) -> Skeleton:
 
     Args:
         name: ``coco_16``, ``coco_19`` (the paper's), ``coco_31``, ``coco_39``, ``coco_44``,
-            ``coco_19_bidirectional``, which has the 19 limbs in both directions, or ``crowdpose``.
+            ``coco_19_bidirectional``, which has the 19 limbs in both directions, ``coco_19_chosen``,
+            ``coco_19_chosen_short``, ``coco_31_chosen``, ``coco_31_chosen_short``, or ``crowdpose``.
 
     Raises:
         InputError: There is no skeleton of that name.

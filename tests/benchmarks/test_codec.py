@@ -4,19 +4,28 @@ import numpy as np
 import pytest
 
 from gog_pose.benchmarks import CodecBenchmark
-from gog_pose.benchmarks.loops import encode_by_loops
 from gog_pose.benchmarks.timing import time_in_turn
-from gog_pose.decoding import GogDecoder, OfficialDecoder
+from gog_pose.decoding import GogDecoder
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
 from gog_pose.evaluation import MapNoise
+from gog_pose.methods import load_method
+from gog_pose.methods.gog.official import OfficialDecoder
+from gog_pose.methods.gog.reference import encode_by_loops
 from gog_pose.skeleton import load_skeleton
 
 SKELETON = load_skeleton("coco_19")
 
 
 def make(**changes):
-    parts = {"encoder": PoseEncoder(SKELETON), "decoder": GogDecoder(SKELETON), "noise": MapNoise()}
+    baseline = load_method("centernet")
+    parts = {
+        "encoder": PoseEncoder(SKELETON),
+        "decoder": GogDecoder(SKELETON),
+        "baseline_encoder": baseline.encoder(SKELETON),
+        "baseline_decoder": baseline.decoder(SKELETON),
+        "noise": MapNoise(),
+    }
     return CodecBenchmark(**{**parts, "people": [1, 3], "sizes": [64], "repeats": 2, "seed": 0, **changes})
 
 
@@ -47,7 +56,8 @@ def test_a_row_for_every_size_and_number_of_people():
         assert row["encode"]["ratio"] == row["encode"]["loop"]["median"] / row["encode"]["ours"]["median"]
         assert row["decode"]["ratio"] == row["decode"]["dense"]["median"] / row["decode"]["sparse"]["median"]
         assert row["detections"] >= 1
-        assert row["decode"]["center"]["median"] > 0
+        assert row["decode"]["baseline"]["median"] > 0
+    assert record["baseline"] == "centernet"
     first, last = record["rows"][2], record["rows"][3]
     expected = last["decode"]["sparse"]["median"] / first["decode"]["sparse"]["median"]
     assert record["growth"]["96"]["decode"] == expected
@@ -71,10 +81,15 @@ def test_quartiles_enclose_the_median_and_slow_is_slower():
         {"people": [-1]},
         {"sizes": [63]},
         {"repeats": 0},
-        {"encoder": PoseEncoder(SKELETON, quantise=True)},
+        {"encoder": PoseEncoder(SKELETON, quantize=True)},
         {"decoder": OfficialDecoder(SKELETON)},
     ],
 )
-def test_senseless_numbers_are_refused(change):
+def test_senseless_settings_are_refused(change):
     with pytest.raises(InputError, match=next(iter(change))):
         make(**change)
+
+
+def test_a_method_without_a_plain_implementation_is_refused():
+    with pytest.raises(InputError, match="method: centernet has no plain implementation to compare with; choose gog"):
+        make(encoder=load_method("centernet").encoder(SKELETON))

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from small_runs import small_scenes
 
 from gog_pose.benchmarks import DataBenchmark, data
 from gog_pose.benchmarks.data import STAGES, WAYS
@@ -16,9 +17,9 @@ from gog_pose.data.datamodule import PoseDataModule
 from gog_pose.data.sampler import CropDraw
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
-from gog_pose.preprocessing import Preprocessing
+from gog_pose.imaging.preprocessing import Preprocessing
+from gog_pose.methods import load_method
 from gog_pose.skeleton import load_skeleton
-from small_runs import small_scenes
 
 
 @pytest.fixture(scope="module")
@@ -40,12 +41,12 @@ def module(root, encoder=None, **options):
 def test_the_straightforward_reading_makes_the_same_crops(scenes):
     crops = module(scenes, encode_on="worker")
     crops.setup("fit")
-    plain = PlainCrops(crops.train_set)
+    plain = PlainCrops(crops.train_set, load_method("gog").reference)
     assert len(plain) == len(crops.train_set) == 6
     for item in range(6):
         ours, theirs = crops.train_set[CropDraw(0, item)], plain[CropDraw(0, item)]
         assert np.abs(ours.images.numpy() - theirs.image).max() < 1e-5
-        for one, other in zip(ours.targets[:4], theirs[1:], strict=True):
+        for one, other in zip(ours.targets[:4], (*theirs.targets, theirs.mask), strict=True):
             np.testing.assert_allclose(one, other, atol=1e-3)
 
 
@@ -99,7 +100,10 @@ def test_stages_add_up_and_ratios_are_to_the_straightforward_reading(record):
         ({"batches": 0}, "batches: must be 1 or more"),
         ({"images": 0}, "images: must be 1 or more"),
         ({"repeats": 0}, "repeats: must be 1 or more"),
-        ({"data": lambda: module(".", PoseEncoder(load_skeleton("coco_19"), refinement=3))}, "encoding=ours only"),
+        (
+            {"data": lambda: module(".", PoseEncoder(load_skeleton("coco_19"), refinement=3))},
+            "targets of method=gog only",
+        ),
     ],
 )
 def test_mistakes_are_told(changes, words):

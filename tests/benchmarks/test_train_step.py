@@ -1,4 +1,4 @@
-"""What time and memory of a training step add up to, and what recomputing takes off them."""
+"""Time and memory of a training step add up; recomputing lowers the peak."""
 
 import json
 import os
@@ -9,12 +9,15 @@ import sys
 import pytest
 import torch
 
-from gog_pose.benchmarks import TrainBenchmark
+from gog_pose.benchmarks import TrainBenchmark, train
 from gog_pose.benchmarks.memory import freed_at_once, in_own_process, peak_memory
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
-from gog_pose.losses import PoseLoss
-from gog_pose.models import Hourglass, PoseNetwork
+from gog_pose.methods import load_method
+from gog_pose.methods.gog.heads import GogHeads
+from gog_pose.methods.gog.loss import GogLoss
+from gog_pose.networks.network import PoseNetwork
+from gog_pose.networks.trunks.hourglass import Hourglass
 from gog_pose.skeleton import load_skeleton
 
 SKELETON = load_skeleton("coco_19")
@@ -23,10 +26,12 @@ MB = 1e6
 
 
 def make(**changes):
-    trunk = Hourglass(stacks=1, channels=(8, 12, 16), blocks=(1, 1, 1), stem_channels=4)
+    trunk = {"stacks": 1, "channels": (8, 12, 16), "blocks": (1, 1, 1), "stem_channels": 4}
     parts = {
-        "network": PoseNetwork(SKELETON, trunk),
-        "loss": PoseLoss(),
+        "skeleton": SKELETON,
+        "trunk": lambda: Hourglass(**trunk),
+        "heads": GogHeads,
+        "loss": GogLoss(),
         "encoder": PoseEncoder(SKELETON),
         "optimizer": torch.optim.Adam,
         "variants": {"plain": {}},
@@ -44,7 +49,7 @@ def make(**changes):
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """What the command prints and writes, plain against recomputing."""
+    """Return what the command prints and writes, plain against recomputing."""
     folder = tmp_path_factory.mktemp("train")
     command = [
         *(
@@ -80,12 +85,12 @@ def test_the_parts_add_up_and_ratios_are_to_the_first_variant(run):
     assert set(plain["ratios"].values()) == {1.0}
     for row in (plain, recompute):
         times = {part: time["median"] for part, time in row["times"].items()}
-        assert sum(times[part] for part in ("forward", "loss", "backward", "optimiser")) == pytest.approx(
+        assert sum(times[part] for part in ("forward", "loss", "backward", "optimizer")) == pytest.approx(
             times["step"],
             abs=1e-5,  # rounded in the file
         )
         memory = row["memory"]
-        parts = ("before", "parameters", "gradients", "optimiser", "activations")
+        parts = ("before", "parameters", "gradients", "optimizer", "activations")
         assert sum(memory[kind] for kind in parts) == pytest.approx(memory["peak"])
         for kind in ("peak", "activations", "kept"):
             assert row["ratios"][kind] == pytest.approx(memory[kind] / plain["memory"][kind], rel=1e-3)
@@ -96,11 +101,11 @@ def test_the_parts_add_up_and_ratios_are_to_the_first_variant(run):
 
 def test_weights_gradients_and_adam_take_what_their_numbers_say(run):
     trunk = Hourglass(stacks=1, channels=(32, 64, 96, 128, 160), blocks=(1, 1, 1, 1, 1), stem_channels=16)
-    parameters = list(PoseNetwork(SKELETON, trunk).parameters())
+    parameters = list(PoseNetwork(SKELETON, trunk, GogHeads).parameters())
     expected = 4 * sum(parameter.numel() for parameter in parameters) / MB
     for row in run[1]["steps"]:
         assert row["memory"]["parameters"] == row["memory"]["gradients"] == pytest.approx(expected)
-        assert row["memory"]["optimiser"] == pytest.approx(2 * expected + 4 * len(parameters) / MB)  # and step counts
+        assert row["memory"]["optimizer"] == pytest.approx(2 * expected + 4 * len(parameters) / MB)  # and step counts
 
 
 def test_recomputing_takes_what_is_no_longer_kept_off_the_peak(run):
@@ -110,6 +115,14 @@ def test_recomputing_takes_what_is_no_longer_kept_off_the_peak(run):
     saved = plain["kept"] - recompute["kept"]
     assert saved > 0.6 * plain["kept"]
     assert plain["activations"] - recompute["activations"] > 0.5 * saved  # part of it comes back, block by block
+
+
+def test_any_method_is_measured(monkeypatch):
+    monkeypatch.setattr(train, "in_own_process", lambda function, case: function(case))
+    method = load_method("centernet")
+    parts = {"encoder": method.encoder(SKELETON), "heads": method.heads, "loss": method.loss()}
+    record = make(**parts).run()
+    assert record["steps"][0]["times"]["loss"]["median"] > 0
 
 
 def allocate(megabytes):

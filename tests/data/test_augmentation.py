@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from gog_pose import geometry
 from gog_pose.data.augmentation import Augmentation, NoAugmentation, Warp, warp_image, warp_keypoints, warp_mask
-from gog_pose.letterboxing import prepare_image
-from gog_pose.preprocessing import Preprocessing
+from gog_pose.imaging.letterbox import prepare_image
+from gog_pose.imaging.preprocessing import Preprocessing
 from gog_pose.skeleton import load_skeleton
 
 SKELETON = load_skeleton("coco_19")
@@ -103,7 +103,7 @@ def test_no_flip_rotation_or_shift_loses_the_chosen_person(
     moved = warp_keypoints(keypoints, warp, augmentation.crop_size, SKELETON)
     assert moved[0, 0, 2] == 2
     assert warp.flipped == (flip == 1)
-    if not inside:  # brought to the crop's centre, but for the shift
+    if not inside:  # brought to the crop's center, but for the shift
         middle = (np.array(augmentation.crop_size[::-1]) - 1) / 2
         assert (np.abs(moved[0, 0, :2] - middle) <= translation + 1e-3).all()
 
@@ -149,20 +149,20 @@ def test_masks_move_with_the_pixels():
 
 
 def test_strong_shrinking_does_not_alias():
-    """A checkerboard of single pixels is grey from afar."""
+    """A checkerboard of single pixels is gray from afar."""
     board = np.indices((400, 400)).sum(axis=0) % 2 * np.uint8(255)
     image = np.repeat(board[..., None], 3, axis=2).astype(np.uint8)
     small = warp_image(image, geometry.resize(0.23, 0.23), (80, 80), (0, 0, 0))
     assert np.abs(small[5:75, 5:75].astype(int) - 127).max() < 12
 
 
-def test_colours_repeat_by_seed_and_differ_from_call_to_call():
-    augmentation = Augmentation(colour=[albumentations.HueSaturationValue(p=1.0)])
+def test_colors_repeat_by_seed_and_differ_from_call_to_call():
+    augmentation = Augmentation(color=[albumentations.HueSaturationValue(p=1.0)])
     image = cv2.applyColorMap(np.tile(np.arange(64, dtype=np.uint8), (64, 1)), cv2.COLORMAP_JET)
 
     def two():
         random = np.random.default_rng(7)
-        return augmentation.change_colour(image, random), augmentation.change_colour(image, random)
+        return augmentation.change_color(image, random), augmentation.change_color(image, random)
 
     first, second = two()
     assert not np.array_equal(first, second)

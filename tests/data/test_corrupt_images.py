@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from small_runs import SMALL
 
 from gog_pose.data.synthetic import synthesize
-from small_runs import SMALL
 
 
 @pytest.fixture(scope="module")

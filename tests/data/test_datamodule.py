@@ -15,7 +15,7 @@ from gog_pose.data.datamodule import PoseDataModule
 from gog_pose.data.sampler import CropDraw
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
-from gog_pose.preprocessing import Preprocessing
+from gog_pose.imaging.preprocessing import Preprocessing
 from gog_pose.skeleton import load_skeleton
 
 ENCODER = PoseEncoder(load_skeleton("coco_19"))
@@ -100,7 +100,7 @@ class Recorder(pl.LightningModule):
         self.seen["val"] += [([sample.image_id], sample.image, sample.targets) for sample in batch]
 
     def configure_optimizers(self):
-        """Return any optimiser."""
+        """Return any optimizer."""
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
@@ -154,9 +154,9 @@ def test_epochs_differ_and_repeat_by_seed_whoever_loads_them(folder):
 
 def test_workers_draw_different_augmentations(tmp_path):
     """Eight copies of one image: no two crops are alike."""
-    grey = np.random.default_rng(0).integers(0, 255, (100, 120, 3), dtype=np.uint8)
-    write_folder(tmp_path, {f"{i}.png": grey for i in range(8)}, [person(i) for i in range(1, 9)])
-    write_folder(tmp_path, {"v.png": grey}, [person(1)], split="val")
+    gray = np.random.default_rng(0).integers(0, 255, (100, 120, 3), dtype=np.uint8)
+    write_folder(tmp_path, {f"{i}.png": gray for i in range(8)}, [person(i) for i in range(1, 9)])
+    write_folder(tmp_path, {"v.png": gray}, [person(1)], split="val")
     crops = [image for batch in module(tmp_path, num_workers=2).train_dataloader() for image in batch.images]
     assert len(crops) == 8
     assert not any(torch.equal(a, b) for i, a in enumerate(crops) for b in crops[:i])

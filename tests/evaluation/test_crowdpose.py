@@ -9,7 +9,7 @@ import pytest
 from gog_pose.errors import InputError
 from gog_pose.evaluation import CocoKeypointEvaluator
 from gog_pose.evaluation.coco import CROWD_METRICS, METRICS
-from gog_pose.records import Poses
+from gog_pose.poses import Poses
 from gog_pose.skeleton import load_skeleton
 
 SKELETON = load_skeleton("crowdpose")

@@ -11,15 +11,17 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
-from gog_pose.data.coco import CocoKeypoints
-from gog_pose.data.dataset import WholeImages
-from gog_pose.decoding import GogDecoder, flip_maps
+from gog_pose.data.annotations import CocoKeypoints
+from gog_pose.data.samples import WholeImages
+from gog_pose.decoding import GogDecoder
 from gog_pose.encoding import PoseEncoder
+from gog_pose.estimator import PoseEstimator
 from gog_pose.evaluation import CocoKeypointEvaluator, oracle_detections
 from gog_pose.evaluation.data_set import batches_of_one_size, find_people, subsets
-from gog_pose.inference import PoseEstimator
-from gog_pose.letterboxing import InputFormat
-from gog_pose.preprocessing import Preprocessing
+from gog_pose.imaging.letterbox import InputFormat
+from gog_pose.imaging.preprocessing import Preprocessing
+from gog_pose.maps.fields import flip_maps
+from gog_pose.maps.records import stacked
 from gog_pose.skeleton import load_skeleton
 
 SKELETON = load_skeleton("coco_19")
@@ -51,7 +53,7 @@ def test_batches_hold_every_image_once_and_one_size_each(sizes, batch_size, scal
 
 
 class Known(nn.Module):
-    """Answers with the targets of the image whose number its pixels tell; with mirrored ones the second time.
+    """Predicts the targets of the image whose number its pixels give; mirrored ones the second time.
 
     The number is the brightness of the image, the same in all its pixels.
     """
@@ -70,9 +72,8 @@ class Known(nn.Module):
         mirrored = self.flip and self.calls % 2 == 0
         numbers = [round(float(image.amax()) * 255) - 1 for image in images]
         targets = [self.samples[number].targets for number in numbers]
-        maps = type(targets[0]).stack(targets).as_maps()
-        maps = type(maps)(*(None if field is None else field[0] for field in maps))
-        return [flip_maps(maps, SKELETON) if mirrored else maps]
+        maps = stacked(targets).as_maps()
+        return [flip_maps(maps, GogDecoder(SKELETON).fields) if mirrored else maps]
 
 
 def write_data(root, mirrored):
@@ -122,8 +123,8 @@ def average_precision(path, flip, batch_size):
     images = CocoKeypoints(path, path.parent / "val", 17)
     samples = samples_of(images)
     decoder = GogDecoder(SKELETON)
-    estimator = PoseEstimator(Known(samples, flip), decoder, PREPROCESSING, flip=flip)
-    answers = find_people(lambda _: estimator, images, np.arange(len(images)), batch_size=batch_size)
+    estimator = PoseEstimator(Known(samples, flip), decoder, PREPROCESSING, flip=flip, batch_size=batch_size)
+    answers = find_people(lambda _: estimator, images, np.arange(len(images)))
     found = {image_id: poses.to_coco(image_id) for image_id, poses in answers}
     assert sorted(found) == list(range(len(SIZES)))
     evaluator = CocoKeypointEvaluator(path, SKELETON)

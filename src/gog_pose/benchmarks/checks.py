@@ -1,13 +1,17 @@
-"""What all benchmarks ask of their options."""
+"""Checks of options that several benchmarks share."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from gog_pose.errors import InputError
+from gog_pose.methods import load_method, method_names, method_of
+from gog_pose.methods.method import Encoder, Reference
+from gog_pose.networks import PoseNetwork
 
 
 def require_counts(**least: tuple[int, int]) -> None:
@@ -22,7 +26,7 @@ def require_counts(**least: tuple[int, int]) -> None:
 
 
 def require_cases(batches: Sequence[int], variants: Mapping[str, Any], device: str) -> None:
-    """Check what a network is measured with.
+    """Check the batch sizes, the variants and the device that a network is measured with.
 
     Raises:
         InputError: There is no batch size, no variant or no such device.
@@ -33,3 +37,30 @@ def require_cases(batches: Sequence[int], variants: Mapping[str, Any], device: s
         raise InputError(f"device: must be cpu, or cuda where there is one, got {device}")
     if not variants:
         raise InputError("variants: must have at least one entry, e.g. plain={}")
+
+
+def require_stride(network: PoseNetwork, encoder: Encoder) -> None:
+    """Check that an encoder is for the features of a network.
+
+    Raises:
+        InputError: The stride of the configuration is not the trunk's.
+    """
+    if encoder.stride != network.stride:
+        raise InputError(f"model.stride: {encoder.stride} is not the stride of the trunk, {network.stride}; correct it")
+
+
+def require_reference(encoder: Encoder) -> Reference:
+    """Return the plain implementations of an encoder's method.
+
+    Raises:
+        InputError: The method has none, or not with these options of the encoder.
+    """
+    reference = load_method(method_of(encoder)).reference
+    if reference is None:
+        known = [name for name in method_names() if load_method(name).reference is not None]
+        raise InputError(
+            f"method: {method_of(encoder)} has no plain implementation to compare with; choose {' or '.join(known)}"
+        )
+    nobody = np.zeros((0, encoder.skeleton.num_keypoints, 3), dtype=np.float32), np.zeros(0, dtype=np.float32)
+    reference.encode(encoder, *nobody, (encoder.stride, encoder.stride))
+    return reference

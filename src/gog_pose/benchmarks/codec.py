@@ -1,10 +1,9 @@
-"""What encoding and decoding cost: ours against the plain ways of doing the same."""
+"""Time of encoding and decoding: a method against its plain implementation and against another method."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,25 +12,25 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from gog_pose.benchmarks.loops import encode_by_loops
+from gog_pose.benchmarks.checks import require_counts, require_reference
 from gog_pose.benchmarks.scenes import random_people
 from gog_pose.benchmarks.timing import one_thread, time_in_turn
-from gog_pose.center.decoder import CenterDecoder
-from gog_pose.center.encoder import CenterEncoder
-from gog_pose.center.records import CenterMaps
-from gog_pose.decoding import GogDecoder
-from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
 from gog_pose.evaluation import MapNoise
-from gog_pose.records import People, PoseMaps
+from gog_pose.methods import method_of
+from gog_pose.methods.method import Decoder, Encoder
 
 
 class CodecBenchmark:
-    """Times the encoder against a loop over people, and sparse decoding against dense and CenterNet's, on one thread.
+    """Times the encoder against a loop over people, and the decoder against its dense form and a baseline's.
+
+    All on one thread.
 
     Args:
-        encoder: With Gaussian targets, as the loop draws them.
-        decoder: With a choice of ``method``, sparse or dense.
+        encoder: Of a method with plain implementations.
+        decoder: Of the same method.
+        baseline_encoder: Of another method; draws the maps of ``baseline_decoder``.
+        baseline_decoder: Of that method.
         noise: Disturbs the maps that are decoded; noisy ones have more peaks.
         people: Numbers of people.
         sizes: Sides of square inputs, px.
@@ -39,14 +38,16 @@ class CodecBenchmark:
         seed: What the people follow from.
 
     Raises:
-        InputError: A number makes no sense.
+        InputError: A number makes no sense, or there is nothing to compare with.
     """
 
     def __init__(
         self,
         *,
-        encoder: PoseEncoder,
-        decoder: GogDecoder,
+        encoder: Encoder,
+        decoder: Decoder,
+        baseline_encoder: Encoder,
+        baseline_decoder: Decoder,
         noise: MapNoise,
         people: Sequence[int],
         sizes: Sequence[int],
@@ -57,16 +58,13 @@ class CodecBenchmark:
             raise InputError(f"people: must be numbers of 0 or more, got {list(people)}")
         if not sizes or any(size < 1 or size % encoder.stride for size in sizes):
             raise InputError(f"sizes: must be multiples of the stride {encoder.stride}, got {list(sizes)}")
-        if encoder.quantise or encoder.refinement:
-            raise InputError("encoder: the loop it is compared with draws the targets of encoding=ours only")
-        if not isinstance(decoder, GogDecoder):
-            raise InputError("decoder: has no sparse and dense method to compare; leave decoder=default")
-        if repeats < 1:
-            raise InputError(f"repeats: must be 1 or more, got {repeats}")
+        require_counts(repeats=(repeats, 1))
+        self.reference = require_reference(encoder)
         self.encoder = encoder
-        self.stride = encoder.stride
-        self.sparse = replace(decoder, method="sparse")
-        self.dense = replace(decoder, method="dense")
+        self.sparse = decoder
+        self.dense = self.reference.decoder(decoder)
+        self.baseline_encoder = baseline_encoder
+        self.baseline_decoder = baseline_decoder
         self.noise = noise
         self.people = tuple(people)
         self.sizes = tuple(sizes)
@@ -77,9 +75,10 @@ class CodecBenchmark:
         """Time all combinations.
 
         Returns:
-            ``rows``, one a size and number of people, with times in ms (``center`` of CenterNet's decoder, of flawless
-            maps), ratios and the largest difference between the targets of encoder and loop; ``growth``, for each size
-            by how much encoding and decoding of the most people takes longer than of the fewest.
+            ``rows``, one per size and number of people, with times in ms (``baseline`` of the baseline's decoder, of
+            flawless maps), ratios and the largest difference between the targets of encoder and loop; ``growth``, for
+            each size by how much encoding and decoding of the most people takes longer than of the fewest;
+            ``baseline``, the method of the baseline.
         """
         cases = [(size, people) for size in self.sizes for people in self.people]
         with one_thread():
@@ -93,61 +92,63 @@ class CodecBenchmark:
                 "encode": most["encode"]["ours"]["median"] / fewest["encode"]["ours"]["median"],
                 "decode": most["decode"]["sparse"]["median"] / fewest["decode"]["sparse"]["median"],
             }
-        return {"rows": rows, "growth": growth}
+        return {"rows": rows, "growth": growth, "baseline": method_of(self.baseline_decoder)}
 
     def tables(self, record: dict[str, Any]) -> list[Table]:
         """Return the record as tables: medians and, in brackets, quartiles."""
         title = f"{self.encoder.skeleton.num_limbs} limbs, one thread, ms of CPU time"
         encode = Table(title=f"Encoding, {title}", box=box.SIMPLE)
         decode = Table(title=f"Decoding, {title}", box=box.SIMPLE)
-        for table, columns in ((encode, ("ours", "loop", "zeros only")), (decode, ("sparse", "dense", "CenterNet's"))):
+        baseline = method_of(self.baseline_decoder)
+        for table, columns in ((encode, ("ours", "loop", "zeros only")), (decode, ("sparse", "dense", baseline))):
             for name in ("input", "people", *columns, "ratio"):
                 table.add_column(name, justify="right")
         for row in record["rows"]:
             case = f"{row['size']}x{row['size']}", str(row["people"])
             for table, part, names in (
                 (encode, row["encode"], ("ours", "loop", "zeros")),
-                (decode, row["decode"], ("sparse", "dense", "center")),
+                (decode, row["decode"], ("sparse", "dense", "baseline")),
             ):
                 table.add_row(*case, *(_spread(part[name]) for name in names), f"{part['ratio']:.1f}")
         return [encode, decode]
 
     def _time(self, size: int, people: int) -> dict[str, Any]:
         """Return the row of one input size and number of people."""
-        skeleton, image_size = self.encoder.skeleton, (size, size)
-        random = np.random.default_rng((self.seed, people))
-        keypoints, scales = random_people(people, size, skeleton.num_keypoints, random)
-        options = {name: getattr(self.encoder, name) for name in ("stride", "sigma", "support", "min_response")}
+        image_size = size, size
+        drawn_people = random_people(
+            people, size, self.encoder.skeleton.num_keypoints, np.random.default_rng((self.seed, people))
+        )
+
+        def ours() -> Any:
+            return self.encoder.draw(self.encoder.marks(drawn_people, image_size))
 
         def loop() -> tuple[np.ndarray, ...]:
-            return encode_by_loops(keypoints, scales, image_size, skeleton, **options)
+            return self.reference.encode(self.encoder, drawn_people.keypoints, drawn_people.scales, image_size)
 
-        targets = self.encoder(keypoints, scales, image_size)
-        drawn = (targets.heatmaps, targets.offsets, targets.offset_weights)
+        targets = ours()
+        drawn = [getattr(targets, name)[0] for name in self.reference.targets]
         pairs = zip(drawn, loop(), strict=True)
-        difference = max(float((ours - torch.from_numpy(theirs)).abs().max()) for ours, theirs in pairs)
+        difference = max(float((own - torch.from_numpy(plain)).abs().max()) for own, plain in pairs)
         encode = time_in_turn(
             {
-                "ours": lambda: self.encoder(keypoints, scales, image_size),
+                "ours": ours,
                 "loop": loop,
                 "zeros": lambda: [np.zeros(maps.shape, dtype=np.float32) for maps in drawn],  # the least there is to do
             },
             self.repeats,
         )
-        random = np.random.default_rng((self.seed, people))
-        corners = keypoints[..., :2].min(axis=1), keypoints[..., :2].max(axis=1)
-        boxes = np.concatenate([corners[0], corners[1] - corners[0]], axis=1)
-        drawn_people, maps = People(keypoints, scales, boxes), targets.as_maps()
+        maps = targets.as_maps()
         if self.noise != MapNoise():
-            difficulties = self.noise.difficulties(scales, random)
-            maps = cast("PoseMaps", self.noise.disturbed(maps, drawn_people, difficulties, self.encoder, random))
-        center_maps = self._center_maps(drawn_people, image_size)
-        center = CenterDecoder(skeleton, stride=self.stride)
+            random = np.random.default_rng((self.seed, people))
+            difficulties = self.noise.difficulties(drawn_people.scales, random)
+            maps = self.noise.disturbed(maps, drawn_people, difficulties, self.encoder, random)
+        baseline_marks = self.baseline_encoder.marks(drawn_people, image_size)
+        baseline_maps = self.baseline_encoder.draw(baseline_marks).as_maps()
         decode = time_in_turn(
             {
                 "sparse": lambda: self.sparse(maps),
                 "dense": lambda: self.dense(maps),
-                "center": lambda: center(center_maps),
+                "baseline": lambda: self.baseline_decoder(baseline_maps),
             },
             self.repeats,
         )
@@ -158,11 +159,6 @@ class CodecBenchmark:
             "encode": {**encode, "ratio": _ratio(encode, "loop", "ours"), "largest_difference": difference},
             "decode": {**decode, "ratio": _ratio(decode, "dense", "sparse")},
         }
-
-    def _center_maps(self, people: People, image_size: tuple[int, int]) -> CenterMaps:
-        """Return what CenterNet's network should answer about these people."""
-        encoder = CenterEncoder(self.encoder.skeleton, stride=self.stride)
-        return encoder.draw(encoder.marks(people, image_size)).image(0).as_maps()
 
 
 def _ratio(times: dict[str, dict[str, float]], slow: str, fast: str) -> float:

@@ -1,4 +1,4 @@
-"""What training data cost: ours against a straightforward reading, by stage and as they reach the training process."""
+"""Time and memory of loading training data: ours against a straightforward reading, by stage and as batches arrive."""
 
 from __future__ import annotations
 
@@ -22,21 +22,19 @@ from rich.progress import track
 from rich.table import Table
 from torch.utils.data import DataLoader, default_collate
 
-from gog_pose.benchmarks.checks import require_counts
+from gog_pose.benchmarks.checks import require_counts, require_reference
 from gog_pose.benchmarks.memory import in_own_process
 from gog_pose.benchmarks.plain_crops import PlainCrop, PlainCrops
 from gog_pose.benchmarks.timing import one_thread, quartiles
 from gog_pose.data.augmentation import warp_image
 from gog_pose.data.datamodule import PoseDataModule
-from gog_pose.data.dataset import PoseBatch
 from gog_pose.data.sampler import CropDraw, CropSampler
-from gog_pose.encoding import PoseEncoder
+from gog_pose.data.samples import PoseBatch
 from gog_pose.errors import InputError
-from gog_pose.images import to_rgb
-from gog_pose.records import PoseTargets
+from gog_pose.imaging.reading import to_rgb
 
 WAYS = ("plain", "worker", "device")  # the straightforward reading, and ours by ``encode_on``
-IMAGE_STAGES = ("read", "decode", "warp", "colour", "normalise", "encode")
+IMAGE_STAGES = ("read", "decode", "warp", "color", "normalize", "encode")
 BATCH_STAGES = ("collate", "transfer", "draw")
 STAGES = (*IMAGE_STAGES, *BATCH_STAGES)
 _TOLERANCE = 1e-3  # px and less; float32 sums in another order
@@ -53,13 +51,13 @@ class DataBenchmark:
     Args:
         data: Builds a data module from ``num_workers`` and ``encode_on``.
         num_workers: Numbers of loading processes; ratios are to the straightforward reading with as many.
-        batches: How many batches are timed, after one a loading process to warm up.
+        batches: How many batches are timed, after one per loading process to warm up.
         images: How many images the stages are timed with; they make one batch.
         repeats: How often each is measured, in turn.
 
     Raises:
-        InputError: A number makes no sense, the encoder draws what the loop does not, or the system tells nothing of
-            its processes.
+        InputError: A number makes no sense, there is nothing to compare the encoder with, or the system does not
+            report the memory of its processes.
     """
 
     def __init__(
@@ -74,9 +72,7 @@ class DataBenchmark:
         if not num_workers or min(num_workers) < 0:
             raise InputError(f"num_workers: must be numbers of 0 or more, got {list(num_workers)}")
         require_counts(batches=(batches, 1), images=(images, 1), repeats=(repeats, 1))
-        encoder = data().encoder
-        if not isinstance(encoder, PoseEncoder) or encoder.quantise or encoder.refinement:
-            raise InputError("encoder: the loop it is compared with draws the targets of encoding=ours only")
+        self.reference = require_reference(data().encoder)
         if not Path("/proc/self/smaps_rollup").is_file():
             raise InputError("benchmark: what processes use is read from /proc, which only Linux has")
         self.data = data
@@ -89,14 +85,14 @@ class DataBenchmark:
         """Measure all ways with all numbers of loading processes.
 
         Returns:
-            ``stages``, one row a way: ms of CPU time an image by stage and their ``sum``, all in one process, where
+            ``stages``, one row per way: ms of CPU time per image by stage and their ``sum``, all in one process, where
             ``transfer`` is a batch through pickle or shared memory and back; ``differing``, the share of target
             values in which ours and the straightforward ones differ: who owns a cell is open where two people's
-            keypoints lie in one place. ``loading``, one row a number of processes and way:
-            ``images_per_second`` by the wall clock, ``cpu`` ms an image of the training process (``main``) and of all
+            keypoints lie in one place. ``loading``, one row per number of processes and way:
+            ``images_per_second`` by the wall clock, ``cpu`` ms per image of the training process (``main``) and of all
             together (``all``), ``start`` s until the annotations are read (``setup``) and from there to the first batch
             (``first``), ``memory`` MB (10^6 bytes) that the training process and the largest loading process share with
-            no other; ``ratio`` of images a second and ``cpu_ratio`` to the straightforward reading.
+            no other; ``ratio`` of images per second and ``cpu_ratio`` to the straightforward reading.
         """
         stages: dict[str, list[Numbers]] = {way: [] for way in WAYS}
         loaded: dict[tuple[int, str], list[dict[str, Numbers]]]
@@ -156,9 +152,9 @@ class DataBenchmark:
         return data
 
     def _stages(self, way: str) -> Numbers:
-        """Return ms an image by stage; to be called in a process of its own."""
+        """Return ms per image by stage; to be called in a process of its own."""
         data = self._ready(way, workers=0)
-        plain, collate = PlainCrops(data.train_set), data.train_dataloader().collate_fn
+        plain, collate = PlainCrops(data.train_set, self.reference), data.train_dataloader().collate_fn
         draws = [CropDraw(0, item % len(data.train_set)) for item in range(self.images)]
         spent = dict.fromkeys(STAGES, 0.0)
         samples: list[Any] = []
@@ -194,7 +190,7 @@ class DataBenchmark:
         begun = time.perf_counter()
         data = self._ready(way, workers)
         ready = time.perf_counter()
-        batches = _arriving(data, way)
+        batches = self._arriving(data, way)
         next(batches)
         first = time.perf_counter()
         for _ in range(workers - 1):
@@ -216,15 +212,36 @@ class DataBenchmark:
             },
         }
 
+    def _arriving(self, data: PoseDataModule, way: str) -> Iterator[Any]:
+        """Yield training batches with targets, epoch after epoch, as the training process gets them."""
+        loader = data.train_dataloader()
+        if way != "plain":
+            while True:
+                for batch in loader:
+                    yield data.on_after_batch_transfer(batch, 0)
+        plain = PlainCrops(data.train_set, self.reference)
+        samples: DataLoader[PlainCrop] = DataLoader(
+            plain,
+            data.batch_size,
+            sampler=CropSampler(plain, data.batch_size, seed=data.seed),
+            collate_fn=list,
+            num_workers=loader.num_workers,
+            worker_init_fn=loader.worker_init_fn,
+            persistent_workers=loader.persistent_workers,
+        )
+        while True:
+            yield from map(default_collate, samples)
+
     def _differing(self) -> float:
         """Return the share of target values in which the ways differ, over the images that the stages have."""
         data = self._ready("worker", workers=0)
-        plain, different, all_values = PlainCrops(data.train_set), 0, 0
+        plain, different, all_values = PlainCrops(data.train_set, self.reference), 0, 0
         for item in range(min(self.images, len(data.train_set))):
             ours, theirs = data.train_set[CropDraw(0, item)].targets, plain[CropDraw(0, item)]
-            assert isinstance(ours, PoseTargets)
-            for one, other in zip(ours[:4], theirs[1:], strict=True):
-                different += int((np.abs(np.asarray(one) - other) > _TOLERANCE).sum())
+            names = *self.reference.targets, "mask"
+            for name, other in zip(names, (*theirs.targets, theirs.mask), strict=True):
+                one = np.asarray(getattr(ours, name))
+                different += int((np.abs(one - other) > _TOLERANCE).sum())
                 all_values += other.size
         return different / all_values
 
@@ -242,36 +259,15 @@ def _crop(data: PoseDataModule, plain: PlainCrops, way: str, draw: CropDraw) -> 
     size, border = crops.augmentation.crop_size, crops.preprocessing.border_rgb
     crop = plain.warp(image, warp) if straightforward else warp_image(image, warp.matrix, size, border)
     clock.append(time.process_time())
-    crop = crops.augmentation.change_colour(crop, random)
+    crop = crops.augmentation.change_color(crop, random)
     clock.append(time.process_time())
-    pixels: Any = plain.normalise(crop) if straightforward else crops.preprocessing.to_tensor(crop)
+    pixels: Any = plain.normalize(crop) if straightforward else crops.preprocessing.to_tensor(crop)
     clock.append(time.process_time())
     targets: Any = plain.encode(index, warp) if straightforward else crops.encode(index, warp)
     clock.append(time.process_time())
     image_id = torch.tensor(crops.images.image_ids[index])
     sample = PlainCrop(pixels, *targets) if straightforward else PoseBatch(pixels, targets, image_id)
     return sample, [end - start for start, end in pairwise(clock)]
-
-
-def _arriving(data: PoseDataModule, way: str) -> Iterator[Any]:
-    """Yield training batches with targets, epoch after epoch, as the training process gets them."""
-    loader = data.train_dataloader()
-    if way != "plain":
-        while True:
-            for batch in loader:
-                yield data.on_after_batch_transfer(batch, 0)
-    plain = PlainCrops(data.train_set)
-    samples: DataLoader[PlainCrop] = DataLoader(
-        plain,
-        data.batch_size,
-        sampler=CropSampler(plain, data.batch_size, seed=data.seed),
-        collate_fn=list,
-        num_workers=loader.num_workers,
-        worker_init_fn=loader.worker_init_fn,
-        persistent_workers=loader.persistent_workers,
-    )
-    while True:
-        yield from map(default_collate, samples)
 
 
 def _median(row: dict[str, Any], kind: str, name: str) -> float:

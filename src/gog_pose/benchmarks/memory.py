@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from gog_pose.errors import InputError
-from gog_pose.processes import Job, Result, map_in_processes
+from gog_pose.system.processes import Job, Result, map_in_processes
 
 _STATUS = Path("/proc/self/status")
 _M_MMAP_THRESHOLD = -3  # glibc's malloc.h: larger blocks are mapped one by one

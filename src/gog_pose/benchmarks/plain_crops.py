@@ -11,20 +11,23 @@ import cv2
 import numpy as np
 from torch.utils.data import Dataset
 
-from gog_pose.benchmarks.loops import encode_by_loops
 from gog_pose.data.augmentation import Warp, warp_keypoints, warp_mask
-from gog_pose.data.dataset import TrainingCrops, person_scales
 from gog_pose.data.sampler import CropDraw
-from gog_pose.encoding import PoseEncoder
+from gog_pose.data.samples import TrainingCrops, person_scales
+from gog_pose.methods.method import Reference
 
 
 class PlainCrop(NamedTuple):
-    """One crop with whole targets, as arrays; fields as in ``PoseBatch`` and ``PoseTargets``."""
+    """One crop with whole targets, as arrays.
+
+    Attributes:
+        image: ``(3, H, W)`` normalized float32.
+        targets: Those that ``Reference.targets`` names.
+        mask: ``(1, h, w)`` 1 = supervised, 0 = ignored.
+    """
 
     image: np.ndarray
-    heatmaps: np.ndarray
-    offsets: np.ndarray
-    offset_weights: np.ndarray
+    targets: tuple[np.ndarray, ...]
     mask: np.ndarray
 
 
@@ -32,11 +35,13 @@ class PlainCrops(Dataset[PlainCrop]):
     """The crops of another data set: the same but for the blur before those that shrink a lot.
 
     Args:
-        crops: The other; with Gaussian targets, as the loop draws them.
+        crops: The other.
+        reference: Plain implementations of the method of its encoder.
     """
 
-    def __init__(self, crops: TrainingCrops) -> None:
+    def __init__(self, crops: TrainingCrops, reference: Reference) -> None:
         self.crops = crops
+        self.reference = reference
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -46,8 +51,8 @@ class PlainCrops(Dataset[PlainCrop]):
         random = draw.random(crops.seed)
         image = self.decode(crops.images.image_path(index).read_bytes())
         warp = crops.draw_warp(index, image.shape[:2], random)
-        crop = crops.augmentation.change_colour(self.warp(image, warp), random)
-        return PlainCrop(self.normalise(crop), *self.encode(index, warp))
+        crop = crops.augmentation.change_color(self.warp(image, warp), random)
+        return PlainCrop(self.normalize(crop), *self.encode(index, warp))
 
     def decode(self, content: bytes) -> np.ndarray:
         """Return ``(H, W, 3)`` uint8 RGB of the bytes of a file."""
@@ -60,29 +65,24 @@ class PlainCrops(Dataset[PlainCrop]):
         border = self.crops.preprocessing.border_rgb
         return np.asarray(cv2.warpAffine(image, warp.matrix[:2], (width, height), borderValue=border))
 
-    def normalise(self, crop: np.ndarray) -> np.ndarray:
+    def normalize(self, crop: np.ndarray) -> np.ndarray:
         """Return ``(3, H, W)`` float32."""
         how = self.crops.preprocessing
         channels = crop if how.channel_order == "rgb" else crop[..., ::-1]
         mean, std = np.array(how.mean, dtype=np.float32), np.array(how.std, dtype=np.float32)
         return np.ascontiguousarray(((channels.astype(np.float32) / 255 - mean) / std).transpose(2, 0, 1))
 
-    def encode(self, index: int, warp: Warp) -> tuple[np.ndarray, ...]:
-        """Return heatmaps, offsets, their weights and the mask."""
+    def encode(self, index: int, warp: Warp) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+        """Return the targets and the mask."""
         images, size, encoder = self.crops.images, self.crops.augmentation.crop_size, self.crops.encoder
-        assert isinstance(encoder, PoseEncoder)
         people = images.people(index)
         labelled = people.is_labelled
-        targets = encode_by_loops(
+        targets = self.reference.encode(
+            encoder,
             warp_keypoints(people.keypoints[labelled], warp, size, encoder.skeleton),
             person_scales(people.boxes[labelled], warp.matrix),
             size,
-            encoder.skeleton,
-            stride=encoder.stride,
-            sigma=encoder.sigma,
-            support=encoder.support,
-            min_response=encoder.min_response,
         )
         ignored = warp_mask(images.ignore_mask(index), warp.matrix, size)
         cells = ignored.reshape(size[0] // encoder.stride, encoder.stride, size[1] // encoder.stride, encoder.stride)
-        return (*targets, (cells.mean(axis=(1, 3)) <= 0.5).astype(np.float32)[None])
+        return targets, (cells.mean(axis=(1, 3)) <= 0.5).astype(np.float32)[None]

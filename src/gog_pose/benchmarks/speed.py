@@ -1,4 +1,4 @@
-"""How fast poses come: images a second, end to end and by stage, of one network in several ways of running it."""
+"""Speed of prediction: images per second, end to end and by stage, of one network in several ways of running it."""
 
 from __future__ import annotations
 
@@ -20,29 +20,34 @@ from rich.progress import track
 from rich.table import Table
 from torch import nn
 
-from gog_pose.benchmarks.checks import require_cases, require_counts
+from gog_pose.benchmarks.checks import require_cases, require_counts, require_stride
 from gog_pose.benchmarks.scenes import random_people
+from gog_pose.benchmarks.size import size_of
 from gog_pose.benchmarks.timing import quartiles, seconds
-from gog_pose.decoding import GogDecoder
-from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
+from gog_pose.estimator import PRECISIONS, PoseEstimator
 from gog_pose.evaluation import MapNoise
 from gog_pose.export import Deployable, OnnxNetwork, write_onnx
 from gog_pose.export.runtime import PlainPixels
-from gog_pose.images import read_image
-from gog_pose.inference import PRECISIONS, PoseEstimator
-from gog_pose.letterboxing import prepare_image
-from gog_pose.models import PoseNetwork
-from gog_pose.models.folding import fold_norms
-from gog_pose.preprocessing import Preprocessing
-from gog_pose.records import People
+from gog_pose.imaging.letterbox import prepare_image
+from gog_pose.imaging.preprocessing import Preprocessing
+from gog_pose.imaging.reading import read_image
+from gog_pose.maps.fields import merge_flipped
+from gog_pose.maps.records import joined
+from gog_pose.methods import load_method
+from gog_pose.methods.method import Decoder, Encoder, Maps
+from gog_pose.networks import PoseNetwork
+from gog_pose.networks.folding import fold_norms
+from gog_pose.networks.network import assembled
+from gog_pose.networks.trunk import Trunk
+from gog_pose.skeleton import Skeleton
 
 STAGES = ("read", "preprocess", "network", "decode")
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _NOISE_IMAGES = 8  # where there are no photographs
 _ASPECT = 4 / 3  # of theirs
 _COARSE = 16  # px; noise in single pixels would be no JPEG like a photograph's
-Answer: TypeAlias = Callable[[torch.Tensor], Any]  # input to maps or candidates
+Forward: TypeAlias = Callable[[torch.Tensor], Any]  # input to maps, or to what an exported file gives
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class RunOptions:
     """A way of running a network; without any it runs as it was trained.
 
     Attributes:
-        fold: Batch normalisations are folded into convolutions.
+        fold: Batch normalizations are folded into convolutions.
         channels_last: Weights and, by them, activations lie channel by channel of each pixel.
         precision: ``32``, or half precision by autocast, ``bf16`` or ``fp16``.
         onnx: Exported, with the search for peaks and limbs, and run by ONNX Runtime; nothing else can be chosen then.
@@ -66,14 +71,17 @@ class SpeedBenchmark:
     """Times reading, preprocessing, network and decoding, with each of some ways of running the network, in turn.
 
     Args:
-        network: Builds a network of random weights, for lack of a checkpoint.
+        skeleton: Of a network of random weights, which is measured where there is no checkpoint.
+        trunk: Builds its trunk.
+        neck: Name and options of what is between trunk and heads; None: nothing.
+        heads: Builds its heads.
         decoder: Its decoder.
         preprocessing: How pixels become input.
         checkpoint: Of ``gog-train``; brings its own network, decoder and preprocessing. Without one the maps of people
             drawn at random are decoded, for those of random weights are not like any real ones.
         encoder: Draws them.
         noise: Disturbs them; noisy ones have more peaks.
-        people: In each image, likewise.
+        people: In each image that is drawn.
         images: Folder of photographs, of which those of the most common shape are used; None = coarse noise, 4:3.
         long_side: Of the input, px; None = as the preprocessing says.
         variants: Names and fields of ``RunOptions``; ratios are to the first.
@@ -91,11 +99,14 @@ class SpeedBenchmark:
     def __init__(
         self,
         *,
-        network: Callable[[], PoseNetwork],
-        decoder: GogDecoder,
+        skeleton: Skeleton,
+        trunk: Callable[[], Trunk],
+        neck: Mapping[str, Any] | None = None,
+        heads: Callable[..., Any],
+        decoder: Decoder,
         preprocessing: Preprocessing,
         checkpoint: str | None,
-        encoder: PoseEncoder,
+        encoder: Encoder,
         noise: MapNoise,
         people: int,
         images: str | None,
@@ -125,11 +136,14 @@ class SpeedBenchmark:
             self.preprocessing = estimator.preprocessing
         else:
             torch.manual_seed(seed)
-            trained, chosen = network().eval(), decoder
+            trained, chosen = assembled(skeleton, trunk(), neck, heads).eval(), decoder
+            require_stride(trained, encoder)
             self.preprocessing = preprocessing.resized(long_side=long_side)
-        if not isinstance(chosen, GogDecoder):
-            raise InputError("decoder: its speed cannot be measured here; leave decoder=default")
         assert isinstance(trained, PoseNetwork)
+        exported = any(options.onnx for options in self.variants.values())
+        self.export = load_method(trained.method).export if exported else None
+        if exported and self.export is None:
+            raise InputError(f"variants: method {trained.method} cannot be exported; leave out those with onnx")
         self.network, self.decoder = trained, chosen
         self.encoder = encoder
         self.noise = noise
@@ -146,10 +160,11 @@ class SpeedBenchmark:
         """Measure all combinations.
 
         Returns:
-            ``rows``, one a batch size, flip and variant: ms an image by stage, of the sum of all (``total``) and the
-            ``share`` of each stage in it, ``images_per_second``, and ``ratio`` of the latter to the first variant. A
-            variant of ONNX Runtime finds peaks and limbs in ``network``; ``decode`` is the grouping alone.
-            ``input``, height and width of the input, ``people``, found in an image on average.
+            ``rows``, one per batch size, flip and variant: ms per image by stage, of the sum of all (``total``) and the
+            ``share`` of each stage in it, ``images_per_second``, and its ``ratio`` to that of the first variant. In a
+            variant of ONNX Runtime a part of the decoder's work is done in ``network``.
+            ``input``, height and width of the input, ``network``, its ``parameters`` and ``gmac``, ``people``,
+            found in an image on average.
         """
         threads = torch.get_num_threads()
         torch.set_num_threads(self.threads)
@@ -163,8 +178,10 @@ class SpeedBenchmark:
         """Return the record as a table: medians, and in brackets quartiles or ratios to the first variant."""
         where = str(self.device) if self.device.type == "cuda" else f"CPU, threads: {self.threads}"
         height, width = record["input"]
+        parameters, gmac = record["network"]["parameters"] / 1e6, record["network"]["gmac"]
         table = Table(
-            title=f"Input {width}x{height}, {where}, ms an image and shares; decoded: {record['decoded']}",
+            title=f"Input {width}x{height}, {where}, ms per image and shares; decoded: {record['decoded']}",
+            caption=f"{parameters:.1f} M parameters, {gmac:.1f} GMAC per image",
             box=box.SIMPLE,
             padding=(0, 1, 0, 0),
         )
@@ -188,7 +205,11 @@ class SpeedBenchmark:
         height, width = first.tensor.shape[1:]
         cases = list(itertools.product(self.batches, self.flips, self.variants))
         ways = {(flip, name): self._way(name, flip, folder) for flip in self.flips for name in self.variants}
-        drawn = {batch: None if self.trained else self._drawn(batch, (height, width)) for batch in self.batches}
+        drawn: dict[tuple[int, bool], Any] = {}  # by batch size and whether it is as an exported file gives it
+        for batch in () if self.trained else self.batches:
+            drawn[batch, False] = self._drawn(batch, (height, width))
+            if self.export is not None:
+                drawn[batch, True] = self.export.graph(self.decoder)(drawn[batch, False])
         times: dict[tuple[int, bool, str], list[dict[str, float]]] = {case: [] for case in cases}
         found: list[int] = []
         rounds = [(turn, case) for turn in range(self.repeats + 1) for case in cases]  # the first to warm up
@@ -196,7 +217,9 @@ class SpeedBenchmark:
             batch, flip, name = case
             start = turn * batch
             chosen = [paths[place % len(paths)] for place in range(start, start + batch)]
-            spent, people = self._time(chosen, self.variants[name], ways[flip, name], drawn[batch])
+            spent, people = self._time(
+                chosen, self.variants[name], ways[flip, name], drawn.get((batch, self.variants[name].onnx))
+            )
             if turn:
                 times[case].append(spent)
                 found.append(people)
@@ -213,12 +236,18 @@ class SpeedBenchmark:
             rows.append({**row, "ratio": row["images_per_second"] / plain["images_per_second"]})
         images = sum(batch * self.repeats for batch, _, _ in cases)
         decoded = "the network's maps" if self.trained else f"maps of {self.people} random people"
-        return {"rows": rows, "input": [height, width], "people": sum(found) / images, "decoded": decoded}
+        return {
+            "rows": rows,
+            "input": [height, width],
+            "network": size_of(self.network, (height, width)),
+            "people": sum(found) / images,
+            "decoded": decoded,
+        }
 
     def _time(
-        self, paths: Sequence[Path], options: RunOptions, answer: Answer, drawn: tuple[Any, Any] | None
+        self, paths: Sequence[Path], options: RunOptions, forward: Forward, drawn: Any
     ) -> tuple[dict[str, float], int]:
-        """Return ms an image by stage of one batch, and how many people were found."""
+        """Return ms per image by stage of one batch, and how many people were found."""
         preprocessing: Preprocessing = self.preprocessing
         if options.onnx:
             preprocessing = PlainPixels(**preprocessing.to_dict())
@@ -228,18 +257,18 @@ class SpeedBenchmark:
         prepared = [prepare_image(image, preprocessing, self.network.max_stride).tensor for image in pixels]
         inputs = torch.stack(prepared).to(self.device)
         clock.append(seconds(self.device))
-        answered = answer(inputs)
+        maps = forward(inputs)
         clock.append(seconds(self.device))
         if drawn is not None:
-            answered = drawn[options.onnx]
-        poses = self.decoder.group(answered) if options.onnx else self.decoder(answered)
+            maps = drawn
+        poses = self.decoder(maps)
         clock.append(seconds(self.device))
         spent = [end - start for start, end in itertools.pairwise(clock)]
         times = dict(zip((*STAGES, "total"), (*spent, sum(spent)), strict=True))
         return {stage: 1e3 * time / len(paths) for stage, time in times.items()}, sum(map(len, poses))
 
-    def _way(self, name: str, flip: bool, folder: Path) -> Answer:
-        """Return the function of a variant that answers a batch of inputs."""
+    def _way(self, name: str, flip: bool, folder: Path) -> Forward:
+        """Return the function of a variant that takes a batch of inputs."""
         options = self.variants[name]
         if options.onnx:
             path = folder / f"{name}_{flip}.onnx"
@@ -254,13 +283,15 @@ class SpeedBenchmark:
         dtype = PRECISIONS[options.precision]
 
         @torch.inference_mode()
-        def answer(inputs: torch.Tensor) -> Any:
+        def forward(inputs: torch.Tensor) -> Any:
             inputs = inputs.to(memory_format=layout)
             with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
-                maps = network(inputs)[-1]
-                return self.decoder.merge_flipped(maps, network(inputs.flip(-1))[-1]) if flip else maps
+                maps: Maps = network(inputs)[-1]
+                if flip:
+                    maps = merge_flipped(maps, network(inputs.flip(-1))[-1], self.decoder.fields)
+                return maps
 
-        return answer
+        return forward
 
     def _paths(self, folder: Path) -> list[Path]:
         """Return the images of the most common shape of input."""
@@ -282,18 +313,16 @@ class SpeedBenchmark:
             Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(path, quality=90)
             yield path
 
-    def _drawn(self, batch: int, size: tuple[int, int]) -> tuple[Any, Any]:
-        """Return maps of random people and their candidates: what is decoded in place of the network's."""
-        maps: list[Any] = []
+    def _drawn(self, batch: int, size: tuple[int, int]) -> Maps:
+        """Return maps of random people: what is decoded in place of the network's."""
+        images: list[Maps] = []
         for image in range(batch):
             random = np.random.default_rng((self.seed, image))
-            keypoints, scales = random_people(self.people, min(size), self.encoder.skeleton.num_keypoints, random)
-            drawn = self.encoder(keypoints, scales, size).as_maps()
-            people = People(keypoints, scales, boxes=np.zeros((self.people, 4)))
-            difficulties = self.noise.difficulties(scales, random)
-            maps.append(self.noise.disturbed(drawn, people, difficulties, self.encoder, random))
-        joined = type(maps[0])(*(None if field[0] is None else torch.cat(field) for field in zip(*maps, strict=True)))
-        return joined, self.decoder.candidates(joined)
+            people = random_people(self.people, min(size), self.encoder.skeleton.num_keypoints, random)
+            maps = self.encoder.draw(self.encoder.marks(people, size)).as_maps()
+            difficulties = self.noise.difficulties(people.scales, random)
+            images.append(self.noise.disturbed(maps, people, difficulties, self.encoder, random))
+        return joined(images)
 
 
 def _run_options(name: str, options: Mapping[str, Any]) -> RunOptions:

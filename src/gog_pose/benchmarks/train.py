@@ -1,4 +1,4 @@
-"""What a training step costs, in time and memory: plain against each option, and the network alone."""
+"""Time and memory of a training step: plain against each option, and the network alone."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ from rich.progress import track
 from rich.table import Table
 from torch.optim import Optimizer
 
-from gog_pose.benchmarks.checks import require_cases, require_counts
+from gog_pose.benchmarks.checks import require_cases, require_counts, require_stride
 from gog_pose.benchmarks.memory import freed_at_once, in_own_process, peak_memory
 from gog_pose.benchmarks.scenes import random_people
 from gog_pose.benchmarks.timing import quartiles, seconds
-from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
-from gog_pose.losses import PoseLoss
-from gog_pose.models import PoseNetwork
-from gog_pose.records import PoseTargets
+from gog_pose.maps.marks import TargetMarks
+from gog_pose.methods.method import Encoder, Loss
+from gog_pose.networks import PoseNetwork
+from gog_pose.networks.network import assembled
+from gog_pose.networks.trunk import Trunk
+from gog_pose.skeleton import Skeleton
 
-PARTS = ("forward", "loss", "backward", "optimiser")
+PARTS = ("forward", "loss", "backward", "optimizer")
 _COMPARED = ("peak", "activations", "kept")  # kinds of memory
 Times: TypeAlias = dict[str, float]  # s, by part and of the whole step
 Memory: TypeAlias = dict[str, float]  # MB, by kind
@@ -33,13 +35,13 @@ Memory: TypeAlias = dict[str, float]  # MB, by kind
 
 @dataclass(frozen=True)
 class StepOptions:
-    """How a training step is made; without any it is plain.
+    """Options of a training step; without any it is plain.
 
     Attributes:
         channels_last: Weights and, by them, activations lie channel by channel of each pixel.
         bf16: The network runs under autocast to bfloat16.
         recompute: The trunk computes activations again for the gradients.
-        fused: The optimiser updates all parameters in one kernel.
+        fused: The optimizer updates all parameters in one kernel.
     """
 
     channels_last: bool = False
@@ -51,15 +53,18 @@ class StepOptions:
 class TrainBenchmark:
     """Times one training step by part and measures its memory, with each of some choices of options.
 
-    Each measurement has a process of its own: a small step, which also allocates the optimiser's state, one whose
+    Each measurement has a process of its own: a small step, which also allocates the optimizer's state, one whose
     memory is measured, and one that is timed; all in Lightning's order, which drops the old gradients after the forward
     pass.
 
     Args:
-        network: Its shape is used, not its weights.
+        skeleton: Of the network.
+        trunk: Builds its trunk.
+        neck: Name and options of what is between trunk and heads; None: nothing.
+        heads: Builds its heads.
         loss: Maps and targets to the objective.
         encoder: Draws the targets of random people.
-        optimizer: Builds the optimiser from parameters; takes ``fused``.
+        optimizer: Builds the optimizer from parameters; takes ``fused``.
         variants: Names of choices and their options, fields of ``StepOptions``; ratios are to the first.
         batches: Numbers of images.
         size: Side of a square input in training, px.
@@ -77,9 +82,12 @@ class TrainBenchmark:
     def __init__(
         self,
         *,
-        network: PoseNetwork,
-        loss: PoseLoss,
-        encoder: PoseEncoder,
+        skeleton: Skeleton,
+        trunk: Callable[[], Trunk],
+        neck: Mapping[str, Any] | None = None,
+        heads: Callable[..., Any],
+        loss: Loss,
+        encoder: Encoder,
         optimizer: Callable[..., Optimizer],
         variants: Mapping[str, Mapping[str, bool]],
         batches: Sequence[int],
@@ -93,7 +101,9 @@ class TrainBenchmark:
     ) -> None:
         require_cases(batches, variants, device)
         require_counts(people=(people, 0), threads=(threads, 1), repeats=(repeats, 1))
-        self.least_size = 2 * network.max_stride  # batch normalisation needs more than one cell at the innermost level
+        network = assembled(skeleton, trunk(), neck, heads)
+        require_stride(network, encoder)
+        self.least_size = 2 * network.max_stride  # batch normalization needs more than one cell at the innermost level
         for name, side in (("size", size), ("forward_size", forward_size)):
             if side < self.least_size or side % network.max_stride:
                 raise InputError(
@@ -106,7 +116,7 @@ class TrainBenchmark:
                 raise InputError(f"variants.{name}: has options {list(options)}, known are {known}")
         self.variants = {name: StepOptions(**options) for name, options in variants.items()}
         # A description in place of the network, which need not lie in memory while its copies are measured.
-        self.skeleton, self.description = network.skeleton, network.to_dict()
+        self.skeleton, self.method, self.description = skeleton, network.method, network.to_dict()
         self.loss = loss
         self.encoder = encoder
         self.optimizer = optimizer
@@ -123,17 +133,17 @@ class TrainBenchmark:
         """Measure all combinations.
 
         Returns:
-            ``steps``, one row a batch size and variant, with times in s by part, memory in MB (10^6 bytes) and ratios
-            to the first variant; ``forward``, one row a variant that changes the network alone, with times in s.
+            ``steps``, one row per batch size and variant, with times in s by part, memory in MB (10^6 bytes) and ratios
+            to the first variant; ``forward``, one row per variant that changes the network alone, with times in s.
 
             Of the memory, ``before`` is what the process had before there was a network, ``activations`` what the peak
-            has beyond it, parameters, gradients and the state of the optimiser, ``kept`` the tensors that the forward
+            has beyond it, parameters, gradients and the state of the optimizer, ``kept`` the tensors that the forward
             pass keeps for the gradients. On a CPU ``process`` is the peak with the timed step, which has freed memory
             that C's allocator holds back, too.
         """
         steps: dict[tuple[int, str], list[tuple[Times, Memory]]]
         steps = {(batch, name): [] for batch in self.batches for name in self.variants}
-        # Recomputing and the optimiser change training only.
+        # Recomputing and the optimizer change training only.
         alone: dict[str, list[float]]
         alone = {name: [] for name, options in self.variants.items() if not (options.recompute or options.fused)}
         jobs: list[tuple[Callable[[Any], Any], Any, list[Any]]]
@@ -198,7 +208,7 @@ class TrainBenchmark:
         parameters = list(network.parameters())
         optimizer = self.optimizer(parameters, fused=True) if options.fused else self.optimizer(parameters)
 
-        def step(images: torch.Tensor, targets: PoseTargets) -> Times:
+        def step(images: torch.Tensor, targets: Any) -> Times:
             clock = [seconds(self.device)]
             with torch.autocast(self.device.type, torch.bfloat16, enabled=options.bf16):
                 stacks = network(images)
@@ -206,7 +216,7 @@ class TrainBenchmark:
                 total = self.loss(stacks, targets).total
             clock.append(seconds(self.device))
             optimizer.zero_grad()
-            total.backward()
+            total.backward()  # type: ignore[no-untyped-call]
             clock.append(seconds(self.device))
             optimizer.step()
             clock.append(seconds(self.device))
@@ -220,7 +230,7 @@ class TrainBenchmark:
             kept[storage.data_ptr()] = storage.nbytes()  # what several operations keep is there once
             return tensor
 
-        step(*self._batch(1, self.least_size))  # from then on there are gradients and the optimiser's state
+        step(*self._batch(1, self.least_size))  # from then on there are gradients and the optimizer's state
         images, targets = self._batch(batch, self.size)
         with freed_at_once(self.device), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             step(images, targets)
@@ -233,7 +243,7 @@ class TrainBenchmark:
             "before": before,
             "parameters": sum(parameter.nbytes for parameter in parameters),
             "gradients": sum(parameter.grad.nbytes for parameter in parameters if parameter.grad is not None),
-            "optimiser": sum(value.nbytes for value in state if isinstance(value, torch.Tensor)),
+            "optimizer": sum(value.nbytes for value in state if isinstance(value, torch.Tensor)),
         }
         memory["activations"] = peak - sum(memory.values())
         memory |= {"peak": peak, "kept": sum(kept.values()), "process": peak_memory(self.device)}
@@ -259,17 +269,17 @@ class TrainBenchmark:
 
     def _network(self, options: StepOptions) -> PoseNetwork:
         torch.manual_seed(self.seed)
-        trunk = {**self.description["trunk"], "recompute": options.recompute}
-        network = PoseNetwork.from_dict(self.skeleton, {**self.description, "trunk": trunk}).to(self.device)
+        trunk = {**self.description["trunk"], **({"recompute": True} if options.recompute else {})}
+        description = {**self.description, "trunk": trunk}
+        network = PoseNetwork.from_dict(self.skeleton, self.method, description).to(self.device)
         layout = torch.channels_last if options.channels_last else torch.contiguous_format
         return network.to(memory_format=layout)  # type: ignore[call-overload,no-any-return]
 
     def _images(self, batch: int, size: int) -> torch.Tensor:
         return torch.randn(batch, 3, size, size).to(self.device)
 
-    def _batch(self, batch: int, size: int) -> tuple[torch.Tensor, PoseTargets]:
+    def _batch(self, batch: int, size: int) -> tuple[torch.Tensor, Any]:
         random = np.random.default_rng(self.seed)
         scenes = [random_people(self.people, size, self.skeleton.num_keypoints, random) for _ in range(batch)]
-        targets = PoseTargets.stack([self.encoder(*scene, (size, size)) for scene in scenes])
-        fields: list[Any] = [None if field is None else field.to(self.device) for field in targets]
-        return self._images(batch, size), PoseTargets(*fields)
+        marks = TargetMarks.join([self.encoder.marks(people, (size, size)) for people in scenes])
+        return self._images(batch, size), self.encoder.draw(marks.to(self.device))

@@ -1,4 +1,4 @@
-"""``gog-benchmark``: how long things take, as tables and as JSON; ``conf/what`` has one file a benchmark."""
+"""``gog-benchmark``: measure times and memory; ``conf/what`` has one file per benchmark."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
 
-from gog_pose.cli.results import results_path, versions, write_results
 from gog_pose.cli.runtime import command, instantiate, resolved
+from gog_pose.system.results import results_path, versions, write_results
 
 _FILE_WIDTH = 120  # characters of a line where no terminal says how many it has
 
 
 @command("benchmark")
 def main(config: DictConfig) -> None:
-    """Run the benchmark that is asked for."""
+    """Run one benchmark, print its tables and write them as JSON."""
     results = results_path(config.results)
     benchmark = instantiate(config.benchmark)
     record: dict[str, Any] = benchmark.run()
     choices = HydraConfig.get().runtime.choices
     left_out = ("benchmark", "paths", "results")
     settings = {name: value for name, value in resolved(config).items() if name not in left_out}
-    groups = ("skeleton", "encoding", "decoder", "noise", "model", "loss", "optim", "data", "augmentation")
+    groups = ("skeleton", "method", "noise", "model", "optim", "data", "augmentation")
     record = {
         "what": choices["what"],
         **record,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gog_pose.errors import InputError
 
 if TYPE_CHECKING:
-    from gog_pose.inference import PoseEstimator
+    from gog_pose.estimator import PoseEstimator
 
 
 def build_estimator(options: dict[str, Any], device: str, batch_size: int) -> PoseEstimator:
@@ -17,7 +17,7 @@ def build_estimator(options: dict[str, Any], device: str, batch_size: int) -> Po
     Raises:
         InputError: The file is of neither kind, an option is out of its range, or it is fixed in an exported file.
     """
-    from gog_pose.inference import PoseEstimator
+    from gog_pose.estimator import PoseEstimator
 
     path, sizes = options["checkpoint"], options["input"]
     changeable = {
@@ -37,9 +37,9 @@ def build_estimator(options: dict[str, Any], device: str, batch_size: int) -> Po
                 raise InputError(f"{option}: is fixed in an exported file; leave it out, or give the checkpoint")
         estimator = PoseEstimator.from_onnx(path, device, **changeable)
         if options["flip"] and not estimator.network.flip:
-            raise InputError(f"flip: {path} does not look at mirror images; give flip=true to gog-export")
+            raise InputError(f"flip: {path} does not use mirror images; give flip=true to gog-export")
         return estimator
-    return PoseEstimator.from_checkpoint(
+    return PoseEstimator.pretrained(
         path,
         device,
         scales=sizes["scales"],
@@ -51,5 +51,5 @@ def build_estimator(options: dict[str, Any], device: str, batch_size: int) -> Po
 
 
 def is_exported(path: str) -> bool:
-    """Tell whether a file is one of ``gog-export``, which has candidates in place of maps, by its name."""
+    """Return whether a file is one of ``gog-export``, which outputs candidates instead of maps, by its suffix."""
     return Path(path).suffix == ".onnx"

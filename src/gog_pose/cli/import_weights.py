@@ -1,4 +1,4 @@
-"""``gog-import-weights``: make a checkpoint of the public weights of CenterNet or of the paper's authors."""
+"""``gog-import-weights``: make a checkpoint of public weights, of CenterNet, MoveNet or the paper's authors."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from gog_pose.errors import InputError
 
 @command("import_weights")
 def main(config: DictConfig) -> None:
-    """Translate, check and write the weights, and say what was taken over."""
-    from gog_pose.models.weights import KINDS
-    from gog_pose.pretrained import import_weights
-    from gog_pose.skeleton import load_skeleton
-
+    """Translate, check and write the weights, and print how many were imported."""
     options = resolved(config)
     for option in ("source", "output"):
         if options[option] is None:
             raise InputError(f"{option}: is not set; give source=FILE.pth output=FILE.ckpt")
+
+    from gog_pose.checkpoints.public import KINDS, import_weights
+    from gog_pose.skeleton import load_skeleton
+
     if options["kind"] not in ("auto", *KINDS):
         raise InputError(f"kind: {options['kind']!r} is unknown; choose auto, {' or '.join(KINDS)}")
     skeletons = {skeleton.num_limbs: skeleton for skeleton in map(load_skeleton, options["skeletons"])}
@@ -26,7 +26,7 @@ def main(config: DictConfig) -> None:
 
     weights = imported.weights
     print(
-        f"{options['source']}: kind {weights.kind}; {len(weights.tensors)} tensors taken over,"
+        f"{options['source']}: kind {weights.kind}; {len(weights.tensors)} tensors imported,"
         f" {imported.num_parameters:,} parameters; none missing"
     )
     print(f"{options['output']}: a complete network for {imported.skeleton.name}: gog-evaluate checkpoint=...")

@@ -1,8 +1,10 @@
-"""What every command shares: where the configuration lies, how objects are built, how errors are told."""
+"""What every command shares: where the configuration is, how objects are built, how errors are reported."""
 
 from __future__ import annotations
 
 import functools
+import importlib
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -11,15 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.errors import HydraException, InstantiationException
+from hydra.errors import HydraException, InstantiationException, MissingConfigException
 from hydra.utils import instantiate as hydra_instantiate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gog_pose import __version__
+from gog_pose.cli.choices import check_choices
 from gog_pose.errors import InputError
 
-# The only places a configuration may build objects from.
-ALLOWED_TARGETS = ("gog_pose.", "pytorch_lightning.", "torch.optim.", "albumentations.")
+# The packages that a configuration may build objects of; of ours functions, too, of others only classes.
+OURS = "gog_pose."
+ALLOWED_TARGETS = (OURS, "pytorch_lightning.", "torch.optim.", "albumentations.")
 
 
 def config_dir() -> str:
@@ -37,12 +42,42 @@ def instantiate(node: Any, **kwargs: Any) -> Any:
         **kwargs: Further keyword arguments of the constructor.
 
     Raises:
-        InputError: A ``_target_`` lies outside the packages a configuration may use, or the constructor said so.
+        InputError: A ``_target_`` is not defined in the packages that a configuration may use, or the constructor
+            raised it.
     """
     for target in _targets(node):
-        if not target.startswith(ALLOWED_TARGETS):
-            raise InputError(f"configuration: _target_ {target!r} is not one of {', '.join(ALLOWED_TARGETS)}*")
-    return hydra_instantiate(node, _convert_="all", **kwargs)
+        _check_target(target)
+    try:
+        return hydra_instantiate(node, _convert_="all", **kwargs)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, TypeError) and "unexpected keyword argument" in str(error.__cause__):
+            raise InputError(f"configuration: {error.__cause__}; remove the option, or choose another") from error
+        raise
+
+
+def _check_target(target: str) -> None:
+    """Check where a target is defined, whatever name it is reached by: packages re-export what they import.
+
+    Raises:
+        InputError: It is not a class or function of the packages that a configuration may use.
+    """
+    refused = InputError(
+        f"configuration: _target_ {target!r} is not a class of {', '.join(name + '*' for name in ALLOWED_TARGETS)};"
+        " name one where it is defined"
+    )
+    if not target.startswith(ALLOWED_TARGETS):
+        raise refused
+    module, _, name = target.rpartition(".")
+    try:
+        found: Any = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"configuration: _target_ {target!r} does not exist ({error})") from error
+    buildable = inspect.isclass(found) or (inspect.isfunction(found) and target.startswith(OURS))
+    defined = f"{getattr(found, '__module__', '')}."
+    if not buildable or not defined.startswith(ALLOWED_TARGETS) or "." in found.__qualname__:
+        raise refused
+    if inspect.isfunction(found) and not defined.startswith(OURS):
+        raise refused
 
 
 def _targets(node: Any) -> Iterator[str]:
@@ -60,8 +95,9 @@ def _targets(node: Any) -> Iterator[str]:
 def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Make a Hydra application of a function that takes the composed configuration.
 
-    A user's mistake (``InputError``, or a configuration that does not compose) is told in one line and ends the
-    process with code 2; anything else is a bug and shows its traceback.
+    A user's mistake (``InputError``, or a configuration that does not compose) is reported in one line and ends the
+    process with code 2; anything else is a bug and shows its traceback. Heavy libraries are imported by the function,
+    so that mistakes in the configuration are reported before that.
 
     Args:
         config_name: The primary configuration, ``conf/<config_name>.yaml``.
@@ -69,15 +105,19 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
 
     def decorate(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
         @functools.wraps(run)
-        def told(cfg: DictConfig) -> Any:
-            with _told_in_one_line():  # here already: Hydra would put a line of its own before what passes through it
-                return run(cfg)  # a sweeper looks at what comes back
+        def checked(cfg: DictConfig) -> Any:
+            with _reported_in_one_line():  # here already: Hydra would print a line of its own before
+                check_choices(cfg)
+                return run(cfg)  # a sweeper looks at what is returned
 
         def main() -> None:
-            # Hydra then raises instead of printing, so that all errors are told in one way.
+            if "--version" in sys.argv[1:]:
+                print(f"gog_pose {__version__}")
+                return
+            # Hydra then raises instead of printing, so that all errors are reported in one way.
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-            application = hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(told)
-            with _told_in_one_line():
+            application = hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(checked)
+            with _reported_in_one_line():
                 application()
 
         main.__doc__ = run.__doc__
@@ -87,8 +127,8 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
 
 
 @contextmanager
-def _told_in_one_line() -> Iterator[None]:
-    """End the process with code 2 and one line on an error that the user can mend, with code 130 on Ctrl+C."""
+def _reported_in_one_line() -> Iterator[None]:
+    """End the process with code 2 and one line on an error that the user can fix, with code 130 on Ctrl+C."""
     try:
         yield
     except (InputError, HydraException, OmegaConfBaseException) as error:
@@ -119,6 +159,11 @@ def _composition_error(error: BaseException) -> BaseException | None:
     """Return the error if it is about the configuration itself, not about an object built from it."""
     if isinstance(error, InstantiationException):
         return None
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, option = str(error.missing_cfg_file).partition("/")
+        for other, command_name in (("protocol", "gog-evaluate"), ("experiment", "gog-train")):
+            if group != other and Path(config_dir(), other, f"{option}.yaml").is_file():
+                return InputError(f"{group}: {option!r} is for {command_name}; use {command_name} {other}={option}")
     # An unknown key is reported by OmegaConf below Hydra's more general words; show the cause too.
     cause = error.__cause__
     if cause is not None and str(cause) not in str(error):

@@ -1,48 +1,60 @@
-"""``gog-train``: train a pose network, evaluate the best checkpoint, say what was made and where."""
+"""``gog-train``: train a pose network, evaluate the best checkpoint, and report what was written where."""
 
 from __future__ import annotations
 
 import logging
 import sys
-import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytorch_lightning as pl
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.types import RunMode
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import DictConfig
-from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.loggers import WandbLogger
 
-from gog_pose.callbacks import InterruptCheckpoint
-from gog_pose.checkpoint import read_checkpoint, require_same_kind
-from gog_pose.checkpoint_io import AtomicCheckpointIO
-from gog_pose.cli.results import write_results
 from gog_pose.cli.runtime import command, instantiate, resolved
-from gog_pose.data.datamodule import PoseDataModule
 from gog_pose.errors import InputError
-from gog_pose.evaluation.coco import CROWD_METRICS
-from gog_pose.loggers import summarise_by_best
-from gog_pose.models import PoseNetwork
-from gog_pose.module import PoseModule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytorch_lightning as pl
+    import torch
+
+    from gog_pose.data.datamodule import PoseDataModule
+    from gog_pose.networks import PoseNetwork
+    from gog_pose.training.module import PoseModule
+
 
 _log = logging.getLogger(__name__)
+_CROPS, _CROPS_PER_BATCH = 64, 8  # of which the statistics of batch normalization are measured
 
 
 @command("train")
 def main(cfg: DictConfig) -> float | None:
-    """Train; see ``conf/train.yaml``. Return the AP of the best checkpoint, which sweeps maximise."""
+    """Train; see ``conf/train.yaml``. Return the AP of the best checkpoint, which sweeps maximize."""
+    import pytorch_lightning as pl
+    from pytorch_lightning.loggers import WandbLogger
+
+    from gog_pose.checkpoints.description import read_checkpoint, require_same_kind
+    from gog_pose.checkpoints.registry import find_weights
+    from gog_pose.checkpoints.transfer import start_from
+    from gog_pose.training.console import without_advice
+    from gog_pose.training.loggers import summarize_by_best
+    from gog_pose.training.module import PoseModule
+    from gog_pose.training.precision import resolved_precision
+
+    without_advice()
+    cfg.trainer.precision = resolved_precision(str(cfg.trainer.precision))
     pl.seed_everything(cfg.seed, verbose=False)
     module = PoseModule(
-        network=instantiate(cfg.model),
-        loss=instantiate(cfg.loss),
-        decoder=instantiate(cfg.decoder),
+        network=build_network(cfg),
+        loss=instantiate(cfg.method.loss),
+        decoder=instantiate(cfg.method.decoder),
         preprocessing=instantiate(cfg.preprocessing),
         optimizer=instantiate(cfg.optim.optimizer),
         schedule=instantiate(cfg.optim.schedule),
+        trunk_rate=cfg.optim.trunk_rate,
     )
     data: PoseDataModule = instantiate(cfg.data)
     if cfg.data.multiple is None:  # what gog-evaluate and PoseEstimator do: the same padding, the same AP
@@ -51,9 +63,11 @@ def main(cfg: DictConfig) -> float | None:
         raise InputError(
             f"data.multiple: {data.multiple} is no multiple of the network's largest stride {module.network.max_stride}"
         )
+    if cfg.init is not None and cfg.resume is None:
+        transfer = start_from(module.network, find_weights(cfg.init), lambda: training_crops(data))
+        _log.info("init=%s: %s", cfg.init, transfer)
     if cfg.resume is not None:
         require_same_kind(read_checkpoint(cfg.resume), module.network)
-        warnings.filterwarnings("ignore", "You're resuming from a checkpoint that ended before")  # the data go on too
     if cfg.compile is not None:
         compile_network(module.network, resolved(cfg)["compile"])
 
@@ -61,7 +75,7 @@ def main(cfg: DictConfig) -> float | None:
     for logger in trainer.loggers:
         logger.log_hyperparams(resolved(cfg))
         if isinstance(logger, WandbLogger) and trainer.is_global_zero:
-            summarise_by_best(logger)
+            summarize_by_best(logger)
     try:
         trainer.fit(module, data, ckpt_path=cfg.resume, weights_only=True)
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
@@ -69,11 +83,45 @@ def main(cfg: DictConfig) -> float | None:
         return report(trainer, module, data, Path(cfg.paths.output_dir), cfg.results)
     except SystemExit:
         if trainer.interrupted:
-            say_how_to_resume(trainer)
+            print_how_to_resume(trainer)
             sys.exit(130)
         raise
     finally:
         finish_wandb(trainer)
+
+
+def build_network(cfg: DictConfig) -> PoseNetwork:
+    """Build the network of a configuration, with new weights.
+
+    Raises:
+        InputError: The stride of the configuration is not the trunk's.
+    """
+    from gog_pose.networks.network import assembled
+
+    parts = instantiate(cfg.skeleton), instantiate(cfg.model.trunk), cfg.model.get("neck")
+    network = assembled(*parts, instantiate(cfg.method.heads))
+    strides = sorted({feature_map.stride for feature_map in network.feature_maps})
+    if len(strides) > 1:
+        raise InputError(
+            f"model: its features have the strides {strides}, method {network.method} is trained at one; choose"
+            " model.trunk.scales=1, or add a neck"
+        )
+    if network.stride != cfg.stride:
+        raise InputError(f"model.stride: {cfg.stride} is not the stride of the trunk, {network.stride}; correct it")
+    return network
+
+
+def training_crops(data: PoseDataModule) -> Iterator[torch.Tensor]:
+    """Yield batches of the first training crops, for the statistics of batch normalization."""
+    import torch
+
+    from gog_pose.data.sampler import CropDraw
+
+    data.setup("fit")
+    count = min(_CROPS, len(data.train_set))
+    for start in range(0, count, _CROPS_PER_BATCH):
+        items = range(start, min(start + _CROPS_PER_BATCH, count))
+        yield torch.stack([data.train_set[CropDraw(epoch=0, item=item)].images for item in items])
 
 
 def compile_network(network: PoseNetwork, arguments: dict[str, Any]) -> None:
@@ -95,6 +143,10 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
         InputError: There is no such device, or a multirun over several devices, which Lightning's launcher cannot do:
             its child processes would start the whole sweep again.
     """
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
+
+    from gog_pose.training.checkpoint_io import AtomicCheckpointIO
+
     try:
         trainer: pl.Trainer = instantiate(
             cfg.trainer,
@@ -112,7 +164,10 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
 
 
 def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output: Path, results: str | None) -> float:
-    """Evaluate the best checkpoint, say what was made and return the AP; the ledger reads the same as JSON."""
+    """Evaluate the best checkpoint, print what was written and return the AP; the results file holds the same."""
+    from gog_pose.evaluation.coco import CROWD_METRICS
+    from gog_pose.system.results import write_results
+
     kind, path = checkpoint_to_evaluate(trainer)
     metrics = dict(trainer.validate(module, data, ckpt_path=path, weights_only=True, verbose=False)[0])
     average_precision = float(metrics["val/AP"])
@@ -124,7 +179,7 @@ def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output
     record = {
         **scores,
         "images": len(data.val_set),
-        "data": str(data.annotations(data.val_split)),
+        "data": str(data.layout.annotation_file("val")),
         "long_side": data.preprocessing.long_side,
         "flip": False,
         "epochs": trainer.current_epoch,
@@ -150,6 +205,8 @@ def checkpoint_to_evaluate(trainer: pl.Trainer) -> tuple[str, str]:
     Raises:
         InputError: There is neither.
     """
+    from pytorch_lightning.callbacks import ModelCheckpoint
+
     found = next(
         (
             ("last" if callback.monitor is None else "best", callback.best_model_path)
@@ -165,8 +222,10 @@ def checkpoint_to_evaluate(trainer: pl.Trainer) -> tuple[str, str]:
     return found
 
 
-def say_how_to_resume(trainer: pl.Trainer) -> None:
-    """Tell the user how to go on after an interrupt."""
+def print_how_to_resume(trainer: pl.Trainer) -> None:
+    """Print how to continue after an interrupt."""
+    from gog_pose.training.callbacks import InterruptCheckpoint
+
     for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, InterruptCheckpoint) and callback.path.exists() and trainer.is_global_zero:
             print(f"interrupted; go on with the same command and resume={callback.path}", file=sys.stderr)
@@ -174,6 +233,8 @@ def say_how_to_resume(trainer: pl.Trainer) -> None:
 
 def finish_wandb(trainer: pl.Trainer) -> None:
     """Close the W&B run, or a second run in the same process would be written into it."""
+    from pytorch_lightning.loggers import WandbLogger
+
     if any(isinstance(logger, WandbLogger) for logger in trainer.loggers) and trainer.is_global_zero:
         import wandb
 

@@ -1,7 +1,7 @@
 """COCO-format people in, training batches out.
 
 - ``coco``: reads annotations (``CocoKeypoints``).
-- ``augmentation``: warps and colours (``Augmentation``, ``NoAugmentation``).
+- ``augmentation``: warps and colors (``Augmentation``, ``NoAugmentation``).
 - ``sampler``: says which crops are drawn when (``CropSampler``).
 - ``dataset``: makes samples (``TrainingCrops``, ``WholeImages``).
 - ``datamodule``: hands them to Lightning (``PoseDataModule``).

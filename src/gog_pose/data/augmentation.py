@@ -1,4 +1,4 @@
-"""Augmentation: one affine warp and a change of colour.
+"""Augmentation: one affine warp and a change of color.
 
 Scale, rotation, stretch, translation, flip and crop are composed into a single matrix, so that the image is
 interpolated once and keypoints, masks and person scales go through the very same map as the pixels.
@@ -29,18 +29,18 @@ class Warp(NamedTuple):
 
 
 class Augmentation:
-    """Draws the warp of a training crop (Sec. 3; ranges as in the public code) and changes colours.
+    """Draws the warp of a training crop (Sec. 3; ranges as in the public code) and changes colors.
 
     Args:
         crop_size: ``(H, W)`` of the crop, px.
         scale: Range of the factor on the original image's pixels, log-uniform.
         rotation: Largest rotation, degrees.
         stretch: Range of separate factors on x and y.
-        translation: Largest shift of the chosen person from the crop's centre, px of the crop.
+        translation: Largest shift of the chosen person from the crop's center, px of the crop.
         flip: Probability of a horizontal flip.
         inside: Whether the crop is moved towards the image's middle as far as it takes to show as little border as
             possible; less is wasted then, but people are seldom cut by the crop's edge. Off in the paper.
-        colour: Albumentations transforms that keep pixels in place, applied one after the other.
+        color: Albumentations transforms that keep pixels in place, applied one after the other.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Augmentation:
         translation: float = 150.0,
         flip: float = 0.5,
         inside: bool = False,
-        colour: list[albumentations.ImageOnlyTransform] | None = None,
+        color: list[albumentations.ImageOnlyTransform] | None = None,
     ) -> None:
         self.crop_size = (int(crop_size[0]), int(crop_size[1]))
         self.scale = scale
@@ -62,16 +62,16 @@ class Augmentation:
         self.translation = translation
         self.flip = flip
         self.inside = inside
-        self._colour = albumentations.Compose(colour or [])
+        self._color = albumentations.Compose(color or [])
 
-    def draw_warp(self, image_hw: tuple[int, int], centre: np.ndarray, random: np.random.Generator) -> Warp:
+    def draw_warp(self, image_hw: tuple[int, int], center: np.ndarray, random: np.random.Generator) -> Warp:
         """Draw a warp that keeps a point in the crop.
 
         The point is brought to its place in the crop last, after flip and rotation, so none of them can lose it.
 
         Args:
             image_hw: Size of the image, px.
-            centre: ``(2,)`` the point, px of the original image.
+            center: ``(2,)`` the point, px of the original image.
             random: Source of the draw.
         """
         factor = float(np.exp(random.uniform(*np.log(self.scale))))
@@ -84,22 +84,22 @@ class Augmentation:
             @ geometry.stretch(stretch_x, stretch_y)
         )
         if self.inside:
-            middle = _middle_inside(centre - shift / factor, image_hw, self.crop_size, factor)
-            shift = geometry.apply_affine(centre - middle, turned)
+            middle = _middle_inside(center - shift / factor, image_hw, self.crop_size, factor)
+            shift = geometry.apply_affine(center - middle, turned)
         half = (np.array(self.crop_size[::-1]) - 1) / 2
         place = half + np.clip(shift, -half, half)
-        matrix = geometry.translation(*place) @ turned @ geometry.translation(*-centre)
+        matrix = geometry.translation(*place) @ turned @ geometry.translation(*-center)
         return Warp(matrix, flipped)
 
-    def change_colour(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Change the colours of an ``(H, W, 3)`` uint8 RGB image.
+    def change_color(self, image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Change the colors of an ``(H, W, 3)`` uint8 RGB image.
 
         Args:
             image: The image.
             random: Source of the draw; albumentations' own would give every worker and every epoch the same sequence.
         """
-        self._colour.set_random_seed(int(random.integers(2**31 - 1)))
-        changed: np.ndarray = self._colour(image=image)["image"]
+        self._color.set_random_seed(int(random.integers(2**31 - 1)))
+        changed: np.ndarray = self._color(image=image)["image"]
         return changed
 
 
@@ -113,24 +113,24 @@ class NoAugmentation(Augmentation):
     def __init__(self, *, crop_size: tuple[int, int]) -> None:
         super().__init__(crop_size=crop_size)
 
-    def draw_warp(self, image_hw: tuple[int, int], centre: np.ndarray, random: np.random.Generator) -> Warp:
+    def draw_warp(self, image_hw: tuple[int, int], center: np.ndarray, random: np.random.Generator) -> Warp:
         """Return the letterbox of the image, whatever the point."""
         return Warp(geometry.letterbox(image_hw, max(self.crop_size), multiple=1).matrix, flipped=False)
 
 
 def _middle_inside(
-    centre: np.ndarray, image_hw: tuple[int, int], crop_hw: tuple[int, int], factor: float
+    center: np.ndarray, image_hw: tuple[int, int], crop_hw: tuple[int, int], factor: float
 ) -> np.ndarray:
     """Move a crop's middle, px of the original image, so that the crop lies on the image as far as it fits."""
     image_wh, crop_wh = np.array(image_hw[::-1]), np.array(crop_hw[::-1]) / factor
     margin = np.minimum(crop_wh, image_wh) / 2
-    return np.asarray(np.clip(centre, margin - 0.5, image_wh - margin - 0.5))
+    return np.asarray(np.clip(center, margin - 0.5, image_wh - margin - 0.5))
 
 
 def warp_image(
     image: np.ndarray, matrix: np.ndarray, size: tuple[int, int], border: tuple[int, int, int]
 ) -> np.ndarray:
-    """Warp an ``(H, W, 3)`` uint8 image into ``size`` (height, width); what lies outside takes the border colour.
+    """Warp an ``(H, W, 3)`` uint8 image into ``size`` (height, width); what lies outside takes the border color.
 
     Shrinking by more than 2 would alias: such an image is blurred first, by the half-width of what one output pixel
     covers.
@@ -181,7 +181,7 @@ def warp_boxes(boxes: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> 
         size: ``(H, W)`` of the warped image, px.
 
     Returns:
-        ``(P, 4)`` float32 x, y, width, height, px of the warped image, in the pixel-centre convention: the image
+        ``(P, 4)`` float32 x, y, width, height, px of the warped image, in the pixel-center convention: the image
         reaches from -0.5 to W - 0.5. A box outside has no width or no height.
     """
     left, top, width, height = boxes.astype(np.float64).T

@@ -13,15 +13,17 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import Dataset, default_collate
 
+from gog_pose.data.annotations import CocoKeypoints
 from gog_pose.data.augmentation import Augmentation
-from gog_pose.data.coco import CocoKeypoints
-from gog_pose.data.dataset import EvaluationSample, PoseBatch, TrainingCrops, WholeImages
+from gog_pose.data.layout import DataLayout
 from gog_pose.data.loader import Loader
 from gog_pose.data.sampler import CropSampler
+from gog_pose.data.samples import EvaluationSample, PoseBatch, TrainingCrops, WholeImages
 from gog_pose.errors import InputError
-from gog_pose.interfaces import Encoder, Targets
-from gog_pose.preprocessing import Preprocessing
-from gog_pose.records import TargetMarks
+from gog_pose.imaging.preprocessing import Preprocessing
+from gog_pose.maps.marks import TargetMarks
+from gog_pose.maps.records import image_of
+from gog_pose.methods.method import Encoder
 
 _log = logging.getLogger(__name__)
 
@@ -37,10 +39,10 @@ class PoseDataModule(pl.LightningDataModule):
         val_split: Name of the validation split.
         encoder: Draws targets; its skeleton says how many keypoints a person has.
         augmentation: Draws training crops.
-        preprocessing: Normalises pixels and sets the size of evaluation inputs.
+        preprocessing: Normalizes pixels and sets the size of evaluation inputs.
         multiple: Sides of evaluation inputs become multiples of this, px: the network's largest stride or a multiple of
             it. None: ``gog-train`` puts the former, else it is 128.
-        batch_size: Training crops an optimiser step, over all devices and accumulated batches together.
+        batch_size: Training crops an optimizer step, over all devices and accumulated batches together.
         val_batch_size: Whole images a step and device.
         num_workers: Loading processes a device.
         val_subset: Which validation images count: ``people`` those with any person (the paper's), ``labelled`` those
@@ -92,11 +94,7 @@ class PoseDataModule(pl.LightningDataModule):
             raise InputError(f"data.encode_on: {encode_on!r} must be worker or device")
         if not 0 <= max_corrupt < 1:
             raise InputError(f"data.max_corrupt: must be a share of at least 0 and below 1, got {max_corrupt}")
-        self.root = Path(root)
-        self._images = images
-        self._annotations = annotations
-        self.train_split = train_split
-        self.val_split = val_split
+        self.layout = DataLayout(Path(root), images, annotations, train_split, val_split)
         self.encoder = encoder
         self.augmentation = augmentation
         self.preprocessing = preprocessing
@@ -120,14 +118,6 @@ class PoseDataModule(pl.LightningDataModule):
             "worker_init_fn": _start_worker,
         }
 
-    def annotations(self, split: str) -> Path:
-        """Return the annotation file of a split."""
-        return self.root / self._annotations.replace("{split}", split)
-
-    def image_folder(self, split: str) -> Path:
-        """Return the folder of a split's images."""
-        return self.root / self._images.replace("{split}", split)
-
     def setup(self, stage: str | None = None) -> None:
         """Read the annotations that a stage needs.
 
@@ -135,7 +125,7 @@ class PoseDataModule(pl.LightningDataModule):
             InputError: A file or folder is missing or malformed, or no image can be trained on.
         """
         if stage in (None, "fit"):
-            images = self._read(self.train_split, self.min_area)
+            images = self._read("train", self.min_area)
             self.train_set = TrainingCrops(
                 images,
                 self.augmentation,
@@ -147,9 +137,11 @@ class PoseDataModule(pl.LightningDataModule):
                 seed=self.seed,
             )
             if not len(self.train_set):
-                raise InputError(f"{self.annotations(self.train_split)}: no image has a person with labelled keypoints")
+                raise InputError(
+                    f"{self.layout.annotation_file('train')}: no image has a person with labelled keypoints"
+                )
         if stage in (None, "fit", "validate"):
-            images = self._read(self.val_split)
+            images = self._read("val")
             indices = np.arange(len(images))
             if self.val_subset == "people":
                 indices = images.with_people()
@@ -158,7 +150,7 @@ class PoseDataModule(pl.LightningDataModule):
             indices = indices[: self.val_limit]
             if not len(indices):
                 raise InputError(
-                    f"{self.annotations(self.val_split)}: no image to evaluate on (data.val_subset={self.val_subset})"
+                    f"{self.layout.annotation_file('val')}: no image to evaluate on (data.val_subset={self.val_subset})"
                 )
             self.val_set = WholeImages(
                 images, indices, self.encoder, self.preprocessing, self.multiple, encode=self.encode_on == "worker"
@@ -166,7 +158,8 @@ class PoseDataModule(pl.LightningDataModule):
 
     def _read(self, split: str, min_area: float = 0) -> CocoKeypoints:
         num_keypoints = self.encoder.skeleton.num_keypoints
-        return CocoKeypoints(self.annotations(split), self.image_folder(split), num_keypoints, min_area)
+        layout = self.layout
+        return CocoKeypoints(layout.annotation_file(split), layout.image_folder(split), num_keypoints, min_area)
 
     def train_dataloader(self) -> Loader[PoseBatch]:
         """Return the loader of augmented crops.
@@ -187,7 +180,7 @@ class PoseDataModule(pl.LightningDataModule):
         if len(self.train_set) < self.batch_size:
             raise InputError(
                 f"data.batch_size: {self.batch_size} is more than the {len(self.train_set)} training images of"
-                f" {self.annotations(self.train_split)}"
+                f" {self.layout.annotation_file('train')}"
             )
         sampler = CropSampler(
             self.train_set, self.batch_size, num_devices=devices, device=device, seed=self.seed, **self._begun
@@ -279,7 +272,7 @@ class PoseDataModule(pl.LightningDataModule):
             marks = batch.targets
             return batch._replace(targets=self.encoder.draw(marks)) if isinstance(marks, TargetMarks) else batch
         return [
-            sample._replace(targets=self.encoder.draw(sample.targets).image(0))
+            sample._replace(targets=image_of(self.encoder.draw(sample.targets), 0))
             if isinstance(sample.targets, TargetMarks)
             else sample
             for sample in batch
@@ -305,14 +298,19 @@ class _Caught(Dataset[EvaluationSample | InputError]):
 def _as_batch(samples: list[PoseBatch]) -> PoseBatch:
     images, targets, image_ids, corrupt = (list(field) for field in zip(*samples, strict=True))
     if isinstance(targets[0], TargetMarks):
-        joined: Targets | TargetMarks = TargetMarks.join(targets)
+        joined: Any = TargetMarks.join(targets)
     else:
         # In a worker, default_collate writes to the memory that it shares with the training process.
-        fields: list[Any] = [
-            None if column[0] is None else default_collate(list(column)) for column in zip(*targets, strict=True)
-        ]
+        fields = (_collated(column) for column in zip(*targets, strict=True))
         joined = type(targets[0])(*fields)
     return PoseBatch(default_collate(images), joined, default_collate(image_ids), sum(corrupt, ()))
+
+
+def _collated(column: tuple[Any, ...]) -> Any:
+    """Return a field of a batch: tensors stacked, lists with one entry per image joined, None as it is."""
+    if column[0] is None:
+        return None
+    return [entry for one in column for entry in one] if isinstance(column[0], list) else default_collate(list(column))
 
 
 def _as_list(samples: list[EvaluationSample]) -> list[EvaluationSample]:

@@ -37,7 +37,7 @@ class Outlines:
         """
         if polygons := self._polygons.of(place):
             mask = np.zeros(image_hw, dtype=np.uint8)
-            # COCO's polygons run along pixel edges, OpenCV's through pixel centres.
+            # COCO's polygons run along pixel edges, OpenCV's through pixel centers.
             points = [np.round(polygon.reshape(-1, 2) - 0.5).astype(np.int32) for polygon in polygons if len(polygon)]
             cv2.fillPoly(mask, points, 1)
             return mask.astype(bool)

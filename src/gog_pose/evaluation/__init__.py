@@ -1,11 +1,11 @@
-"""How good poses are: COCO's keypoint AP, the upper bound that ground-truth maps set, and what keeps it from 1."""
+"""Evaluation of poses: COCO's keypoint AP, the upper bound that ground-truth maps set, and an analysis of errors."""
 
 from gog_pose.evaluation.coco import CocoKeypointEvaluator
 from gog_pose.evaluation.detections import detect, read_detections
-from gog_pose.evaluation.diagnosis import diagnose, summarise
-from gog_pose.evaluation.limb_graph import best_possible_poses
-from gog_pose.evaluation.noise import MapNoise
-from gog_pose.evaluation.oracle import Oracle, oracle_detections
+from gog_pose.evaluation.oracle.diagnosis import diagnose, summarize
+from gog_pose.evaluation.oracle.limb_graph import best_possible_poses
+from gog_pose.evaluation.oracle.noise import MapNoise
+from gog_pose.evaluation.oracle.oracle import Oracle, oracle_detections
 
 __all__ = [
     "CocoKeypointEvaluator",
@@ -16,5 +16,5 @@ __all__ = [
     "diagnose",
     "oracle_detections",
     "read_detections",
-    "summarise",
+    "summarize",
 ]

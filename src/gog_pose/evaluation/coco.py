@@ -1,4 +1,4 @@
-"""COCO keypoint AP and AR of poses, by pycocotools; of images with a crowd index also the AP by crowding."""
+"""COCO keypoint AP and AR of poses by pycocotools, and AP by crowding for images with a crowd index."""
 
 from __future__ import annotations
 
@@ -15,44 +15,45 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from gog_pose.data.coco import keypoint_category, load_coco_json
+from gog_pose.data.annotations import AnnotationFile
+from gog_pose.data.rules import keypoint_category
 from gog_pose.errors import InputError
 from gog_pose.skeleton import Skeleton
 
 METRICS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
 CROWD_METRICS = ("AP_easy", "AP_medium", "AP_hard")
-CROWD_BOUNDS = (0.2, 0.8)  # where CrowdPose's evaluation program lets medium and hard images begin
+CROWD_BOUNDS = (0.2, 0.8)  # lowest crowd index of medium and of hard images in CrowdPose's evaluation program
 
 
 class CocoKeypointEvaluator:
     """Compares detections with the annotations of a COCO-format file, which is read once.
 
     Args:
-        annotations: The JSON file. Where its images have a ``crowdIndex``, as CrowdPose's have, there is an AP of the
-            easy, medium and hard images too.
+        annotations: The JSON file, or its content where that has been read. If its images have a ``crowdIndex``, as
+            CrowdPose's have, the metrics include an AP of the easy, medium and hard images.
         skeleton: Gives the number of keypoints and their OKS sigmas.
 
     Attributes:
-        category_id: Of the annotated people, and so of detections that pycocotools shall compare with them.
+        category_id: Of the annotated people; detections need it to be compared with them.
 
     Raises:
         InputError: The file is missing or malformed.
     """
 
-    def __init__(self, annotations: str | Path, skeleton: Skeleton) -> None:
-        content = load_coco_json(annotations)
-        for place, person in enumerate(content["annotations"], start=1):
-            person["id"] = place  # pycocotools takes an id of 0 for "no match"
-            if not person.get("keypoints"):
-                person["keypoints"] = [0] * (3 * skeleton.num_keypoints)
-        self.category_id = keypoint_category(content, Path(annotations))
-        self._crowding = {
-            image["id"]: _crowding(image, annotations) for image in content["images"] if "crowdIndex" in image
-        }
+    def __init__(self, annotations: str | Path | AnnotationFile, skeleton: Skeleton) -> None:
+        path, content = AnnotationFile.of(annotations)
+        nowhere = [0] * (3 * skeleton.num_keypoints)
+        people = [
+            # pycocotools takes an id of 0 for "no match"
+            {**person, "id": place, "keypoints": person.get("keypoints") or nowhere}
+            for place, person in enumerate(content["annotations"], start=1)
+        ]
+        self.category_id = keypoint_category(content, path)
+        self._crowding = {image["id"]: _crowding(image, path) for image in content["images"] if "crowdIndex" in image}
         self._sigmas = np.array(skeleton.oks_sigmas)
         with contextlib.redirect_stdout(io.StringIO()):
             self._truth = COCO()
-            self._truth.dataset = content
+            self._truth.dataset = {**content, "annotations": people}
             self._truth.createIndex()
 
     def evaluate(self, detections: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[str, float]:
@@ -60,11 +61,11 @@ class CocoKeypointEvaluator:
 
         Args:
             detections: For each image id, its people in COCO's results format (``Poses.to_coco``); an image without
-                people has an empty list and counts all the same.
+                people has an empty list, and counts too.
 
         Returns:
             ``METRICS`` and, where the file has crowd indices, ``CROWD_METRICS``, as fractions of 1; nan where no
-            annotated person is in the range that a metric looks at.
+            annotated person is in a metric's range of sizes.
         """
         result = self._evaluate(detections)
         if self._crowding:
@@ -96,7 +97,7 @@ class CocoKeypointEvaluator:
         }
 
 
-def _crowding(image: Mapping[str, Any], path: str | Path) -> str:
+def _crowding(image: Mapping[str, Any], path: Path) -> str:
     """Return which of ``CROWD_METRICS`` an image counts in."""
     index = image["crowdIndex"]
     if not isinstance(index, (int, float)):

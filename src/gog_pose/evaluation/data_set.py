@@ -1,4 +1,4 @@
-"""What an estimator finds in the images of a data set, on one device or on several."""
+"""The pass of an estimator over the images of a data set, on one device or on several."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ import torch.multiprocessing
 from torch.multiprocessing.spawn import start_processes
 from torch.utils.data import DataLoader, Dataset
 
-from gog_pose.data.coco import CocoKeypoints
+from gog_pose.data.annotations import CocoKeypoints
 from gog_pose.errors import InputError
-from gog_pose.inference import PoseEstimator
-from gog_pose.letterboxing import InputFormat, Views, grouped
-from gog_pose.processes import available_cores
-from gog_pose.records import Poses
+from gog_pose.estimator import PoseEstimator
+from gog_pose.imaging.letterbox import InputFormat, Views, grouped
+from gog_pose.poses import Poses
+from gog_pose.system.processes import available_cores
 
-_PATIENCE = 1.0  # s between looks at whether the other processes live
+_PATIENCE = 1.0  # s between checks that the other processes are alive
 
 
 def subsets(images: CocoKeypoints) -> dict[str, np.ndarray]:
-    """Return the sets of images that figures are given for, by indices; each holds those before it."""
+    """Return the indices of the images of each subset; each subset contains those before it."""
     everything = np.arange(len(images))
     return {"labelled": images.with_labelled_people(), "people": images.with_people(), "all": everything}
 
 
 class PreparedImages(Dataset[tuple[int, Views]]):
-    """Images as the network takes them, with their ids.
+    """Prepared images with their ids.
 
     Args:
-        images: Where they are.
-        input_format: How they become input.
+        images: The data set.
+        input_format: How images become inputs of the network.
     """
 
     def __init__(self, images: CocoKeypoints, input_format: InputFormat) -> None:
@@ -46,12 +46,12 @@ class PreparedImages(Dataset[tuple[int, Views]]):
 
 
 def batches_of_one_size(sizes: np.ndarray, input_format: InputFormat, batch_size: int) -> list[list[int]]:
-    """Sort images into batches whose inputs have the same size, so that none is padded for the sake of another.
+    """Sort images into batches whose inputs have the same size, so that no image is padded to another's.
 
     Args:
         sizes: ``(N, 2)`` height and width of the original images, px.
-        input_format: How they become input.
-        batch_size: Most images of a batch.
+        input_format: How images become inputs of the network.
+        batch_size: Most images per batch.
 
     Returns:
         Places in ``sizes``, each once.
@@ -66,29 +66,28 @@ def find_people(
     indices: np.ndarray,
     *,
     devices: Sequence[str] = ("cpu",),
-    batch_size: int = 1,
     num_workers: int = 0,
 ) -> Iterator[tuple[int, Poses]]:
-    """Yield the id of each image and the people in it, px of the original image, as batches are done.
+    """Yield the id of each image and its people, px of the original image, as batches are finished.
 
-    What is found in an image depends on no other image, nor on which device finds it.
+    The people of an image depend neither on other images nor on the device.
 
     Args:
-        make_estimator: Builds the estimator on a device; several devices need one that can be pickled.
+        make_estimator: Builds the estimator on a device; several devices need a function that can be pickled. Its
+            ``batch_size`` says how many images go through the network together.
         images: The data set.
         indices: Which of its images.
         devices: Each gets its share of the batches and a process of its own, unless it is the only one.
-        batch_size: Most images that go through the network together.
-        num_workers: Loading processes a device.
+        num_workers: Loading processes per device.
 
     Raises:
         InputError: An image cannot be read, or the estimator cannot be built.
     """
     if len(devices) == 1:
-        yield from _find(make_estimator(devices[0]), images, indices, batch_size, num_workers, slice(None))
+        yield from _find(make_estimator(devices[0]), images, indices, num_workers, slice(None))
         return
     found: Any = torch.multiprocessing.get_context("spawn").Queue()
-    shared = (make_estimator, images, indices, tuple(devices), batch_size, num_workers, found)
+    shared = (make_estimator, images, indices, tuple(devices), num_workers, found)
     running = start_processes(_process, shared, len(devices), join=False, start_method="spawn")  # type: ignore[no-untyped-call]
     try:
         for _ in range(len(indices)):
@@ -103,12 +102,11 @@ def _find(
     estimator: PoseEstimator,
     images: CocoKeypoints,
     indices: np.ndarray,
-    batch_size: int,
     num_workers: int,
     share: slice,
 ) -> Iterator[tuple[int, Poses]]:
     """Yield what an estimator finds in its share of the batches."""
-    batches = batches_of_one_size(images.sizes[indices], estimator.input_format, batch_size)
+    batches = batches_of_one_size(images.sizes[indices], estimator.input_format, estimator.batch_size)
     loader = DataLoader(
         PreparedImages(images, estimator.input_format),
         batch_sampler=[[int(indices[place]) for place in batch] for batch in batches[share]],
@@ -128,23 +126,22 @@ def _process(
     images: CocoKeypoints,
     indices: np.ndarray,
     devices: Sequence[str],
-    batch_size: int,
     num_workers: int,
     found: Any,
 ) -> None:
-    """Find the share of one device; what cannot be mended here goes to the first process."""
+    """Find the people in one device's share; an error goes to the first process."""
     torch.set_num_threads(max(1, available_cores() // len(devices)))
     try:
         estimator = make_estimator(devices[rank])
         share = slice(rank, None, len(devices))
-        for image in _find(estimator, images, indices, batch_size, num_workers, share):
+        for image in _find(estimator, images, indices, num_workers, share):
             found.put(image)
     except InputError as error:
         found.put(error)
 
 
 def _next(found: Any, running: Any) -> tuple[int, Poses]:
-    """Return what is found next, or raise what a process failed of."""
+    """Return the next image, or raise the error of a process."""
     while True:
         try:
             image = found.get(timeout=_PATIENCE)

@@ -1,4 +1,4 @@
-"""Detections in COCO's results format: of the maps of one image, for validation and the oracle, or of a file."""
+"""Detections in COCO's results format, from the maps of one image or from a file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from gog_pose.errors import InputError
-from gog_pose.files import replaced
-from gog_pose.interfaces import Decoder, Maps
+from gog_pose.methods.method import Decoder, Maps
+from gog_pose.system.files import replaced
 
 
 class PlacedImage(Protocol):
-    """What is needed of an image: which it is and how it came to its size."""
+    """An image and how it was resized for the network."""
 
     @property
     def matrix(self) -> torch.Tensor:
@@ -35,7 +35,7 @@ def detect(image: PlacedImage, maps: Maps, decoder: Decoder) -> list[dict[str, A
 
 
 def write_detections(path: Path, people: Iterable[dict[str, Any]]) -> None:
-    """Write a file of detections in COCO's results format, a line a person."""
+    """Write a file of detections in COCO's results format, one line per person."""
     with replaced(path) as part:
         part.write_text("[" + ",\n".join(json.dumps(entry) for entry in people) + "]\n", encoding="utf-8")
 
@@ -43,11 +43,11 @@ def write_detections(path: Path, people: Iterable[dict[str, Any]]) -> None:
 def read_detections(path: str | Path, num_keypoints: int) -> dict[int, list[dict[str, Any]]]:
     """Read a file of detections in COCO's results format, of any program.
 
-    Fields that COCO does not ask for are left out: pycocotools would take the area from a ``bbox``.
+    Only the fields that COCO requires are kept: pycocotools would take the area from a ``bbox``.
 
     Args:
         path: The JSON file.
-        num_keypoints: Keypoints a person.
+        num_keypoints: Keypoints per person.
 
     Returns:
         The detections of each image id that has any.
@@ -62,7 +62,9 @@ def read_detections(path: str | Path, num_keypoints: int) -> dict[int, list[dict
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a readable JSON file ({error}); restore it from its source") from None
     if not isinstance(content, list):
-        raise InputError(f"{path}: must be a list, one entry a detected person; COCO's results format is meant")
+        raise InputError(
+            f"{path}: must be a list with one entry per detected person; give a file in COCO's results format"
+        )
     detections: dict[int, list[dict[str, Any]]] = {}
     for place, entry in enumerate(content):
         _check_detection(entry, f"{path}: [{place}]", num_keypoints)
@@ -74,11 +76,11 @@ def read_detections(path: str | Path, num_keypoints: int) -> dict[int, list[dict
 def _check_detection(entry: Any, where: str, num_keypoints: int) -> None:
     for field, kinds in {"image_id": int, "category_id": int, "keypoints": list, "score": (int, float)}.items():
         if not isinstance(entry, dict) or not isinstance(entry.get(field), kinds):  # type: ignore[arg-type]
-            raise InputError(f"{where}.{field}: missing or of another type; COCO's results format is meant")
+            raise InputError(f"{where}.{field}: missing or of another type; give a file in COCO's results format")
     values = entry["keypoints"]
     if len(values) != 3 * num_keypoints:
         raise InputError(
-            f"{where}.keypoints: {len(values)} numbers, but the skeleton has {num_keypoints} keypoints, 3 numbers each;"
+            f"{where}.keypoints: {len(values)} numbers, but the skeleton has {num_keypoints} keypoints of 3 numbers;"
             " choose the skeleton of these detections"
         )
     if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in (*values, entry["score"])):

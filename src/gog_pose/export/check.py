@@ -1,82 +1,76 @@
-"""Whether an exported file gives the candidates that the network and its decoder give."""
+"""Exported files that are compared with PyTorch before they are used."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-from gog_pose.decoding.decoder import Candidates
+from gog_pose.errors import InputError
 from gog_pose.export.deployable import Deployable
+from gog_pose.export.files import read_torch, require, write_onnx, write_torch
+from gog_pose.export.runtime import OnnxNetwork
+from gog_pose.methods.method import Difference
+from gog_pose.system.files import replaced
 
-TOLERANCE = 0.01  # px
+FORMATS = ("onnx", "torch")
 _BLOBS = 32  # px, size of the coarse noise that images are made of
+_UNMATCHED = 0.01  # of all candidates: where a surface is flat, rounding moves its maximum by more than the tolerance
 
 
-class Difference(NamedTuple):
-    """How two sets of candidates differ.
+def write_checked(deployable: Deployable, output: Path, kind: str) -> Difference:
+    """Write a file, compare it with PyTorch, and only then put it in its place.
 
-    Attributes:
-        total: Candidates of the first.
-        unmatched: Of both, without a counterpart of the same type within ``TOLERANCE``.
-        xy: Largest distance of counterparts, px.
-        responses: Largest difference of their responses.
-        guides: Largest distance of where their offsets lead, px.
+    Args:
+        deployable: What is exported.
+        output: The file.
+        kind: One of ``FORMATS``.
+
+    Returns:
+        What ``worst_case`` returns.
+
+    Raises:
+        InputError: A package that this needs is missing, or the file gives other candidates.
     """
-
-    total: int
-    unmatched: int
-    xy: float
-    responses: float
-    guides: float
-
-
-@torch.no_grad()
-def compare(first: Candidates, second: Candidates, limbs: Sequence[Sequence[int]]) -> Difference:
-    """Match candidates of the same images and types by place; their order may differ."""
-    count, unmatched = 0, 0
-    xy, responses, guides = [0.0], [0.0], [0.0]
-    for image in range(len(first.xy)):
-        for kind in range(first.xy.shape[1]):
-            ours, theirs = (candidates.responses[image, kind] > 0 for candidates in (first, second))
-            count += int(ours.sum())
-            a, b = first.xy[image, kind, ours], second.xy[image, kind, theirs]
-            near = torch.cdist(a.double(), b.double(), compute_mode="donot_use_mm_for_euclid_dist")
-            place, partner = (near <= TOLERANCE).nonzero(as_tuple=True)
-            unmatched += len(a) - len(set(place.tolist())) + len(b) - len(set(partner.tolist()))
-            if not len(place):
-                continue
-            xy.append(float(near[place, partner].max()))
-            of_ours, of_theirs = ours.nonzero()[place, 0], theirs.nonzero()[partner, 0]
-            pair = first.responses[image, kind, of_ours] - second.responses[image, kind, of_theirs]
-            responses.append(float(pair.abs().max()))
-            for limb, (start, _) in enumerate(limbs):
-                if start == kind:
-                    gap = first.guides[image, limb, of_ours] - second.guides[image, limb, of_theirs]
-                    guides.append(float(gap.norm(dim=-1).max()))
-    return Difference(count, unmatched, max(xy), max(responses), max(guides))
+    if kind == "onnx":
+        require("onnx", "onnxscript", "onnxruntime")
+    with replaced(output) as part:
+        if kind == "onnx":
+            write_onnx(deployable, part)
+            network = OnnxNetwork(part)
+            difference = worst_case(deployable, lambda images: network(images)[-1])
+        else:
+            write_torch(deployable, part)
+            module = read_torch(part)
+            difference = worst_case(deployable, lambda images: deployable.export.record(*module(images)))
+        if difference.unmatched > _UNMATCHED * difference.total:
+            raise InputError(
+                f"output: {difference.unmatched} of {difference.total} candidates of the file differ from PyTorch's;"
+                f" {part.name} is left for inspection, {output} was not written"
+            )
+    return difference
 
 
 @torch.no_grad()
-def worst_case(deployable: Deployable, run: Callable[[torch.Tensor], Candidates]) -> Difference:
+def worst_case(deployable: Deployable, run: Callable[[torch.Tensor], Any]) -> Difference:
     """Compare a file with PyTorch, the decoder's own candidates, on coarse noise of several sizes.
 
     Args:
         deployable: What was exported.
-        run: The file: pixels to candidates.
+        run: The file: pixels to the record of the method's export.
 
     Returns:
         Sums of the counts, maxima of all else.
     """
-    decoder = deployable.candidates.decoder
     parts = [
-        compare(decoder.candidates(deployable.maps(images)), run(images), decoder.skeleton.limbs)
+        deployable.export.compare(deployable.decoder, deployable.maps(images), run(images))
         for images in _noise(deployable.network.max_stride)
     ]
-    counts, unmatched, *largest = zip(*parts, strict=True)
-    return Difference(sum(counts), sum(unmatched), *map(max, largest))
+    largest = {name: max(part.largest[name] for part in parts) for name in parts[0].largest}
+    return Difference(sum(part.total for part in parts), sum(part.unmatched for part in parts), largest)
 
 
 def _noise(multiple: int) -> Iterator[torch.Tensor]:

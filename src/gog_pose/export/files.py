@@ -14,7 +14,7 @@ import torch
 from torch.export import Dim, ExportedProgram
 
 from gog_pose.errors import InputError
-from gog_pose.export.deployable import INPUT, KEY, OUTPUTS, Deployable
+from gog_pose.export.deployable import INPUT, KEY, Deployable
 
 _EXTRA = f"{KEY}.json"  # the description in a torch file
 
@@ -29,7 +29,11 @@ def write_onnx(deployable: Deployable, path: Path) -> None:
     program = _capture(deployable)
     with _quiet():
         onnx_program = torch.onnx.export(
-            program, dynamo=True, input_names=[INPUT], output_names=list(OUTPUTS), verbose=False
+            program,
+            dynamo=True,
+            input_names=[INPUT],
+            output_names=list(deployable.export.record._fields),
+            verbose=False,
         )
     assert onnx_program is not None
     onnx_program.model.metadata_props[KEY] = json.dumps(deployable.description())

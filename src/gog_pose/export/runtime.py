@@ -12,21 +12,21 @@ import numpy as np
 import torch
 from torch import nn
 
-from gog_pose.decoding import GogDecoder, build_decoder, change_decoder
-from gog_pose.decoding.decoder import Candidates
 from gog_pose.errors import InputError
-from gog_pose.export.deployable import FORMAT, INPUT, KEY, OUTPUTS
+from gog_pose.export.deployable import FORMAT, INPUT, KEY
 from gog_pose.export.files import require
-from gog_pose.preprocessing import Preprocessing
+from gog_pose.imaging.preprocessing import Preprocessing
+from gog_pose.methods import load_method
+from gog_pose.methods.decoders import build_decoder, change_decoder
+from gog_pose.methods.method import Decoder
 from gog_pose.skeleton import Skeleton
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-_IN_THE_FILE = frozenset(("rules", "stride", "topk", "threshold", "localiser", "sigma", "refine", "method"))
 
 
 @dataclass(frozen=True)
 class PlainPixels(Preprocessing):
-    """Preprocessing that leaves the normalisation to the exported file."""
+    """Preprocessing that leaves the normalization to the exported file."""
 
     def to_tensor(self, image: np.ndarray) -> torch.Tensor:
         """Return the ``(H, W, 3)`` uint8 pixels themselves."""
@@ -34,7 +34,7 @@ class PlainPixels(Preprocessing):
 
 
 class OnnxNetwork(nn.Module):
-    """An exported file in the place of a network: pixels in, and in the place of maps their candidates out.
+    """An exported file as a network: pixels in, and in place of maps what the decoder needs of them out.
 
     Args:
         path: Written by ``gog-export``; no code in it is run.
@@ -65,9 +65,10 @@ class OnnxNetwork(nn.Module):
                     f"{path}: {KEY}.format is {description['format']}, this version reads {FORMAT}; export it again"
                 )
             self.skeleton = Skeleton(**description["skeleton"])
-            decoder = build_decoder(self.skeleton, description["decoder"])
-            assert isinstance(decoder, GogDecoder)
-            self.decoder = decoder
+            export = load_method(description["method"]).export
+            assert export is not None
+            self._export = export
+            self.decoder = build_decoder(self.skeleton, description["method"], description["decoder"])
             self.preprocessing = PlainPixels(**description["preprocessing"])
             self.max_stride = int(description["max_stride"])
             self.flip = bool(description["flip"])
@@ -77,19 +78,22 @@ class OnnxNetwork(nn.Module):
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{path}: no file that gog-export wrote ({reason})") from None
 
-    def forward(self, images: torch.Tensor) -> list[Candidates]:
-        """Return the candidates of ``(B, H, W, 3)`` uint8 RGB images, sides multiples of ``max_stride``."""
-        return [Candidates(*map(torch.from_numpy, self._session.run(OUTPUTS, {INPUT: images.numpy()})))]
+    def forward(self, images: torch.Tensor) -> list[Any]:
+        """Return the record of the method's export.
 
-    def changed_decoder(self, options: Mapping[str, Any]) -> GogDecoder:
+        Args:
+            images: ``(B, H, W, 3)`` uint8 RGB, sides multiples of ``max_stride``.
+        """
+        record = self._export.record
+        return [record(*map(torch.from_numpy, self._session.run(record._fields, {INPUT: images.numpy()})))]
+
+    def changed_decoder(self, options: Mapping[str, Any]) -> Decoder:
         """Return the decoder with other options of grouping.
 
         Raises:
             InputError: An option is unknown, or what it says is done in the file.
         """
-        fixed = sorted(_IN_THE_FILE & options.keys())
+        fixed = sorted(self._export.fixed & options.keys())
         if fixed:
             raise InputError(f"decoder.{fixed[0]}: is fixed in an exported file; give it to gog-export")
-        decoder = change_decoder(self.decoder, options)
-        assert isinstance(decoder, GogDecoder)
-        return decoder
+        return change_decoder(self.decoder, options)

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gog_pose.data.coco import (
+from gog_pose.data.annotations import read_coco_lists
+from gog_pose.data.inspection.findings import REFUSED, Finding, objection
+from gog_pose.data.rules import (
     check_annotation,
     check_box,
     check_image,
@@ -19,11 +21,9 @@ from gog_pose.data.coco import (
     flat_keypoints,
     keypoint_category,
     outline,
-    read_coco_lists,
 )
-from gog_pose.data.inspection.findings import REFUSED, Finding, objection
 from gog_pose.errors import InputError
-from gog_pose.images import resolve_inside
+from gog_pose.imaging.reading import resolve_inside
 from gog_pose.skeleton import Skeleton
 
 # Both hold for every labelled person of COCO val2017, though COCO's boxes are those of visible parts.

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from PIL import ExifTags, Image
 
-from gog_pose.data.coco import check_size
 from gog_pose.data.inspection.findings import Finding, objection
+from gog_pose.data.rules import check_size
 from gog_pose.errors import InputError
-from gog_pose.images import open_image, resolve_inside, to_rgb
+from gog_pose.imaging.reading import open_image, resolve_inside, to_rgb
 
-_WIDE_PIXELS = re.compile(r";16[BLN]")  # in Pillow's names for what a file stores; it hands out 8 bits of colours
+_WIDE_PIXELS = re.compile(r";16[BLN]")  # in Pillow's names for what a file stores; it decodes to 8 bits per channel
 _SAME_FORMAT = {"MPO": "JPEG"}  # JPEG with further pictures behind the first, as phones write it
 
 
@@ -72,7 +72,7 @@ def check_file(job: ImageJob) -> list[Finding]:
     message = objection(check_size, job.path, pixel_hw, job.size, job.annotations)
     if message:
         if rotated in (5, 6, 7, 8) and job.size == pixel_hw[::-1]:
-            message += "; the annotations are for the image as its EXIF tag turns it: store it turned, without the tag"
+            message += "; the annotations are for the image as its EXIF tag rotates it: store it so, without the tag"
         findings.append(Finding("image size differs", message, job.image_id))
     return findings
 
@@ -84,9 +84,9 @@ def _oddities(image: Image.Image) -> Iterator[tuple[str, str]]:
     if Image.registered_extensions().get(suffix) != stored:
         yield "image misnamed", f"holds {stored}; rename it"
     if image.mode == "CMYK":
-        yield "CMYK", "has the colours of print; convert it to RGB"
+        yield "CMYK", "has the colors of print; convert it to RGB"
     if image.mode.startswith("I;16") or any(_WIDE_PIXELS.search(str(tile)) for tile in getattr(image, "tile", ())):
-        yield "16 bits", "16 bits a channel; convert it to 8"
+        yield "16 bits", "16 bits per channel; convert it to 8"
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     if orientation != 1:
         yield (

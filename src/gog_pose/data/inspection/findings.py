@@ -1,4 +1,4 @@
-"""What can be wrong with a data set, and how bad that is."""
+"""Kinds of errors and warnings about a data set."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from gog_pose.errors import InputError
 
-# What the reader refuses.
+# Errors that the reader refuses.
 REFUSED = {
     "annotations unreadable": "nothing of the split can be used",
     "image folder missing": "training stops",
-    "category absent": "nobody knows whose keypoints these are; training stops",
+    "category absent": "it is unknown whose keypoints these are; training stops",
     "nobody labelled": "there is nothing to train on; training stops",
     "image entry malformed": "training stops",
     "image id repeated": "training stops",
@@ -22,26 +22,26 @@ REFUSED = {
     "annotation malformed": "training stops",
     "image unknown": "an annotation of no image; training stops",
     "box malformed": "training stops",
-    "numbers malformed": "keypoints or area are no numbers; training stops",
+    "numbers malformed": "keypoints or area are not numbers; training stops",
     "keypoint count wrong": "the skeleton has more or fewer; training stops",
     "outline malformed": "training stops",
 }
-# What it takes, though it is wrong.
+# Errors that the reader accepts.
 MISTAKES = {
-    "category keypoints differ": "keypoints are taken for others than they are",
+    "category keypoints differ": "keypoints are confused with others",
     "box without area": "the person's offsets get an absurd weight",
     "area not positive": "no detection can match the person; AP is wrong",
     "labelled but not counted": "AP leaves the person out, for num_keypoints is 0",
 }
 ERRORS = {**REFUSED, **MISTAKES}
-# What may be as it should be.
+# Oddities that may be intended.
 WARNINGS = {
     "category keypoint names": "they may be others than the skeleton's",
     "category unknown": "the annotation is not used",
     "image listed twice": "it is trained on twice",
-    "image misnamed": "another format than its name says; read all the same",
-    "EXIF rotation": "read as stored; viewers turn it, annotators may have",
-    "CMYK": "colours may be off",
+    "image misnamed": "another format than its name says; read anyway",
+    "EXIF rotation": "read as stored; viewers rotate it, annotators may have too",
+    "CMYK": "colors may be off",
     "16 bits": "scaled to 8",
     "annotation id repeated": "other programs may lose annotations",
     "keypoint outside the image": "taught only where a crop shows what lies beyond the image",
@@ -59,8 +59,8 @@ class Finding(NamedTuple):
     Attributes:
         kind: One of ``ERRORS`` (training would stop or be wrong) or ``WARNINGS``.
         message: Which entry or file, what is wrong with it and the remedy, in one line.
-        image_id: COCO's id of the image it is about, if it is about one.
-        annotation_id: COCO's id of the annotation, likewise.
+        image_id: COCO's id of the image concerned; None where there is none.
+        annotation_id: COCO's id of the annotation concerned; None where there is none.
     """
 
     kind: str
@@ -75,7 +75,7 @@ class Finding(NamedTuple):
 
 
 def objection(rule: Callable[..., Any], *arguments: Any) -> str | None:
-    """Return what a rule of the reader says against its arguments; None if it takes them."""
+    """Return the error message of a rule of the reader; None if the rule accepts its arguments."""
     try:
         rule(*arguments)
     except InputError as error:

@@ -3,36 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from gog_pose.data.coco import CocoKeypoints
+from gog_pose.data.annotations import CocoKeypoints
 from gog_pose.data.datamodule import PoseDataModule
-from gog_pose.data.dataset import TrainingCrops, WholeImages
 from gog_pose.data.sampler import CropDraw
-from gog_pose.drawing import contact_sheet, draw_ground_truth, draw_heatmaps, draw_ignored, draw_taught_offsets
-from gog_pose.encoding import PoseEncoder
-from gog_pose.interfaces import Encoder
-from gog_pose.preprocessing import Preprocessing
-from gog_pose.records import People, PoseTargets, TargetMarks
+from gog_pose.data.samples import TrainingCrops, WholeImages
+from gog_pose.drawing import contact_sheet, draw_ignored, draw_people
+from gog_pose.imaging.preprocessing import Preprocessing
+from gog_pose.maps.fields import Field
+from gog_pose.maps.marks import TargetMarks
+from gog_pose.maps.records import as_batch
+from gog_pose.methods import load_method, method_of
+from gog_pose.methods.method import Encoder
+from gog_pose.methods.people import People
+from gog_pose.skeleton import Skeleton
 
-_PANELS = 3  # a sample
-_SAMPLES_A_ROW = 2
 _CELL_WIDTH = 360  # px
+_COLUMNS = 6  # about; whole samples per row
 
 
-class _Attentive(PoseEncoder):
+class _Attentive:
     """An encoder that remembers the people it was given, so that what is drawn is what was encoded."""
 
     def __init__(self, encoder: Encoder) -> None:
-        assert isinstance(encoder, PoseEncoder)  # whose targets are what the panels show
-        vars(self).update(vars(encoder))
+        self.encoder = encoder
+        self.stride, self.sigma = encoder.stride, encoder.sigma
         self.keypoints = np.zeros((0, encoder.skeleton.num_keypoints, 3), dtype=np.float32)
+
+    @property
+    def skeleton(self) -> Skeleton:
+        return self.encoder.skeleton
+
+    @cached_property
+    def fields(self) -> Sequence[Field]:
+        return self.encoder.fields
+
+    def points(self, people: People) -> np.ndarray:
+        return self.encoder.points(people)
 
     def marks(self, people: People, image_size: tuple[int, int], ignore: np.ndarray | None = None) -> TargetMarks:
         self.keypoints = people.keypoints
-        return super().marks(people, image_size, ignore)
+        return self.encoder.marks(people, image_size, ignore)
+
+    def draw(self, marks: TargetMarks) -> Any:
+        return self.encoder.draw(marks)
 
 
 def training_sheet(data: PoseDataModule, images: CocoKeypoints, chosen: Sequence[int]) -> np.ndarray:
@@ -44,14 +62,14 @@ def training_sheet(data: PoseDataModule, images: CocoKeypoints, chosen: Sequence
         chosen: Places in ``images.with_labelled_people()``.
 
     Returns:
-        ``(H, W, 3)`` uint8 RGB: for each crop its people and, red, what is ignored; its heatmaps; its guiding offsets.
+        ``(H, W, 3)`` uint8 RGB: for each crop its people and, red, what is ignored; then the views of its
+        method, such as heatmaps and guiding offsets.
     """
     encoder = _Attentive(data.encoder)
     crops = TrainingCrops(images, data.augmentation, encoder, data.preprocessing, encode=True, seed=data.seed)
 
-    def load(item: int) -> tuple[Any, PoseTargets, int]:
+    def load(item: int) -> tuple[Any, Any, int]:
         crop = crops[CropDraw(epoch=0, item=item)]
-        assert isinstance(crop.targets, PoseTargets)
         return crop.images, crop.targets, int(crop.image_ids)
 
     return _sheet(load, chosen, encoder, data.preprocessing)
@@ -71,9 +89,8 @@ def validation_sheet(data: PoseDataModule, images: CocoKeypoints, chosen: Sequen
     encoder = _Attentive(data.encoder)
     whole = WholeImages(images, images.with_labelled_people(), encoder, data.preprocessing, data.multiple, encode=True)
 
-    def load(item: int) -> tuple[Any, PoseTargets, int]:
+    def load(item: int) -> tuple[Any, Any, int]:
         sample = whole[item]
-        assert isinstance(sample.targets, PoseTargets)
         return sample.image, sample.targets, sample.image_id
 
     return _sheet(load, chosen, encoder, data.preprocessing)
@@ -100,28 +117,25 @@ def choose(images: CocoKeypoints, count: int, usable: np.ndarray, *, with_ignore
 
 
 def _sheet(
-    load: Callable[[int], tuple[Any, PoseTargets, int]],
+    load: Callable[[int], tuple[Any, Any, int]],
     chosen: Sequence[int],
     encoder: _Attentive,
     preprocessing: Preprocessing,
 ) -> np.ndarray:
     panels: list[np.ndarray] = []
     captions: list[str] = []
+    views = load_method(method_of(encoder.encoder)).views
     for item in chosen:
         tensor, targets, image_id = load(item)
-        image, keypoints = preprocessing.to_image(tensor), encoder.keypoints
-        mask, heatmaps = np.asarray(targets.mask[0]), np.asarray(targets.heatmaps)
-        offsets, weights = np.asarray(targets.offsets), np.asarray(targets.offset_weights)
-        panels += [
-            draw_ignored(draw_ground_truth(image, keypoints, encoder.skeleton), mask),
-            draw_ignored(draw_heatmaps(image, heatmaps, encoder.skeleton), mask),
-            draw_ignored(draw_taught_offsets(image, offsets, weights, encoder.skeleton, encoder.stride), mask),
-        ]
-        labelled = keypoints[..., 2] > 0
-        captions += [
-            f"image {image_id}, people {labelled.any(axis=1).sum()}, ignored {1 - mask.mean():.1%}",
-            f"keypoints {labelled.sum()}",
-            f"limbs {weights.any(axis=(1, 2)).sum()} of {encoder.skeleton.num_limbs}",
-        ]
+        image, keypoints, mask = preprocessing.to_image(tensor), encoder.keypoints, np.asarray(targets.mask[0])
+        people = np.count_nonzero((keypoints[..., 2] > 0).any(axis=1))
+        panels.append(draw_people(image, keypoints, encoder.skeleton))
+        captions.append(f"image {image_id}, people {people}, ignored {1 - mask.mean():.1%}")
+        for view in views.values():
+            panel, caption = view.taught(image, as_batch(targets), keypoints, encoder.skeleton, encoder.stride)
+            panels.append(panel)
+            captions.append(caption)
+        panels[-1 - len(views) :] = [draw_ignored(panel, mask) for panel in panels[-1 - len(views) :]]
     ratio = float(np.median([panel.shape[0] / panel.shape[1] for panel in panels]))
-    return contact_sheet(panels, _PANELS * _SAMPLES_A_ROW, (round(ratio * _CELL_WIDTH), _CELL_WIDTH), captions)
+    columns = max(1, _COLUMNS // (1 + len(views))) * (1 + len(views))
+    return contact_sheet(panels, columns, (round(ratio * _CELL_WIDTH), _CELL_WIDTH), captions)

@@ -1,4 +1,4 @@
-"""What a split holds: people, keypoints, scales, crowding."""
+"""Statistics of a split: people, keypoints, scales, crowding."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from gog_pose.data.coco import CocoKeypoints
+from gog_pose.data.annotations import CocoKeypoints
 from gog_pose.skeleton import Skeleton
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 _OVERLAPS = (0.1, 0.3, 0.5)  # intersection over union of boxes
 
 
-def summarise_split(images: CocoKeypoints, skeleton: Skeleton, long_side: int) -> dict[str, Any]:
-    """Count what the images of a split hold.
+def summarize_split(images: CocoKeypoints, skeleton: Skeleton, long_side: int) -> dict[str, Any]:
+    """Count the people and keypoints of a split.
 
     Args:
         images: The split.

@@ -24,7 +24,7 @@ _HAIR = np.array(
 
 
 _RIGHT_SHADE = 0.45
-# What marks a keypoint is coloured, left and right. The two sides of a joint differ in hue: which side it is cannot be
+# What marks a keypoint is colored, left and right. The two sides of a joint differ in hue: which side it is cannot be
 # told from where it is, whereas which joint it is can, so that a hue may come back on another joint.
 _GEAR = {
     "nose": ((255, 255, 255),) * 2,
@@ -40,12 +40,12 @@ _GEAR = {
 
 
 def gear(part: str, side: str = "left") -> np.ndarray:
-    """Return the colour ``(3,)`` of what is worn on a keypoint."""
+    """Return the color ``(3,)`` of what is worn on a keypoint."""
     return np.array(_GEAR[part][side == "right"], np.float32)
 
 
 def shade(side: str) -> float:
-    """Return the factor on the colours of clothes on one side of the body."""
+    """Return the factor on the colors of clothes on one side of the body."""
     return _RIGHT_SHADE if side == "right" else 1.0
 
 
@@ -54,19 +54,19 @@ class Cloth:
     """A fabric.
 
     Attributes:
-        colour: ``(3,)`` float32 RGB, 0..255.
-        second: Colour of the pattern.
+        color: ``(3,)`` float32 RGB, 0..255.
+        second: Color of the pattern.
         pattern: ``plain``, ``rings`` (around the body), ``stripes`` (along it) or ``checks``.
         period: Length of one repeat, shares of the standing height.
     """
 
-    colour: np.ndarray
+    color: np.ndarray
     second: np.ndarray
     pattern: str
     period: float
 
     def paint(self, u: np.ndarray, across: np.ndarray, height: float) -> np.ndarray:
-        """Return the colours ``(n, 3)`` or ``(3,)``.
+        """Return the colors ``(n, 3)`` or ``(3,)``.
 
         Args:
             u: ``(n,)`` px along the body part.
@@ -75,16 +75,16 @@ class Cloth:
         """
         period = self.period * height
         if self.pattern == "plain":
-            return self.colour
+            return self.color
         if period < 3:  # finer than the pixels can show
-            return np.asarray(0.5 * (self.colour + self.second))
+            return np.asarray(0.5 * (self.color + self.second))
         weight = np.zeros_like(u)
         if self.pattern in ("rings", "checks"):
             weight = weight + _wave(u, period)
         if self.pattern in ("stripes", "checks"):
             weight = weight + _wave(across, period)
         weight *= 0.5 if self.pattern == "checks" else 1.0
-        return np.asarray(self.colour + weight[..., None] * (self.second - self.colour))
+        return np.asarray(self.color + weight[..., None] * (self.second - self.color))
 
 
 def _wave(x: np.ndarray, period: float) -> np.ndarray:
@@ -98,20 +98,20 @@ class Appearance:
     """How one person looks.
 
     Attributes:
-        skin: Colour.
-        hair: Colour.
+        skin: Color.
+        hair: Color.
         hairstyle: ``short``, ``long``, ``bald`` or ``cap``.
         top: Fabric of the shirt.
         sleeve: Share of the arm that sleeves cover: 0 = none, 1 = to the wrist.
         front: What the shirt shows in front: ``buttons``, ``zip``, ``tie`` or ``logo``.
-        collar: Colour of the collar and of what is in front.
+        collar: Color of the collar and of what is in front.
         bottom: Fabric below the belt.
         garment: ``trousers``, ``shorts`` or ``skirt``.
         leg: Share of the leg that trousers, shorts or skirt cover.
-        shoe: Colour.
-        sock: Colour.
-        accessory: Colour of belt, cap and watch.
-        protectors: Whether joints and face wear a skater's gear, each keypoint in a colour of its own.
+        shoe: Color.
+        sock: Color.
+        accessory: Color of belt, cap and watch.
+        protectors: Whether joints and face wear a skater's gear, each keypoint in a color of its own.
     """
 
     skin: np.ndarray
@@ -141,7 +141,7 @@ class Appearance:
         leg = {"trousers": 0.97, "shorts": rng.uniform(0.25, 0.5), "skirt": rng.uniform(0.35, 0.62)}[garment]
         sleeve = pick(rng, {0.0: 0.12, rng.uniform(0.18, 0.4): 0.43, 1.0: 0.45})
         top = _cloth(rng, plain=0.5, value=(0.5, 1.0))
-        contrast = 240.0 if top.colour.mean() < 130 else 35.0
+        contrast = 240.0 if top.color.mean() < 130 else 35.0
         return Appearance(
             skin=_pick(rng, _SKIN, 10),
             hair=_pick(rng, _HAIR, 10),
@@ -153,9 +153,9 @@ class Appearance:
             bottom=_cloth(rng, plain=0.8, value=(0.12, 0.42)),
             garment=garment,
             leg=leg,
-            shoe=_colour(rng, value=(0.7, 1.0)),
-            sock=_colour(rng, value=(0.7, 1.0)),
-            accessory=_colour(rng, value=(0.16, 0.97)),
+            shoe=_color(rng, value=(0.7, 1.0)),
+            sock=_color(rng, value=(0.7, 1.0)),
+            accessory=_color(rng, value=(0.16, 0.97)),
             protectors=protectors,
         )
 
@@ -166,8 +166,8 @@ def _pick(rng: np.random.Generator, palette: np.ndarray, jitter: float) -> np.nd
     return np.asarray(np.clip(tinted, 8, 255), dtype=np.float32)
 
 
-def _colour(rng: np.random.Generator, value: tuple[float, float]) -> np.ndarray:
-    """Draw a colour of that range of brightness: greys, muted and vivid ones."""
+def _color(rng: np.random.Generator, value: tuple[float, float]) -> np.ndarray:
+    """Draw a color of that range of brightness: greys, muted and vivid ones."""
     saturation = pick(rng, {0.08: 1, 0.4: 1, 0.8: 1}) * rng.uniform(0.6, 1.2)
     rgb = colorsys.hsv_to_rgb(rng.random(), min(1.0, saturation), rng.uniform(*value))
     return np.asarray(np.array(rgb, dtype=np.float32) * np.float32(255))
@@ -176,4 +176,4 @@ def _colour(rng: np.random.Generator, value: tuple[float, float]) -> np.ndarray:
 def _cloth(rng: np.random.Generator, plain: float, value: tuple[float, float]) -> Cloth:
     rest = (1 - plain) / 3
     pattern = pick(rng, {"plain": plain, "rings": rest, "stripes": rest, "checks": rest})
-    return Cloth(_colour(rng, value), _colour(rng, value), pattern, rng.uniform(0.02, 0.05))
+    return Cloth(_color(rng, value), _color(rng, value), pattern, rng.uniform(0.02, 0.05))

@@ -50,7 +50,7 @@ def distractors(rng: np.random.Generator, canvas: Canvas) -> None:
 def occluder(rng: np.random.Generator, canvas: Canvas) -> None:
     """Paint a pole, a table, a board or a plant in front of what is there."""
     height, width = canvas.ids.shape
-    colour = _paint(rng)
+    color = _paint(rng)
     kind = pick(rng, {"pole": 1, "table": 1, "board": 1, "plant": 1})
     x, y = rng.uniform(0.05, 0.95) * width, rng.uniform(0.55, 0.9) * height
 
@@ -58,7 +58,7 @@ def occluder(rng: np.random.Generator, canvas: Canvas) -> None:
         radius = 0.5 * (x1 - x0)
         start = np.array([0.5 * (x0 + x1), y0])
         profile = np.array([[0, radius], [y1 - y0, radius]])
-        canvas.solid(start, start + np.array([0.0, 1.0]), profile, colour, FOREGROUND, relief=relief)
+        canvas.solid(start, start + np.array([0.0, 1.0]), profile, color, FOREGROUND, relief=relief)
 
     if kind == "pole":
         half = rng.uniform(0.006, 0.025) * width
@@ -74,26 +74,26 @@ def occluder(rng: np.random.Generator, canvas: Canvas) -> None:
     else:
         size = rng.uniform(0.03, 0.08) * height
         for _ in range(14):
-            centre = np.array([x, y]) + rng.normal(0, size, 2)
+            center = np.array([x, y]) + rng.normal(0, size, 2)
             axes = rng.uniform(0.15, 0.5) * size * np.array([[1, 0], [0, 1]]) * rng.uniform(0.5, 2, (2, 1))
-            canvas.ellipse(centre, axes, colour * np.float32(rng.uniform(0.6, 1.2)), FOREGROUND)
+            canvas.ellipse(center, axes, color * np.float32(rng.uniform(0.6, 1.2)), FOREGROUND)
 
 
 def _paint(rng: np.random.Generator) -> np.ndarray:
-    return np.array(_colour(rng), dtype=np.float32)
+    return np.array(_color(rng), dtype=np.float32)
 
 
-def _colour(rng: np.random.Generator) -> tuple[float, ...]:
-    """Draw a colour of things: grey, green or blue, seldom vivid and never that of skin."""
-    grey, tint = rng.uniform(20, 235), abs(rng.normal(0, 30))
+def _color(rng: np.random.Generator) -> tuple[float, ...]:
+    """Draw a color of things: gray, green or blue, seldom vivid and never that of skin."""
+    gray, tint = rng.uniform(20, 235), abs(rng.normal(0, 30))
     share = rng.random()
-    colour = grey + tint * np.array([-1.0, share, 1 - share])
-    return tuple(float(value) for value in np.clip(colour, 0, 255))
+    color = gray + tint * np.array([-1.0, share, 1 - share])
+    return tuple(float(value) for value in np.clip(color, 0, 255))
 
 
 def _gradient(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    grey = np.array(_colour(rng)).clip(45, 210)[None, None]
-    corners = np.clip(grey + rng.normal(0, 16, (2, 2, 1)) + rng.normal(0, 6, (2, 2, 3)), 0, 255)
+    gray = np.array(_color(rng)).clip(45, 210)[None, None]
+    corners = np.clip(gray + rng.normal(0, 16, (2, 2, 1)) + rng.normal(0, 6, (2, 2, 3)), 0, 255)
     return np.asarray(cv2.resize(corners.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR))
 
 
@@ -114,33 +114,33 @@ def _add_noise(rng: np.random.Generator, image: np.ndarray, strength: float = 1.
 
 
 def _place(rng: np.random.Generator, image: np.ndarray, small: float, large: float) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a centre and a size (px), both ``(2,)`` as x, y."""
+    """Draw a center and a size (px), both ``(2,)`` as x, y."""
     height, width = image.shape[:2]
     return rng.uniform(0, [width, height]), rng.uniform(small, large, 2) * min(height, width)
 
 
-def _fill(image: np.ndarray, points: np.ndarray, colour: tuple[float, ...]) -> None:
+def _fill(image: np.ndarray, points: np.ndarray, color: tuple[float, ...]) -> None:
     fixed = np.round(points * (1 << _SHIFT)).astype(np.int32)
-    cv2.fillPoly(image, [fixed], colour, cv2.LINE_AA, _SHIFT)
+    cv2.fillPoly(image, [fixed], color, cv2.LINE_AA, _SHIFT)
 
 
 def _polygon(rng: np.random.Generator, image: np.ndarray) -> None:
-    centre, size = _place(rng, image, 0.05, 0.3)
+    center, size = _place(rng, image, 0.05, 0.3)
     angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 8)))
-    _fill(image, centre + size * np.stack([np.cos(angles), np.sin(angles)], axis=1), _colour(rng))
+    _fill(image, center + size * np.stack([np.cos(angles), np.sin(angles)], axis=1), _color(rng))
 
 
 def _box(rng: np.random.Generator, image: np.ndarray) -> None:
     """Draw a box with a front, a top and a side."""
     (x, y), (w, h) = _place(rng, image, 0.08, 0.4)
-    colour = np.array(_colour(rng))
+    color = np.array(_color(rng))
     dx, dy = rng.uniform(-0.3, 0.3) * w, rng.uniform(0.05, 0.3) * h
     front = np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]])
     lid = np.array([[x, y], [x + w, y], [x + w + dx, y - dy], [x + dx, y - dy]])
     edge = x + w if dx > 0 else x
     side = np.array([[edge, y], [edge, y + h], [edge + dx, y + h - dy], [edge + dx, y - dy]])
     for points, factor in ((side, 0.65), (lid, 1.15), (front, 0.9)):
-        _fill(image, points, tuple(np.clip(colour * factor, 0, 255)))
+        _fill(image, points, tuple(np.clip(color * factor, 0, 255)))
 
 
 def _pole(rng: np.random.Generator, image: np.ndarray) -> None:
@@ -151,26 +151,26 @@ def _pole(rng: np.random.Generator, image: np.ndarray) -> None:
         end = start + rng.uniform(-0.6, 0.6, 2) * [width, height]
     across = np.array([end[1] - start[1], start[0] - end[0]])
     across = across / (np.hypot(*across) + 1e-6) * rng.uniform(0.003, 0.02) * width
-    colour = np.array(_colour(rng))
-    _fill(image, np.stack([start - across, start + across, end + across, end - across]), tuple(colour))
-    _fill(image, np.stack([start, start + across, end + across, end]), tuple(0.75 * colour))
+    color = np.array(_color(rng))
+    _fill(image, np.stack([start - across, start + across, end + across, end - across]), tuple(color))
+    _fill(image, np.stack([start, start + across, end + across, end]), tuple(0.75 * color))
 
 
 def _foliage(rng: np.random.Generator, image: np.ndarray) -> None:
-    centre, size = _place(rng, image, 0.05, 0.25)
-    base = np.array(_colour(rng)) * [0.7, 1.0, 0.6]
+    center, size = _place(rng, image, 0.05, 0.25)
+    base = np.array(_color(rng)) * [0.7, 1.0, 0.6]
     for _ in range(rng.integers(10, 45)):
-        place = np.round((centre + 0.5 * size * rng.normal(0, 1, 2)) * (1 << _SHIFT)).astype(int)
+        place = np.round((center + 0.5 * size * rng.normal(0, 1, 2)) * (1 << _SHIFT)).astype(int)
         axes = np.round(rng.uniform(0.03, 0.16, 2) * size.mean() * (1 << _SHIFT)).astype(int)
-        colour = tuple(np.clip(base * rng.uniform(0.5, 1.4), 0, 255))
+        color = tuple(np.clip(base * rng.uniform(0.5, 1.4), 0, 255))
         angle = rng.uniform(0, 180)
-        cv2.ellipse(image, place.tolist(), axes.tolist(), angle, 0, 360, colour, -1, cv2.LINE_AA, _SHIFT)
+        cv2.ellipse(image, place.tolist(), axes.tolist(), angle, 0, 360, color, -1, cv2.LINE_AA, _SHIFT)
 
 
 def _shelf(rng: np.random.Generator, image: np.ndarray) -> None:
     """Draw boards with upright books or bottles on them."""
     (x, y), (w, h) = _place(rng, image, 0.15, 0.5)
-    _fill(image, np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]]), _colour(rng))
+    _fill(image, np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]]), _color(rng))
     boards = rng.integers(2, 5)
     for row in range(boards):
         base = y + h * (row + 1) / boards
@@ -178,14 +178,14 @@ def _shelf(rng: np.random.Generator, image: np.ndarray) -> None:
         while left < x + 0.9 * w:
             thick, tall = rng.uniform(0.03, 0.1) * w, rng.uniform(0.4, 0.85) * h / boards
             corners = [[left, base - tall], [left + thick, base - tall], [left + thick, base], [left, base]]
-            _fill(image, np.array(corners), _colour(rng))
+            _fill(image, np.array(corners), _color(rng))
             left += thick * rng.uniform(1.05, 1.6)
 
 
 def _window(rng: np.random.Generator, image: np.ndarray) -> None:
     """Draw a framed pane with bars: a window, a picture, a fence."""
     (x, y), (w, h) = _place(rng, image, 0.12, 0.45)
-    frame, pane = _colour(rng), _colour(rng)
+    frame, pane = _color(rng), _color(rng)
     _fill(image, np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]]), frame)
     columns, rows, bar = rng.integers(1, 7), rng.integers(1, 4), 0.04 * min(w, h)
     for i in range(columns):

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-Colour = np.ndarray
-"""``(3,)`` float32 RGB, 0..255, or ``(n, 3)`` for one colour a pixel."""
+Color = np.ndarray
+"""``(3,)`` float32 RGB, 0..255, or ``(n, 3)`` for one color a pixel."""
 
-Texture = Callable[[np.ndarray, np.ndarray], Colour]
-"""Colours at ``u`` (px along the axis from its start) and ``v`` (-1..1 across it), both ``(n,)``."""
+Texture = Callable[[np.ndarray, np.ndarray], Color]
+"""Colors at ``u`` (px along the axis from its start) and ``v`` (-1..1 across it), both ``(n,)``."""
 
 
 class Canvas:
@@ -33,7 +33,7 @@ class Canvas:
         start: np.ndarray,
         end: np.ndarray,
         profile: np.ndarray,
-        texture: Colour | Texture,
+        texture: Color | Texture,
         part: int,
         *,
         creases: Sequence[tuple[float, float, float]] = (),
@@ -45,7 +45,7 @@ class Canvas:
             start: ``(2,)`` px, where the axis begins.
             end: ``(2,)`` px, where it points to.
             profile: ``(S, 2)`` px, ascending stations along the axis (0 = start) and the radius at each.
-            texture: One colour, or colours as a function of the place on the solid.
+            texture: One color, or colors as a function of the place on the solid.
             part: What the pixels are in ``ids``.
             creases: Folds ``(station px, width px, strength)`` that darken a ring around the axis.
             relief: Strength of the shading, 0 = flat.
@@ -83,25 +83,25 @@ class Canvas:
         chosen = np.flatnonzero(inside)
         coverage, depth, u, v, place = (a.take(chosen) for a in (coverage, depth, u, v, place))
         v = np.minimum(np.maximum(v / np.maximum(radii.take(place), np.float32(0.5)), -1), 1)
-        colour = texture(u, v) if callable(texture) else texture
+        color = texture(u, v) if callable(texture) else texture
         sideways = float(self.light[0] * ty - self.light[1] * tx)
         shade = 1 + np.float32(relief) * (np.float32(0.2 * sideways) - np.float32(0.3) * v) * v
-        for centre, width, strength in creases:
-            folds = 1 - strength * np.exp(-(((stations - centre) / width) ** 2))
+        for center, width, strength in creases:
+            folds = 1 - strength * np.exp(-(((stations - center) / width) ** 2))
             shade *= folds.astype(np.float32).take(place)
-        # A dark rim parts an arm from a shirt of the same colour.
+        # A dark rim parts an arm from a shirt of the same color.
         shade *= 1 - np.float32(0.25 * relief) * np.minimum(np.maximum(np.float32(1.5) - depth, 0), 1)
-        self._blend(rows, columns, inside, coverage, colour * shade[:, None], part)
+        self._blend(rows, columns, inside, coverage, color * shade[:, None], part)
 
     def ellipse(
-        self, centre: np.ndarray, axes: np.ndarray, colour: Colour, part: int | None = None, opacity: float = 1.0
+        self, center: np.ndarray, axes: np.ndarray, color: Color, part: int | None = None, opacity: float = 1.0
     ) -> None:
         """Paint a flat ellipse.
 
         Args:
-            centre: ``(2,)`` px.
+            center: ``(2,)`` px.
             axes: ``(2, 2)`` px, the two conjugate half axes as rows.
-            colour: One colour.
+            color: One color.
             part: What the pixels become in ``ids``; None leaves them.
             opacity: 0..1.
         """
@@ -109,43 +109,43 @@ class Canvas:
         determinant = ax * by - ay * bx
         if abs(determinant) < 1e-3:
             return
-        window = self._window(float(centre[0]), float(centre[1]), math.hypot(ax, bx), math.hypot(ay, by))
+        window = self._window(float(center[0]), float(center[1]), math.hypot(ax, bx), math.hypot(ay, by))
         if window is None:
             return
         rows, columns, y, x = window
-        x, y = x - np.float32(centre[0]), y - np.float32(centre[1])
+        x, y = x - np.float32(center[0]), y - np.float32(center[1])
         a = x * np.float32(by / determinant) - y * np.float32(bx / determinant)
         b = y * np.float32(ax / determinant) - x * np.float32(ay / determinant)
         thickness = np.float32(abs(determinant) / max(math.hypot(ax, ay), math.hypot(bx, by)))
         coverage = np.minimum((1 - np.sqrt(a * a + b * b)) * thickness + np.float32(0.5), 1)
         inside = coverage > 0
-        self._blend(rows, columns, inside, coverage[inside] * np.float32(opacity), colour, part)
+        self._blend(rows, columns, inside, coverage[inside] * np.float32(opacity), color, part)
 
     def ellipsoid(
         self,
-        centre: np.ndarray,
+        center: np.ndarray,
         frame: np.ndarray,
         half_axes: np.ndarray,
-        texture: Callable[[np.ndarray], Colour],
+        texture: Callable[[np.ndarray], Color],
         part: int,
     ) -> None:
         """Paint an ellipsoid: a head.
 
         Args:
-            centre: ``(2,)`` px.
+            center: ``(2,)`` px.
             frame: ``(3, 3)`` rotation from its own axes to the camera's (x right, y down, z to the viewer).
             half_axes: ``(3,)`` px.
-            texture: Colours of points ``(3, n)`` of the unit sphere, in the ellipsoid's own axes.
+            texture: Colors of points ``(3, n)`` of the unit sphere, in the ellipsoid's own axes.
             part: What the pixels are in ``ids``.
         """
         quadric: np.ndarray = (frame / half_axes**2) @ frame.T
         outline = quadric[:2, :2] - np.outer(quadric[:2, 2], quadric[:2, 2]) / quadric[2, 2]
         reach_x, reach_y = np.sqrt(np.diag(np.linalg.inv(outline))).tolist()
-        window = self._window(float(centre[0]), float(centre[1]), reach_x, reach_y)
+        window = self._window(float(center[0]), float(center[1]), reach_x, reach_y)
         if window is None:
             return
         rows, columns, y, x = window
-        x, y = np.broadcast_arrays(x - np.float32(centre[0]), y - np.float32(centre[1]))
+        x, y = np.broadcast_arrays(x - np.float32(center[0]), y - np.float32(center[1]))
         sxx, sxy, syy = (np.float32(outline[entry]) for entry in ((0, 0), (0, 1), (1, 1)))
         gx, gy = sxx * x + sxy * y, sxy * x + syy * y
         height = 1 - (x * gx + y * gy)  # 1 in the middle, 0 on the outline
@@ -174,12 +174,12 @@ class Canvas:
         return slice(top, bottom), slice(left, right), ys, xs
 
     def _blend(
-        self, rows: slice, columns: slice, inside: np.ndarray, coverage: np.ndarray, colour: Colour, part: int | None
+        self, rows: slice, columns: slice, inside: np.ndarray, coverage: np.ndarray, color: Color, part: int | None
     ) -> None:
-        """Mix colours into the pixels of a window that are ``inside``, by their coverage ``(n,)`` in 0..1."""
+        """Mix colors into the pixels of a window that are ``inside``, by their coverage ``(n,)`` in 0..1."""
         window = self.pixels[rows, columns]
         target = window[inside]
-        window[inside] = target + (colour - target) * coverage[:, None]
+        window[inside] = target + (color - target) * coverage[:, None]
         if part is not None:
             inside[inside] = coverage >= 0.5
             self.ids[rows, columns][inside] = part

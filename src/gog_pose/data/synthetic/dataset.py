@@ -16,9 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from gog_pose.data.synthetic.labels import Annotation
 from gog_pose.data.synthetic.scene import render_scene
 from gog_pose.errors import InputError
-from gog_pose.files import replaced
-from gog_pose.processes import map_in_processes
 from gog_pose.skeleton import load_skeleton
+from gog_pose.system.files import replaced
+from gog_pose.system.processes import map_in_processes
 
 SPLITS = ("train", "val")
 _MARKER = "synthesis.json"  # tells our folders from others; written first, so an interrupted run has it too
@@ -51,7 +51,7 @@ def synthesize(
         image_size: ``(height, width)`` px.
         max_people: Most people with keypoints in an image.
         height_range: Least and largest standing height, px.
-        protectors: Whether people wear coloured protectors on their joints, which makes them much easier to learn.
+        protectors: Whether people wear colored protectors on their joints, which makes them much easier to learn.
         workers: Processes that draw; 0 = draw in this one.
 
     Raises:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gog_pose.data.synthetic.appearance import gear
 from gog_pose.data.synthetic.body import SIDES
 from gog_pose.data.synthetic.canvas import Canvas
-
-if TYPE_CHECKING:
-    from gog_pose.data.synthetic.person import Person
+from gog_pose.data.synthetic.figure import Figure
 
 _HEAD_HALF_AXES = np.array([0.37, 0.5, 0.43])  # shares of the head's length: x, y, z
 _FACELESS = 6.0  # px; a head shorter than this shows no features
@@ -21,7 +18,7 @@ _FACELESS = 6.0  # px; a head shorter than this shows no features
 FACE = {"nose": (0.0, 0.12, 1.06), "left_eye": (0.4, -0.08, 0.9), "left_ear": (1.0, 0.02, -0.08)}
 
 
-def on_head(person: Person, place: np.ndarray) -> tuple[np.ndarray, float]:
+def on_head(person: Figure, place: np.ndarray) -> tuple[np.ndarray, float]:
     """Return where a point of the head is, ``(2,)`` px, and how much it faces the viewer, about -1..1."""
     half_axes = _HEAD_HALF_AXES * person.body.proportions.head
     point = person.body.head @ (place * half_axes)
@@ -29,7 +26,7 @@ def on_head(person: Person, place: np.ndarray) -> tuple[np.ndarray, float]:
     return xy, float(point[2] / half_axes[2])
 
 
-def paint_long_hair(person: Person, canvas: Canvas, part: int) -> None:
+def paint_long_hair(person: Figure, canvas: Canvas, part: int) -> None:
     """Paint what hangs down behind the neck."""
     skull, neck = person.at("skull"), person.at("neck")
     length = float(np.hypot(*(neck - skull)))
@@ -38,23 +35,23 @@ def paint_long_hair(person: Person, canvas: Canvas, part: int) -> None:
     canvas.solid(skull, neck, profile, partial(_strands, person), part)
 
 
-def _strands(person: Person, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+def _strands(person: Figure, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     return np.asarray(person.looks.hair * (1 + np.float32(0.12) * np.sin(np.float32(14) * v))[..., None])
 
 
-def paint_head(person: Person, canvas: Canvas, part: int) -> None:
+def paint_head(person: Figure, canvas: Canvas, part: int) -> None:
     """Paint skull, hair and, where they can be seen, the features of the face."""
     looks, length = person.looks, person.body.proportions.head * person.height
-    centre, half_axes = person.at("skull"), _HEAD_HALF_AXES * length
+    center, half_axes = person.at("skull"), _HEAD_HALF_AXES * length
     if looks.hairstyle in ("short", "long"):
         shift = person.body.head @ np.array([0, -0.045, -0.05]) * length
-        canvas.ellipsoid(centre + shift[:2], person.body.head, half_axes * 1.07, lambda p: np.asarray(looks.hair), part)
-    canvas.ellipsoid(centre, person.body.head, half_axes, partial(_scalp, person), part)
+        canvas.ellipsoid(center + shift[:2], person.body.head, half_axes * 1.07, lambda p: np.asarray(looks.hair), part)
+    canvas.ellipsoid(center, person.body.head, half_axes, partial(_scalp, person), part)
     if length > _FACELESS:
         _features(person, canvas, length, part)
 
 
-def _scalp(person: Person, sphere: np.ndarray) -> np.ndarray:
+def _scalp(person: Figure, sphere: np.ndarray) -> np.ndarray:
     """Return skin or hair at points ``(3, n)`` of the unit sphere in the head's axes."""
     _, y, z = sphere
     if person.looks.hairstyle == "bald":
@@ -72,19 +69,19 @@ def _scalp(person: Person, sphere: np.ndarray) -> np.ndarray:
     return skin
 
 
-def _features(person: Person, canvas: Canvas, length: float, part: int) -> None:
+def _features(person: Figure, canvas: Canvas, length: float, part: int) -> None:
     """Paint ears, eyes, brows, nose and mouth where they face the viewer."""
     looks, head = person.looks, person.body.head
     half_axes = _HEAD_HALF_AXES * person.body.proportions.head
 
-    def patch(place: tuple[float, float, float], size: tuple[float, float], colour: np.ndarray) -> None:
+    def patch(place: tuple[float, float, float], size: tuple[float, float], color: np.ndarray) -> None:
         """Paint an ellipse that lies on the head; sizes are shares of the head's length."""
         nx, ny, nz = np.array(place) / half_axes
         across = math.hypot(nx, nz)
         right = np.array([nz, 0, -nx]) / across
         down = np.array([-nx * ny, across**2, -ny * nz]) / (across * math.hypot(across, ny))
         axes = np.stack([(head @ right)[:2] * size[0], (head @ down)[:2] * size[1]]) * length
-        canvas.ellipse(on_head(person, np.array(place))[0], axes, colour, part)
+        canvas.ellipse(on_head(person, np.array(place))[0], axes, color, part)
 
     white, dark = np.full(3, 245, np.float32), np.full(3, 25, np.float32)
     shadow, lips = looks.skin * np.float32(0.75), looks.skin * np.array([0.85, 0.5, 0.5], np.float32)

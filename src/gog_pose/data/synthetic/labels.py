@@ -91,7 +91,7 @@ def outlines(mask: np.ndarray) -> list[list[float]]:
     """
     left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
     crop = mask[top : top + height, left : left + width].view(np.uint8)
-    # Twice the size, the outline that joins pixel centres keeps within a quarter pixel of the pixels' edges.
+    # Twice the size, the outline that joins pixel centers keeps within a quarter pixel of the pixels' edges.
     doubled = np.pad(crop.repeat(2, axis=0).repeat(2, axis=1), 1)
     contours, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     polygons = []

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gog_pose.data.synthetic.appearance import Appearance, gear, shade
-from gog_pose.data.synthetic.body import SIDES, Body
+from gog_pose.data.synthetic.appearance import gear, shade
+from gog_pose.data.synthetic.body import SIDES
 from gog_pose.data.synthetic.canvas import Canvas, capsule
+from gog_pose.data.synthetic.figure import Figure
 from gog_pose.data.synthetic.head import FACE, on_head, paint_head, paint_long_hair
 
 PARTS = (
@@ -42,22 +43,8 @@ class Keypoint:
     state: str
 
 
-class Person:
-    """A body with looks at a place in the image.
-
-    Attributes:
-        body: Pose and view.
-        looks: Skin, hair and clothes.
-        height: Standing height, px.
-        origin: ``(2,)`` px, where the middle of the hips lies.
-    """
-
-    def __init__(self, body: Body, looks: Appearance, height: float, origin: np.ndarray) -> None:
-        self.body, self.looks, self.height, self.origin = body, looks, height, np.asarray(origin, dtype=float)
-
-    def at(self, name: str) -> np.ndarray:
-        """Return a point of the body, ``(2,)`` px."""
-        return np.asarray(self.origin + self.height * self.body.points[name][:2])
+class Person(Figure):
+    """A figure that is drawn and labelled."""
 
     def box(self) -> np.ndarray:
         """Return about where the person is drawn: ``(x0, y0, x1, y1)`` px."""
@@ -140,7 +127,7 @@ class Person:
         start: str,
         end: str,
         radii: tuple[float, float],
-        colour: np.ndarray | Callable[[np.ndarray, np.ndarray], np.ndarray],
+        color: np.ndarray | Callable[[np.ndarray, np.ndarray], np.ndarray],
         part: int,
         *,
         until: float = 1.0,
@@ -157,7 +144,7 @@ class Person:
             radius = float(np.interp(cut, profile[:, 0], profile[:, 1]))
             profile = np.concatenate([profile[profile[:, 0] < cut], [[cut, radius * 1.08]]])
         creases = [(place * length, 0.012 * self.height, 0.3) for place in fold] if self.height > _PLAIN else []
-        canvas.solid(a, b, profile, colour, part, creases=creases)
+        canvas.solid(a, b, profile, color, part, creases=creases)
 
     def _shirt(self, radius: float, side: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
         """Return the fabric of a sleeve of that radius (px)."""
@@ -248,9 +235,9 @@ class Person:
         self._protector(canvas, part, side, "ankle", "knee", 0.025)
 
     def _foot(self, canvas: Canvas, index: int, side: str) -> None:
-        part, colour = part_id(index, f"{side}_foot"), shade(side) * self.looks.shoe
-        self._limb(canvas, f"{side}_ankle", f"{side}_heel", (0.022, 0.022), colour, part)
-        self._limb(canvas, f"{side}_heel", f"{side}_toe", (0.023, 0.02), colour, part, fold=(0.75,))
+        part, color = part_id(index, f"{side}_foot"), shade(side) * self.looks.shoe
+        self._limb(canvas, f"{side}_ankle", f"{side}_heel", (0.022, 0.022), color, part)
+        self._limb(canvas, f"{side}_heel", f"{side}_toe", (0.023, 0.02), color, part, fold=(0.75,))
 
     def _neck(self, canvas: Canvas, index: int) -> None:
         self._limb(canvas, "neck", "skull", (0.032, 0.03), self.looks.skin, part_id(index, "neck"))
@@ -339,19 +326,19 @@ class Person:
         """Put on the shirt what tells front from back.
 
         Args:
-            shirt: ``(n, 3)`` colours.
+            shirt: ``(n, 3)`` colors.
             t: 0 = neck .. 1 = hips.
             angle: Radians around the body, 0 = front.
         """
         looks, offside = self.looks, np.abs(angle)
 
-        def put(where: np.ndarray, colour: np.ndarray) -> None:
+        def put(where: np.ndarray, color: np.ndarray) -> None:
             nonlocal shirt
-            shirt = np.where(where[..., None], colour, shirt)
+            shirt = np.where(where[..., None], color, shirt)
 
         neckline = offside / np.float32(0.75) + t / np.float32(0.14)
         if looks.front == "buttons":
-            put((offside < 0.07) & (t > 0.1), 0.82 * looks.top.colour)
+            put((offside < 0.07) & (t > 0.1), 0.82 * looks.top.color)
             put((offside < 0.05) & (np.abs(t * 8 - np.round(t * 8)) < 0.16) & (t > 0.1), looks.collar)
         elif looks.front == "zip":
             put((offside < 0.06) & (t > 0.05), looks.collar)
@@ -362,6 +349,6 @@ class Person:
         put(neckline < 1.35, looks.collar)
         put(neckline < 1.0, looks.skin)
         # The back has a yoke: a seam below the shoulders.
-        put((offside > 1.75) & (np.abs(t - np.float32(0.2)) < 0.014), 0.72 * looks.top.colour)
+        put((offside > 1.75) & (np.abs(t - np.float32(0.2)) < 0.014), 0.72 * looks.top.color)
         put((offside > 1.9) & (t < 0.03), looks.collar)
         return shirt

@@ -52,7 +52,7 @@ def render_scene(
         image_size: ``(height, width)`` px.
         max_people: Most people with keypoints; a crowd may come on top.
         height_range: Least and largest standing height, px.
-        protectors: Whether people wear coloured protectors on their joints.
+        protectors: Whether people wear colored protectors on their joints.
     """
     rng = np.random.default_rng(seed)
     angle = rng.uniform(0, 2 * np.pi)
@@ -137,8 +137,8 @@ def _crowd(rng: np.random.Generator, image_size: tuple[int, int], tallest: float
     height, width = image_size
     size = min(tallest, 0.4 * height) * rng.uniform(0.55, 1)
     members = int(rng.integers(6, 13))
-    centre = rng.uniform([0.2 * width, 0.25 * height], [0.8 * width, 0.75 * height])
-    places = centre + rng.uniform(-1, 1, (members, 2)) * [0.16 * size * members, 0.3 * size]
+    center = rng.uniform([0.2 * width, 0.25 * height], [0.8 * width, 0.75 * height])
+    places = center + rng.uniform(-1, 1, (members, 2)) * [0.16 * size * members, 0.3 * size]
     actors = []
     for place in sorted(places.tolist(), key=lambda xy: xy[1]):
         person = _someone(rng, image_size, size * rng.uniform(0.85, 1.1), [], protectors)
@@ -151,9 +151,9 @@ def _shadow(canvas: Canvas, person: Person) -> None:
     """Darken the ground below a person."""
     feet = np.stack([person.at("left_heel"), person.at("right_heel")])
     reach = 0.08 * person.height + 0.5 * abs(feet[0, 0] - feet[1, 0])
-    centre = np.array([feet[:, 0].mean(), feet[:, 1].max() + 0.02 * person.height])
+    center = np.array([feet[:, 0].mean(), feet[:, 1].max() + 0.02 * person.height])
     axes = np.array([[reach, 0], [0, 0.03 * person.height]])
-    canvas.ellipse(centre, axes, np.full(3, 20, np.float32), opacity=0.4)
+    canvas.ellipse(center, axes, np.full(3, 20, np.float32), opacity=0.4)
 
 
 def _annotate(

@@ -1,0 +1,108 @@
+"""Studies and their results.
+
+A study is a file ``studies/<name>.yaml``. Besides what the report shows of it (title, command, setting, date, rows,
+columns, reading) it names its cells, the measurements, and the commands of each::
+
+    limit: 600                   # images, where the commands have {limit}
+    values:
+      noise: [none, medium]      # or {text in names: text in commands}
+    cells:
+      "{row}-{noise}":           # a cell for each row and each noise
+        oracle: method.encoder.sigma={row} noise={noise} limit={limit}
+      small_{row}-{seed}:        # names that begin with small_ or full_ belong to this scale alone
+        train: experiment={row} scale=small {photographs}
+        evaluate: protocol=learned {photographs}
+
+A placeholder in the name of a cell stands for each of its ``values``; ``{row}`` for each row unless it is listed there,
+``{seed}`` for each seed. The other placeholders of commands are the settings of ``run.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from string import Formatter
+from typing import Any, NamedTuple
+
+import yaml
+
+FOLDER = Path(__file__).resolve().parent
+STUDIES = FOLDER / "studies"
+RESULTS = FOLDER / "results"
+
+Study = dict[str, Any]
+Results = dict[str, Any]
+
+
+class Cell(NamedTuple):
+    """One measurement.
+
+    Attributes:
+        name: In the results file of the study.
+        seed: Of the training; None if the cell has none.
+        options: Overrides of each command, in order: ``train``, ``evaluate``, ``oracle``, ``benchmark``.
+    """
+
+    name: str
+    seed: int | None
+    options: dict[str, str]
+
+
+def load_study(name: str) -> Study:
+    """Read a study; ``name`` becomes part of it."""
+    content = yaml.safe_load((STUDIES / f"{name}.yaml").read_text(encoding="utf-8"))
+    return {"name": name, **content}
+
+
+def study_names() -> list[str]:
+    """Return the names of all studies."""
+    return sorted(path.stem for path in STUDIES.glob("*.yaml"))
+
+
+def rows(study: Study) -> dict[str, str]:
+    """Return the labels of the rows by their names."""
+    given = study["rows"] if isinstance(study["rows"], dict) else {row: row for row in study["rows"]}
+    return {str(row): str(label) for row, label in given.items()}
+
+
+def cells(study: Study, seeds: Sequence[int], settings: Mapping[str, str]) -> Iterator[Cell]:
+    """Yield the cells of a study.
+
+    Args:
+        study: The study.
+        seeds: Of the trainings.
+        settings: Text of the placeholders that commands have besides those of the name.
+    """
+    choices = {"row": list(rows(study)), **study.get("values", {}), "seed": list(seeds)}
+    for pattern, commands in study.get("cells", {}).items():
+        places = [field for _, field, _, _ in Formatter().parse(pattern) if field]
+        for picked in product(*(_pairs(choices[place]) for place in places)):
+            name = pattern.format(**{place: text for place, (text, _) in zip(places, picked, strict=True)})
+            texts = {**settings, **{place: text for place, (_, text) in zip(places, picked, strict=True)}}
+            options = {program: " ".join(given.format(**texts).split()) for program, given in commands.items()}
+            yield Cell(name, int(texts["seed"]) if "seed" in places else None, options)
+
+
+def _pairs(values: Sequence[Any] | Mapping[Any, str]) -> list[tuple[str, str]]:
+    """Return what stands in names and what in commands for each value of a placeholder."""
+    pairs = values.items() if isinstance(values, Mapping) else zip(values, values, strict=True)
+    return [(str(name), str(text)) for name, text in pairs]
+
+
+def read_results(folder: Path, name: str) -> Results:
+    """Return the results of a study by cells; empty if there are none."""
+    path = folder / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def add_result(folder: Path, name: str, cell: str, record: Any) -> None:
+    """Add a cell to the results of a study, or replace it; the file is written completely or not at all."""
+    results = {**read_results(folder, name), cell: record}
+    lines = (f"{json.dumps(key)}: {json.dumps(results[key])}" for key in sorted(results))
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{name}.json.part"
+    part.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    os.replace(part, folder / f"{name}.json")

@@ -1,0 +1,145 @@
+"""Candidate limbs: pairs of peaks, scored by how well the guiding offset of one leads to the other (Sec. 2.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from gog_pose.maps.localize import read_vectors
+from gog_pose.maps.peaks import Peaks
+
+_ROUNDING = 1e-9  # relative; what a bound leaves out must miss the gate by more
+
+
+class Limbs(NamedTuple):
+    """Candidate limbs of one image, M of them in no particular order.
+
+    Attributes:
+        starts: ``(M, 2)`` the peak J_from as (keypoint type, rank among the peaks of the type).
+        ends: ``(M, 2)`` the peak J_to.
+        scores: ``(M,)`` S(J_from, J_to).
+        errors: ``(M,)`` dl, px, input image: distance from J_guid to J_to.
+    """
+
+    starts: np.ndarray
+    ends: np.ndarray
+    scores: np.ndarray
+    errors: np.ndarray
+
+
+def follow_offsets(peaks: Peaks, offsets: torch.Tensor, limbs: Sequence[Sequence[int]], stride: int) -> torch.Tensor:
+    """Return where the guiding offsets lead from every peak that can start a limb: J_guid.
+
+    The offset map is read bilinearly at the peaks and nowhere else, which gives what upsampling it would give there.
+
+    Args:
+        peaks: Peaks of B images, n of a type.
+        offsets: ``(B, 2L, h, w)`` px, input image.
+        limbs: L pairs of keypoint types.
+        stride: Pixels a cell, R.
+
+    Returns:
+        ``(B, L, n, 2)`` float32 px, input image. Not finite where the map is not.
+    """
+    starts = peaks.xy[:, [start for start, _ in limbs]]
+    maps = offsets.reshape(-1, len(limbs), 2, *offsets.shape[2:])  # a view, whatever the memory format
+    return starts + read_vectors(maps, starts, stride)
+
+
+def score_limbs(
+    xy: np.ndarray,
+    responses: np.ndarray,
+    guides: np.ndarray,
+    limbs: Sequence[Sequence[int]],
+    *,
+    gate: float,
+    gate_ratio: float,
+    min_length: float,
+    threshold: float = 0.0,
+) -> Limbs:
+    """Score every pair of peaks that may be a limb: ``S = r_from r_to exp(-dl / L)`` (Sec. 2.3).
+
+    Args:
+        xy: ``(K, n, 2)`` peaks of one image, px, input image.
+        responses: ``(K, n)`` their responses r; 0 = no peak.
+        guides: ``(L, n, 2)`` J_guid of the starts, px, input image.
+        limbs: L pairs of keypoint types.
+        gate: Errors dl below this always pass, px, input image.
+        gate_ratio: Errors below this part of the limb's length L pass too.
+        min_length: Lower bound of L in the score, px, input image.
+        threshold: Lowest score S of a candidate.
+
+    Returns:
+        The candidates.
+    """
+    pairs = np.asarray(limbs, dtype=np.intp).reshape(-1, 2)
+    start_xy, end_xy = xy[pairs[:, 0]].astype(np.float64), xy[pairs[:, 1]].astype(np.float64)
+    # Guides that are not finite give errors that are not, which pass no gate; far ones may overflow to that.
+    with np.errstate(invalid="ignore", over="ignore"):
+        errors, lengths = (_squared_distances(point, end_xy) for point in (guides.astype(np.float64), start_xy))
+        # Most pairs are far apart: roots and scores only for those near the gate.
+        lengths *= gate_ratio * gate_ratio
+        near = np.flatnonzero(errors < np.maximum(lengths, gate * gate) * (1 + _ROUNDING))
+        error = np.sqrt(errors.take(near))
+    limb, start, end = np.unravel_index(near, errors.shape)
+    first, second = pairs[limb].T
+    vectors = end_xy[limb, end] - start_xy[limb, start]
+    length = np.sqrt((vectors * vectors).sum(axis=1))
+    product = responses[first, start].astype(np.float64) * responses[second, end]
+    scores = product * np.exp(-error / np.maximum(length, min_length))
+    passed = (error < np.maximum(gate, gate_ratio * length)) & (product > 0) & (scores >= threshold)
+    return Limbs(
+        np.stack([first, start], axis=1)[passed],
+        np.stack([second, end], axis=1)[passed],
+        scores[passed],
+        error[passed],
+    )
+
+
+def merge_directions(candidates: Limbs, limbs: Sequence[Sequence[int]], shape: tuple[int, int]) -> Limbs:
+    """Make one candidate of the two that a limb listed in both directions gives: its score is the mean of theirs.
+
+    Each end answers for the limb by an offset of its own; a direction that passed no gate counts 0. Limbs listed in one
+    direction keep their candidates.
+
+    Args:
+        candidates: Limbs of one image.
+        limbs: L pairs of keypoint types.
+        shape: K types and n peaks a type.
+
+    Returns:
+        Candidates of which no two join the same peaks.
+    """
+    two_way = _two_way(tuple((start, end) for start, end in limbs), shape[0])
+    if not two_way.any():
+        return candidates
+    count = shape[0] * shape[1]
+    starts, ends = (np.ravel_multi_index(peaks.T, shape) for peaks in (candidates.starts, candidates.ends))
+    pairs, place = np.unique(np.minimum(starts, ends) * count + np.maximum(starts, ends), return_inverse=True)
+    lower, upper = (np.stack(np.unravel_index(peaks, shape), axis=1) for peaks in np.divmod(pairs, count))
+    scores, errors, found = (
+        np.bincount(place, weights, len(pairs)) for weights in (candidates.scores, candidates.errors, None)
+    )
+    return Limbs(lower, upper, scores / np.where(two_way[lower[:, 0], upper[:, 0]], 2, found), errors / found)
+
+
+@lru_cache(maxsize=8)
+def _two_way(limbs: tuple[tuple[int, int], ...], types: int) -> np.ndarray:
+    """Mark in ``(K, K)`` the pairs of types that limbs join in both directions."""
+    listed = np.zeros((types, types), dtype=bool)
+    for start, end in limbs:
+        listed[start, end] = True
+    return np.asarray(listed & listed.T)
+
+
+def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return ``(L, n, n)`` squared distances between ``(L, n, 2)`` points and ``(L, n, 2)`` points."""
+    x, y = (a[:, :, None, axis] - b[:, None, :, axis] for axis in range(2))
+    x *= x
+    y *= y
+    x += y
+    return np.asarray(x)

@@ -1,0 +1,118 @@
+"""What a checkpoint says about itself, so that it can be used without the configuration that made it.
+
+Beside Lightning's entries a checkpoint holds one entry, ``gog_pose``, of plain values: format, skeleton, method,
+network (trunk, neck and heads), decoder and preprocessing. Nothing in a checkpoint names code to run, and files are
+read with ``weights_only=True``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from gog_pose.checkpoints.format1 import converted
+from gog_pose.checkpoints.reading import read_torch_file
+from gog_pose.errors import InputError
+from gog_pose.imaging.preprocessing import Preprocessing
+from gog_pose.methods.decoders import build_decoder, describe_decoder
+from gog_pose.methods.method import Decoder
+from gog_pose.networks import PoseNetwork
+from gog_pose.skeleton import Skeleton
+
+KEY = "gog_pose"
+FORMAT = 2
+NETWORK_PREFIX = "network."
+
+
+class TrainedNetwork(NamedTuple):
+    """A network with its weights, and what it was trained with."""
+
+    network: PoseNetwork
+    decoder: Decoder
+    preprocessing: Preprocessing
+
+
+def describe(network: PoseNetwork, decoder: Decoder, preprocessing: Preprocessing) -> dict[str, Any]:
+    """Return the plain description that ``read_network`` understands."""
+    return {
+        "format": FORMAT,
+        "skeleton": network.skeleton.to_dict(),
+        "method": network.method,
+        "network": network.to_dict(),
+        "decoder": describe_decoder(decoder),
+        "preprocessing": preprocessing.to_dict(),
+    }
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint of this package, safely; one of format 1 comes with a description of format 2.
+
+    Raises:
+        InputError: The file is missing, is no checkpoint, needs code to load, or comes from something else.
+    """
+    checkpoint = read_torch_file(path, "checkpoint= or resume=")
+    if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get(KEY), dict):
+        raise InputError(f"{path}: the entry {KEY!r} is missing: not a checkpoint of gog-train")
+    description = checkpoint[KEY]
+    found = description.get("format")
+    if found not in (1, FORMAT):
+        raise InputError(
+            f"{path}: {KEY}.format is {found}, this version reads 1 and {FORMAT}; use the version that wrote it"
+        )
+    if found == 1:
+        try:
+            checkpoint[KEY] = converted(description)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise InputError(f"{path}: {KEY}: not a description of format 1 ({error!r})") from error
+    return checkpoint
+
+
+def read_network(path: str | Path) -> TrainedNetwork:
+    """Rebuild network, decoder and preprocessing from a checkpoint.
+
+    Raises:
+        InputError: The file is not such a checkpoint, or its weights do not fit its description.
+    """
+    checkpoint = read_checkpoint(path)
+    description = checkpoint[KEY]
+    try:
+        skeleton = Skeleton(**description["skeleton"])
+        with torch.device("meta"):  # no numbers are drawn only to be replaced
+            network = PoseNetwork.from_dict(skeleton, description["method"], description["network"])
+        decoder = build_decoder(skeleton, description["method"], description["decoder"])
+        preprocessing = Preprocessing(**description["preprocessing"])
+        weights = {
+            key.removeprefix(NETWORK_PREFIX): value
+            for key, value in checkpoint["state_dict"].items()
+            if key.startswith(NETWORK_PREFIX)
+        }
+        network.load_state_dict(weights, assign=True)
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: its description does not fit its weights ({reason})") from error
+    return TrainedNetwork(network, decoder, preprocessing)
+
+
+def require_same_kind(checkpoint: dict[str, Any], network: PoseNetwork) -> None:
+    """Check that a checkpoint was trained for the skeleton of a network and its method.
+
+    Raises:
+        InputError: It was trained for another.
+    """
+    skeleton, method = network.skeleton, checkpoint[KEY]["method"]
+    if method != network.method:
+        raise InputError(
+            f"checkpoint: it was trained with method={method}, the configuration says {network.method};"
+            f" set method={method}"
+        )
+    other = Skeleton(**checkpoint[KEY]["skeleton"])
+    if other != skeleton:
+        raise InputError(
+            f"checkpoint: skeleton: it was trained for {other.name} ({other.num_keypoints} keypoints,"
+            f" {other.num_limbs} limbs), the configuration says {skeleton.name} ({skeleton.num_keypoints} keypoints,"
+            f" {skeleton.num_limbs} limbs); set skeleton={other.name}"
+        )

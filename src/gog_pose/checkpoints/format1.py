@@ -1,0 +1,46 @@
+"""Descriptions of format 1, which knew one trunk and wrote the method as ``grouping``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_METHODS = {"gog": "gog", "center": "centernet"}
+_RENAMED = {"localiser": "localizer"}
+_DROPPED = {"method"}  # sparse or dense: the poses are the same
+
+
+def converted(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a description of format 1 in format 2.
+
+    Raises:
+        KeyError: An entry is missing, or the method is unknown.
+    """
+    network = dict(description["network"])
+    grouping = network.pop("grouping", "gog")
+    trunk = network.pop("trunk")
+    heads = {"offset_unit": network["offset_unit"]}
+    if grouping == "gog":
+        heads["refinement"] = network.get("refinement", False)  # older than refinement offsets
+    return {
+        **description,
+        "format": 2,
+        "method": _METHODS[grouping],
+        "network": {"trunk": {"name": "hourglass", **trunk}, "heads": heads},
+        "decoder": converted_decoder(description["decoder"]),
+        "preprocessing": converted_preprocessing(description["preprocessing"]),
+    }
+
+
+def converted_decoder(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the description of a decoder in format 2."""
+    options = {_RENAMED.get(name, name): value for name, value in description.items() if name not in _DROPPED}
+    if options.get("rules") == "center":
+        options["rules"] = "centernet"
+    return options
+
+
+def converted_preprocessing(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the description of preprocessing in format 2."""
+    layout = description.get("layout")
+    return {**description, "layout": "centered"} if layout == "centernet" else dict(description)

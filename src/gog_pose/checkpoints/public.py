@@ -1,0 +1,197 @@
+"""Public weights: a file of the authors, of CenterNet or of MoveNet to a checkpoint of ours; a checkpoint's trunk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gog_pose.checkpoints.description import KEY, NETWORK_PREFIX, describe, read_checkpoint
+from gog_pose.checkpoints.movenet import OFFSET_UNIT, read_graph_model, translate_movenet
+from gog_pose.checkpoints.public_names import PublicWeights, require_fit, translate
+from gog_pose.checkpoints.reading import read_torch_file
+from gog_pose.errors import InputError
+from gog_pose.imaging.preprocessing import Preprocessing
+from gog_pose.methods import load_method
+from gog_pose.methods.decoders import build_decoder
+from gog_pose.networks import PoseNetwork
+from gog_pose.networks.trunk import build_trunk
+from gog_pose.skeleton import Skeleton
+from gog_pose.system.files import replaced
+
+TRUNK = "trunk."
+
+
+@dataclass(frozen=True)
+class _Family:
+    """What public weights of a kind become.
+
+    Attributes:
+        method: Whose heads they have.
+        trunk: Its name and its options.
+        heads: Options of the heads.
+        decoder: Rules and options of the decoder.
+        preprocessing: How the network was trained to see images.
+    """
+
+    method: str
+    trunk: dict[str, Any]
+    heads: dict[str, Any]
+    decoder: dict[str, Any]
+    preprocessing: Preprocessing
+
+
+_HOURGLASS = {"name": "hourglass"}
+_FAMILIES = {
+    # The authors' network: its offsets are px of the input image, and its evaluation takes a resize to align corners.
+    "offsetguided": _Family(
+        "gog",
+        _HOURGLASS,
+        {"offset_unit": 1.0},
+        {},
+        Preprocessing(interpolation="cubic", coordinates="align_corners"),
+    ),
+    # CenterNet's offsets are cells; its statistics are those of COCO, in OpenCV's order of channels.
+    "centernet": _Family(
+        "centernet",
+        _HOURGLASS,
+        {"offset_unit": 4.0},
+        {},
+        Preprocessing(
+            mean=(0.40789654, 0.44719302, 0.47026115),
+            std=(0.28863828, 0.27408164, 0.27809835),
+            channel_order="bgr",
+            layout="centered",
+        ),
+    ),
+    # MoveNet's vectors and lengths are converted with its names. On photographs twice its own spread is better.
+    "movenet": _Family(
+        "centernet",
+        {"name": "mobilenet_fpn", "norm": False},
+        {"offset_unit": OFFSET_UNIT, "form": "separable", "refinements": "per_type"},
+        {"rules": "movenet", "spread": 0.6, "refinements": "per_type"},
+        Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), long_side=512),
+    ),
+}
+KINDS = tuple(_FAMILIES)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of a public file.
+
+    Attributes:
+        weights: What it held, under our names.
+        skeleton: What the network is for.
+        num_parameters: Numbers learned that were taken over, running statistics not counted.
+    """
+
+    weights: PublicWeights
+    skeleton: Skeleton
+    num_parameters: int
+
+
+def import_weights(source: str | Path, output: str | Path, kind: str, skeletons: dict[int, Skeleton]) -> Imported:
+    """Write a public file as a checkpoint of ours, strictly: every tensor must have its place and its shape.
+
+    Args:
+        source: A file of ``torch.save``: a state dict, or one under ``state_dict`` or ``model_state_dict``. Or the JSON
+            file of MoveNet's graph model, by its name ``.json``, with its numbers beside it.
+        output: The checkpoint to write: of kind ``offsetguided`` a network of ``method=gog``, of the other kinds one of
+            ``method=centernet``. ``load_trunk`` gives its trunk to any.
+        kind: One of ``KINDS`` or ``auto``.
+        skeletons: By their number of limbs those that a file may be for; CenterNet needs no limbs, and the first is
+            noted down.
+
+    Raises:
+        InputError: The file cannot be read safely, is of another kind, or does not fit the network of its kind.
+    """
+    weights = _read_weights(Path(source), kind)
+    if weights.num_limbs is None:
+        skeleton = next(iter(skeletons.values()))
+    elif weights.num_limbs in skeletons:
+        skeleton = skeletons[weights.num_limbs]
+    else:
+        raise InputError(
+            f"{source}: its heads are for {weights.num_limbs} limbs; known are {', '.join(map(str, skeletons))}"
+        )
+    family = _FAMILIES[weights.kind]
+    with torch.device("meta"):  # names and shapes only
+        heads = partial(load_method(family.method).heads, **family.heads)
+        network = PoseNetwork(skeleton, build_trunk(**family.trunk), heads)
+    expected = network.state_dict()
+    try:
+        require_fit(weights.tensors, expected)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    renamed = {NETWORK_PREFIX + name: weights.tensors[name].to(tensor.dtype) for name, tensor in expected.items()}
+    checkpoint = {
+        "state_dict": renamed,
+        KEY: describe(network, build_decoder(skeleton, family.method, family.decoder), family.preprocessing),
+    }
+    _write(checkpoint, Path(output))
+    learned = {name for name, _ in network.named_parameters()}
+    return Imported(weights, skeleton, sum(t.numel() for name, t in weights.tensors.items() if name in learned))
+
+
+def load_trunk(network: PoseNetwork, path: str | Path) -> None:
+    """Give a network the trunk of a checkpoint; its heads stay as they are.
+
+    Args:
+        network: Any method, any skeleton.
+        path: A checkpoint of ours: imported, or trained for any skeleton.
+
+    Raises:
+        InputError: The file is missing, or its trunk is another.
+    """
+    state = read_checkpoint(path)["state_dict"]
+    prefix = NETWORK_PREFIX + TRUNK
+    tensors = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+    trunk = network.get_submodule("trunk")
+    try:
+        require_fit(tensors, trunk.state_dict())
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    trunk.load_state_dict(tensors)
+
+
+def _read_weights(path: Path, kind: str) -> PublicWeights:
+    """Read a public file and put it under our names."""
+    if path.suffix != ".json":
+        state = _read_state(path)
+        try:
+            return translate(state, kind)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+    if kind not in ("auto", "movenet"):
+        raise InputError(f"kind: {path} is a graph model, of kind movenet, not {kind}; set kind=movenet or kind=auto")
+    arrays = read_graph_model(path)
+    try:
+        return translate_movenet(arrays)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _read_state(path: Path) -> dict[str, torch.Tensor]:
+    """Read the state dict of a public file without running anything in it."""
+    content = read_torch_file(path, "source=")
+    for key in ("state_dict", "model_state_dict"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+            break
+    if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
+        raise InputError(f"{path}: holds no state dict; expected names and tensors, at the top or under state_dict")
+    return {str(name): tensor for name, tensor in content.items()}
+
+
+def _write(checkpoint: dict[str, Any], output: Path) -> None:
+    """Write a file that is there completely or not at all."""
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with replaced(output) as part:
+            torch.save(checkpoint, part)
+    except OSError as error:
+        raise InputError(f"output: {output} cannot be written ({error.strerror}); give another file") from None

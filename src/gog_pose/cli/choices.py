@@ -1,0 +1,42 @@
+"""Checks of a composed configuration, before anything heavy is imported or any data are read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from gog_pose.errors import InputError
+
+_METHODS = "gog_pose.methods."
+_PARTS = ("encoder", "heads", "loss", "decoder")
+
+
+def check_choices(config: DictConfig) -> None:
+    """Check that the parts of the configuration fit together.
+
+    Raises:
+        InputError: The parts of the method are of different methods, or their stride is not the trunk's.
+    """
+    method = OmegaConf.select(config, "method")
+    if method is None:
+        return
+    owners = {part: _owner(method.get(part)) for part in _PARTS if method.get(part) is not None}
+    for part, owner in owners.items():
+        if owner != owners["encoder"]:
+            raise InputError(
+                f"method.{part}: is of {owner}, method.encoder of {owners['encoder']}; the parts of a method go"
+                f" together: choose method={owners['encoder']} or method={owner}"
+            )
+    stride = OmegaConf.select(config, "stride")
+    for part in _PARTS:
+        own = OmegaConf.select(config, f"method.{part}.stride")
+        if own is not None and own != stride:
+            where = "the trunk's" if OmegaConf.select(config, "model") is not None else "stride="
+            raise InputError(f"method.{part}.stride: {own} is not {where} {stride}; leave it out")
+
+
+def _owner(part: Any) -> str:
+    """Return the method that a part is of, as far as its target says."""
+    target = str(part.get("_target_"))
+    return target.removeprefix(_METHODS).partition(".")[0] if target.startswith(_METHODS) else target

@@ -1,0 +1,278 @@
+"""COCO-format keypoint annotations, read once, checked and packed into arrays that DataLoader workers share."""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gog_pose.data.outlines import Outlines
+from gog_pose.data.rules import (
+    check_annotation,
+    check_box,
+    check_image,
+    check_numbers,
+    check_reference,
+    check_size,
+    flat_keypoints,
+    keypoint_category,
+    outline,
+)
+from gog_pose.errors import InputError
+from gog_pose.imaging.reading import read_image, resolve_inside
+
+
+class AnnotatedPeople(NamedTuple):
+    """The person annotations of one image.
+
+    Attributes:
+        boxes: ``(A, 4)`` float32 x, y, width, height, px of the original image.
+        keypoints: ``(A, K, 3)`` float32 x, y (px, original image) and visibility 0/1/2.
+        is_crowd: ``(A,)`` True for regions that hold a crowd instead of one person.
+        areas: ``(A,)`` float32 area of the outline, px^2 of the original image; 0.53 of the box where there is none.
+    """
+
+    boxes: np.ndarray
+    keypoints: np.ndarray
+    is_crowd: np.ndarray
+    areas: np.ndarray
+
+    @property
+    def is_labelled(self) -> np.ndarray:
+        """``(A,)`` True for single people with at least one labelled keypoint."""
+        return ~self.is_crowd & (self.keypoints[..., 2] > 0).any(axis=1)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep Python from looking for garbage meanwhile: again and again among millions of lists, of which none is."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class CocoKeypoints:
+    """The images and people of one COCO-format JSON file. A list of images without people, such as test-dev's, is one.
+
+    Args:
+        annotations: The JSON file, or its content where that has been read.
+        image_root: Folder of its images; None where no pixel will be looked at.
+        num_keypoints: Keypoints a person, as the skeleton has them.
+        min_area: People of less area, px^2 of the original image, count as people without keypoints.
+
+    Raises:
+        InputError: The file or the folder is missing, the JSON is malformed, a field is absent or does not fit, an
+            annotation refers to an image that is not listed, or an image file is absent.
+    """
+
+    @_uncollected()
+    def __init__(
+        self,
+        annotations: str | Path | AnnotationFile,
+        image_root: str | Path | None,
+        num_keypoints: int,
+        min_area: float = 0,
+    ) -> None:
+        file = AnnotationFile.of(annotations)
+        self.path, content = file
+        self.image_root = None if image_root is None else Path(image_root)
+        if self.image_root is not None and not self.image_root.is_dir():
+            raise InputError(f"{self.image_root}: no such folder of images; check data.root and data.images")
+
+        images = sorted(content["images"], key=lambda image: image["id"])
+        self.image_ids = np.array([image["id"] for image in images], dtype=np.int64)
+        self.file_names = np.array([image["file_name"] for image in images], dtype=np.str_)
+        self.sizes = np.array([(image["height"], image["width"]) for image in images], dtype=np.int64).reshape(-1, 2)
+        if self.image_root is not None:
+            self._check_files_exist(self.image_root)
+
+        category = keypoint_category(content, self.path)
+        people = [person for person in content["annotations"] if person["category_id"] == category]
+        index = {image_id: place for place, image_id in enumerate(self.image_ids.tolist())}
+        owners = np.array([index[person["image_id"]] for person in people], dtype=np.int64)
+        # Arrays are filled in the order of the file and sorted afterwards: that is how its entries lie in memory.
+        order = np.argsort(owners, kind="stable")
+        self._first = np.searchsorted(owners[order], np.arange(len(images) + 1))
+        self._boxes = np.array([person["bbox"] for person in people], dtype=np.float32).reshape(-1, 4)[order]
+        self._is_crowd = np.array([bool(person["iscrowd"]) for person in people], dtype=bool)[order]
+        keypoints = chain.from_iterable(flat_keypoints(person, num_keypoints, self.path) for person in people)
+        self._keypoints = np.fromiter(keypoints, dtype=np.float32).reshape(-1, num_keypoints, 3)[order]
+        self._areas = np.array([person["area"] for person in people], dtype=np.float32)[order]
+        self._keypoints[self._areas < min_area] = 0
+        sizes = self.sizes[owners].tolist()
+        place = np.argsort(order).tolist()
+        self._outlines = Outlines(  # only regions that hide people from supervision need theirs
+            (place[entry], outline(person, sizes[entry], self.path))
+            for entry, person in enumerate(people)
+            if person.get("segmentation")
+            and (person["iscrowd"] or not person["num_keypoints"] or person["area"] < min_area)
+        )
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def image_path(self, index: int) -> Path:
+        """Return the file of an image.
+
+        Raises:
+            InputError: Its name leads out of the image root.
+            ValueError: There is no image root.
+        """
+        if self.image_root is None:
+            raise ValueError(f"{self.path} was read without a folder of images")
+        return resolve_inside(self.image_root, str(self.file_names[index]))
+
+    def read_image(self, index: int) -> np.ndarray:
+        """Return the pixels of an image, ``(H, W, 3)`` uint8 RGB.
+
+        Raises:
+            InputError: The file is missing or damaged, or of another size than its annotations are for.
+            ValueError: There is no image root.
+        """
+        path = self.image_path(index)
+        pixels = read_image(path)
+        check_size(path, pixels.shape[:2], self.sizes[index], self.path)
+        return pixels
+
+    def people(self, index: int) -> AnnotatedPeople:
+        """Return the person annotations of an image."""
+        own = slice(self._first[index], self._first[index + 1])
+        return AnnotatedPeople(self._boxes[own], self._keypoints[own], self._is_crowd[own], self._areas[own])
+
+    def ignore_mask(self, index: int) -> np.ndarray:
+        """Return ``(H, W)`` bool, True where people are that nobody labelled: px of the original image.
+
+        Crowds and people without keypoints are ignored in their outline (polygons or RLE) or, where there is none, in
+        their box. A labelled person's box is never ignored, even inside a crowd.
+        """
+        height, width = self.sizes[index]
+        ignored = np.zeros((height, width), dtype=bool)
+        people = self.people(index)
+        labelled = people.is_labelled
+        for place in np.flatnonzero(~labelled):
+            inside = self._outlines.mask(int(self._first[index] + place), (int(height), int(width)))
+            if inside is None:
+                ignored[_box_slices(people.boxes[place])] = True
+            else:
+                ignored |= inside
+        for box in people.boxes[labelled]:
+            ignored[_box_slices(box)] = False
+        return ignored
+
+    def with_labelled_people(self) -> np.ndarray:
+        """Return the indices of images that have at least one person with keypoints."""
+        owners = np.repeat(np.arange(len(self)), np.diff(self._first))
+        return np.unique(owners[AnnotatedPeople(self._boxes, self._keypoints, self._is_crowd, self._areas).is_labelled])
+
+    def with_people(self) -> np.ndarray:
+        """Return the indices of images that have any person annotation, crowds included."""
+        return np.flatnonzero(np.diff(self._first) > 0)
+
+    def _check_files_exist(self, image_root: Path) -> None:
+        for name in self.file_names.tolist():
+            if not resolve_inside(image_root, name).is_file():
+                raise InputError(
+                    f"{self.path}: images: {name!r} is not in {image_root}; add the file or remove its entry"
+                )
+
+
+class AnnotationFile(NamedTuple):
+    """A COCO-format file that has been read and checked; readers leave the content as it is.
+
+    Attributes:
+        path: Where it is.
+        content: Its lists.
+    """
+
+    path: Path
+    content: dict[str, Any]
+
+    @classmethod
+    def of(cls, annotations: str | Path | AnnotationFile) -> AnnotationFile:
+        """Read a file, unless it has been read.
+
+        Raises:
+            InputError: The file is missing or malformed.
+        """
+        if isinstance(annotations, AnnotationFile):
+            return annotations
+        return cls(Path(annotations), load_coco_json(annotations))
+
+
+@_uncollected()
+def load_coco_json(path: str | Path) -> dict[str, Any]:
+    """Read a COCO-format JSON file and check the fields that the package relies on.
+
+    Raises:
+        InputError: The file is missing or malformed, or an entry lacks a field or contradicts another.
+    """
+    path = Path(path)
+    return checked_coco(read_coco_lists(path), path)
+
+
+def checked_coco(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Check the entries of a COCO-format file and fill in the fields that may be absent, in place.
+
+    Args:
+        content: What ``read_coco_lists`` returns.
+        path: The file, for messages.
+
+    Raises:
+        InputError: An entry lacks a field or contradicts another.
+    """
+    image_ids = set()
+    for place, image in enumerate(content["images"]):
+        check_image(image, place, path)
+        image_ids.add(image["id"])
+    if len(image_ids) != len(content["images"]):
+        raise InputError(f"{path}: images: ids repeat; every image needs an id of its own")
+    for place, person in enumerate(content["annotations"]):
+        check_annotation(person, place, path)
+        check_reference(person, place, path, image_ids)
+        check_box(person, place, path)
+        check_numbers(person, place, path)
+        person.setdefault("iscrowd", 0)
+        if "area" not in person:  # the share of its box that a person covers, as CrowdPose's evaluation takes it
+            person["area"] = 0.53 * person["bbox"][2] * person["bbox"][3]
+        if "num_keypoints" not in person:
+            person["num_keypoints"] = sum(v > 0 for v in (person.get("keypoints") or [])[2::3])
+    return content
+
+
+def read_coco_lists(path: Path) -> dict[str, Any]:
+    """Read a JSON file and check that it has COCO's lists; their entries may be anything.
+
+    A list of images without annotations, such as COCO's ``image_info_test-dev2017.json``, gets an empty one.
+
+    Raises:
+        InputError: The file is missing or malformed, or another list is absent.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such annotation file; check the path") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a readable JSON file ({error}); restore it from its source") from None
+    if isinstance(content, dict) and "images" in content:
+        content.setdefault("annotations", [])
+    for field in ("images", "annotations", "categories"):
+        if not isinstance(content, dict) or not isinstance(content.get(field), list):
+            raise InputError(f"{path}: the list {field!r} is missing; this is not a COCO-format keypoint file")
+    return content
+
+
+def _box_slices(box: np.ndarray) -> tuple[slice, slice]:
+    x, y, width, height = (float(value) for value in box)
+    left, top = max(0, math.floor(x)), max(0, math.floor(y))
+    return slice(top, max(top, math.ceil(y + height))), slice(left, max(left, math.ceil(x + width)))

@@ -1,0 +1,78 @@
+"""The inspection of a COCO-format data set: what ``gog-inspect`` does, for notebooks too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from gog_pose.data.datamodule import PoseDataModule
+from gog_pose.data.inspection.findings import Finding
+from gog_pose.data.inspection.split import inspect_split
+from gog_pose.system.progress import Progress, silent
+from gog_pose.system.results import made_folder
+
+
+def inspect(
+    data: PoseDataModule,
+    output: str | Path,
+    *,
+    splits: Sequence[str] = ("train", "val"),
+    read_images: bool = True,
+    limit: int | None = None,
+    previews: int = 12,
+    workers: int = 0,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Check the splits of a data set and draw what a network would be taught from them.
+
+    Args:
+        data: Where the data set is and how it is loaded.
+        output: Folder to write: ``<split>.png``, samples as training and validation load them,
+            ``<split>_ignored.png``, samples with people who are not supervised, and ``<split>_sound.json``, the
+            annotations without the images of which the reader refuses anything, where there are any.
+        splits: ``train``, ``val``, or both.
+        read_images: Whether to read image files; without, there are no pictures.
+        limit: Read only the first so many image files of a split, by id; all annotations are checked.
+        previews: Samples per picture.
+        workers: Processes that read images; 0 = only this one.
+        progress: Wraps the loop over the image files of a split.
+
+    Returns:
+        ``errors`` and ``warnings``, numbers of findings; ``findings``; ``statistics``, ``files_read`` by split;
+        ``pictures``, names of files.
+    """
+    folder = made_folder(output, "output")
+    reports = {
+        split: inspect_split(
+            data,
+            split,
+            sound_file=folder / f"{split}_sound.json",
+            read_images=read_images,
+            limit=limit,
+            previews=previews,
+            workers=workers,
+            progress=progress,
+        )
+        for split in map(data.layout.name, splits)
+    }
+    for report in reports.values():
+        for name, sheet in report.sheets.items():
+            Image.fromarray(sheet).save(folder / name)
+    findings = [_entry(split, finding) for split, report in reports.items() for finding in report.findings]
+    errors = sum(finding["severity"] == "error" for finding in findings)
+    return {
+        "errors": errors,
+        "warnings": len(findings) - errors,
+        "findings": findings,
+        "statistics": {split: report.statistics for split, report in reports.items()},
+        "files_read": {split: report.files_read for split, report in reports.items()},
+        "pictures": [name for report in reports.values() for name in report.sheets],
+    }
+
+
+def _entry(split: str, finding: Finding) -> dict[str, Any]:
+    """Return a finding as the results have it."""
+    return {"split": split, "severity": "error" if finding.is_error else "warning", **finding._asdict()}

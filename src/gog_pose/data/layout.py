@@ -1,0 +1,37 @@
+"""Where the files of a COCO-format data set are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class DataLayout:
+    """Paths of annotations and images by split.
+
+    Attributes:
+        root: Folder of the data set.
+        images: Folder of a split's images, below the root; ``{split}`` is replaced by the split.
+        annotations: JSON file of a split, below the root; ``{split}`` is replaced by the split.
+        train_split: The data set's name of the split ``train``.
+        val_split: The data set's name of the split ``val``.
+    """
+
+    root: Path
+    images: str = "{split}"
+    annotations: str = "annotations/person_keypoints_{split}.json"
+    train_split: str = "train"
+    val_split: str = "val"
+
+    def name(self, split: str) -> str:
+        """Return the data set's name of ``train`` or ``val``; other names stay as they are."""
+        return {"train": self.train_split, "val": self.val_split}.get(split, split)
+
+    def annotation_file(self, split: str) -> Path:
+        """Return the annotation file of a split."""
+        return self.root / self.annotations.replace("{split}", self.name(split))
+
+    def image_folder(self, split: str) -> Path:
+        """Return the folder of a split's images."""
+        return self.root / self.images.replace("{split}", self.name(split))

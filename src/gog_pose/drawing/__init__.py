@@ -1,0 +1,20 @@
+"""Pictures of people and maps. Everything takes arrays: ``(H, W, 3)`` uint8 RGB images and ``(N, K, 3)`` keypoints.
+
+For users: ``draw_people``, ``draw_heatmaps``, ``draw_vectors``, ``draw_ignored`` and ``contact_sheet``. In maps, colors
+tell the keypoint types apart: warm on the left side of the body, cold on the right, green between.
+"""
+
+from gog_pose.drawing.colors import keypoint_colors
+from gog_pose.drawing.maps import draw_heatmaps, draw_ignored, draw_vectors
+from gog_pose.drawing.people import draw_people
+from gog_pose.drawing.sheets import contact_sheet, fit
+
+__all__ = [
+    "contact_sheet",
+    "draw_heatmaps",
+    "draw_ignored",
+    "draw_people",
+    "draw_vectors",
+    "fit",
+    "keypoint_colors",
+]

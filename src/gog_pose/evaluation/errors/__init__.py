@@ -1,0 +1,1 @@
+"""Which errors keep the AP of detections from 1, and what repairing them gains."""

@@ -1,0 +1,290 @@
+"""COCO's evaluation, opened up: precision curves, the same without some detections or people, and who matches whom."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from gog_pose.evaluation.errors.keypoint_errors import object_similarities
+from gog_pose.evaluation.oks import OKS_THRESHOLDS
+from gog_pose.skeleton import Skeleton
+
+MAX_DETECTIONS = 20  # of an image, those with the highest scores; COCO looks at no more
+_ALL, _MEDIUM, _LARGE = range(3)  # COCO's ranges of area
+
+
+class Detected(NamedTuple):
+    """The detections of one image.
+
+    Attributes:
+        image_id: COCO's id.
+        places: ``(D, K, 2)`` px.
+        scores: ``(D,)``.
+    """
+
+    image_id: int
+    places: np.ndarray
+    scores: np.ndarray
+
+
+class Precision(NamedTuple):
+    """How precise detections are.
+
+    Attributes:
+        curves: ``(10, 101)`` precision by OKS threshold (``OKS_THRESHOLDS``) and recall (0, 0.01 ... 1); nan where
+            nobody counts.
+        medium: The same of medium people alone.
+        large: The same of large people alone.
+    """
+
+    curves: np.ndarray
+    medium: np.ndarray
+    large: np.ndarray
+
+    def to_dict(self) -> dict[str, float]:
+        """Return AP, AP50, AP75, AP_M and AP_L, as fractions of 1."""
+        parts = {
+            "AP": self.curves,
+            "AP50": self.curves[0],
+            "AP75": self.curves[5],
+            "AP_M": self.medium,
+            "AP_L": self.large,
+        }
+        return {name: float(part[~np.isnan(part)].mean()) if _is_any(part) else np.nan for name, part in parts.items()}
+
+
+class Unmatched(NamedTuple):
+    """Who matches nothing, by range of area and OKS threshold.
+
+    Attributes:
+        detections: ``(A, T, N)`` bool, by id.
+        people: ``(A, T, M)`` bool, by id.
+    """
+
+    detections: np.ndarray
+    people: np.ndarray
+
+    def of_size(self, size: int) -> Unmatched:
+        """Return those of one range of area."""
+        return Unmatched(self.detections[size], self.people[size])
+
+
+class KeypointEvaluation(COCOeval):  # type: ignore[misc]
+    """COCO's evaluation of keypoints with its two inner loops over arrays; the results differ by rounding at most.
+
+    ``evalImgs`` says who matches whom, as COCO's own does.
+
+    Args:
+        truth: The annotations.
+        detected: The detections of each image to evaluate, those alone that count.
+        category_id: Of the people.
+        skeleton: Gives the OKS sigmas.
+        thresholds: OKS thresholds.
+        sizes: How many of COCO's ranges of area to evaluate: all people, medium ones, large ones.
+    """
+
+    evalImgs: list[dict[str, Any] | None]
+
+    def __init__(
+        self,
+        truth: COCO,
+        detected: Sequence[Detected],
+        category_id: int,
+        skeleton: Skeleton,
+        thresholds: Sequence[float] | np.ndarray = OKS_THRESHOLDS,
+        sizes: int = 3,
+    ) -> None:
+        self._skeleton = skeleton
+        with contextlib.redirect_stdout(io.StringIO()):
+            super().__init__(truth, _results(detected, category_id), "keypoints")
+            self.params.imgIds = sorted(image.image_id for image in detected)
+            self.params.catIds = [category_id]
+            self.params.iouThrs = np.asarray(thresholds)
+            self.params.areaRng = self.params.areaRng[:sizes]
+            self.params.areaRngLbl = self.params.areaRngLbl[:sizes]
+            self.params.maxDets = [MAX_DETECTIONS]
+            self.params.kpt_oks_sigmas = np.array(skeleton.oks_sigmas)
+            self.evaluate()
+
+    def computeOks(self, imgId: int, catId: int) -> np.ndarray:
+        """Return ``(D, G)`` OKS, detections by falling score, annotations as they are listed."""
+        annotated, detected = self._gts[imgId, catId], self._dts[imgId, catId]
+        num_keypoints = self._skeleton.num_keypoints
+        order = _by_score(detected, self.params.maxDets[-1])
+        places = np.array([detected[index]["places"] for index in order]).reshape(-1, num_keypoints, 2)
+        people = np.array([person["keypoints"] for person in annotated], dtype=np.float64)
+        people = people.reshape(-1, num_keypoints, 3)
+        areas = np.array([person["area"] for person in annotated], dtype=np.float64)
+        oks = object_similarities(places, people, areas, self._skeleton)
+        unlabelled = np.flatnonzero(~(people[..., 2] > 0).any(axis=1))
+        if len(unlabelled):  # how near are they to the doubled box?
+            boxes = np.array([annotated[index]["bbox"] for index in unlabelled], dtype=np.float64)
+            low, high = boxes[:, None, :2] - boxes[:, None, 2:], boxes[:, None, :2] + 2 * boxes[:, None, 2:]
+            nearest = places[:, None].clip(low, high)  # (D, G, K, 2)
+            nearest = np.concatenate([nearest, np.ones_like(nearest[..., :1])], axis=-1)
+            oks[:, unlabelled] = object_similarities(places, nearest, areas[unlabelled], self._skeleton)
+        return oks
+
+    def evaluateImg(self, imgId: int, catId: int, aRng: Sequence[float], maxDet: int) -> dict[str, Any] | None:
+        """Match detections and people of an image; COCO's own loops try each pair at each threshold."""
+        annotated, detected = self._gts[imgId, catId], self._dts[imgId, catId]
+        if not annotated and not detected:
+            return None
+        areas = np.array([person["area"] for person in annotated], dtype=np.float64)
+        ignored = np.array([person["ignore"] for person in annotated], dtype=bool)
+        ignored |= (areas < aRng[0]) | (areas > aRng[1])
+        crowds = np.array([person["iscrowd"] for person in annotated], dtype=bool)
+        detected = [detected[index] for index in _by_score(detected, maxDet)]
+        partners = match(self.ious[imgId, catId], ignored, crowds, self.params.iouThrs)
+
+        is_matched = partners >= 0
+        people_ids = np.array([person["id"] for person in annotated], dtype=np.int64)
+        detection_ids = np.array([entry["id"] for entry in detected], dtype=np.int64)
+        rows, columns = np.nonzero(is_matched)
+        of_people = np.zeros((len(partners), len(annotated)), dtype=np.int64)
+        of_people[rows, partners[rows, columns]] = detection_ids[columns]
+        of_detections = np.zeros(partners.shape, dtype=np.int64)
+        of_detections[rows, columns] = people_ids[partners[rows, columns]]
+        extents = np.array([entry["area"] for entry in detected])
+        passed_over = ~is_matched & ((extents < aRng[0]) | (extents > aRng[1]))
+        passed_over[rows, columns] = ignored[partners[rows, columns]]
+        return {
+            "image_id": imgId,
+            "aRng": aRng,
+            "dtIds": detection_ids,
+            "gtIds": people_ids,
+            "dtMatches": of_detections,
+            "gtMatches": of_people,
+            "dtScores": [entry["score"] for entry in detected],
+            "gtIgnore": ignored,
+            "dtIgnore": passed_over,
+        }
+
+    def precision(self) -> Precision:
+        """Return the precision of the detections."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.accumulate()
+        return _by_size(self.eval["precision"])
+
+    def precision_without(self, unmatched: Unmatched) -> Precision:
+        """Return the precision where those of the given detections and people that match nothing do not count.
+
+        If nobody is left who counts, it is 0 while detections are left and 1 otherwise: then nothing is wrong.
+        """
+        every, thresholds = self.evalImgs, self.params.iouThrs
+        rows = []
+        for place in range(len(thresholds)):  # to COCO, an annotation is ignored at all thresholds or at none
+            self.params.iouThrs = thresholds[place : place + 1]
+            self.evalImgs = [
+                None if image is None else _without(image, place, unmatched.of_size(index // len(self.params.imgIds)))
+                for index, image in enumerate(every)
+            ]
+            with contextlib.redirect_stdout(io.StringIO()):
+                self.accumulate()
+            found = self.eval["precision"]
+            for size in range(len(self.params.areaRng)):
+                if self._counts(every, size, "gtIgnore") and not self._counts(self.evalImgs, size, "gtIgnore"):
+                    found[..., size, 0] = not self._counts(self.evalImgs, size, "dtIgnore")
+            rows.append(found)
+        self.evalImgs, self.params.iouThrs = every, thresholds
+        return _by_size(np.concatenate(rows))
+
+    def _counts(self, images: Sequence[dict[str, Any] | None], size: int, ignored: str) -> bool:
+        """Tell whether anybody counts in a range of area, or any detection."""
+        own = images[size * len(self.params.imgIds) : (size + 1) * len(self.params.imgIds)]
+        return not all(image is None or image[ignored].all() for image in own)
+
+    def unmatched(self) -> Unmatched:
+        """Return who counts and matches nothing."""
+        sizes, thresholds = len(self.params.areaRng), len(self.params.iouThrs)
+        detections = np.zeros((sizes, thresholds, max(self.cocoDt.anns, default=0) + 1), dtype=bool)
+        people = np.zeros((sizes, thresholds, max(self.cocoGt.anns, default=0) + 1), dtype=bool)
+        for index, image in enumerate(self.evalImgs):
+            if image is not None:
+                size = index // len(self.params.imgIds)
+                detections[size][:, image["dtIds"]] = (image["dtMatches"] == 0) & ~image["dtIgnore"]
+                people[size][:, image["gtIds"]] = (image["gtMatches"] == 0) & ~image["gtIgnore"]
+        return Unmatched(detections, people)
+
+
+def match(oks: np.ndarray, ignored: np.ndarray, crowds: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """Match detections with people as COCO does: the best detection first, each with the most similar person left.
+
+    Args:
+        oks: ``(D, G)``, the detection with the highest score first.
+        ignored: ``(G,)`` True for annotations that are only taken where no other is left.
+        crowds: ``(G,)`` True for annotations that several detections may match.
+        thresholds: ``(T,)`` least OKS.
+
+    Returns:
+        ``(T, D)`` index of each detection's annotation, -1 = none.
+    """
+    least = np.minimum(thresholds, 1 - 1e-10)[:, None]
+    partners = np.full((len(thresholds), len(oks)), -1)
+    taken = np.zeros((len(thresholds), oks.shape[1]), dtype=bool)
+    for detection in np.flatnonzero((oks >= least.min()).any(axis=1)):
+        possible = (oks[detection] >= least) & ~taken
+        counting = possible & ~ignored
+        possible = np.where(counting.any(axis=1, keepdims=True), counting, possible)
+        best = oks.shape[1] - 1 - np.where(possible, oks[detection], -1)[:, ::-1].argmax(axis=1)  # the last of equals
+        rows = np.flatnonzero(possible.any(axis=1))
+        partners[rows, detection] = best[rows]
+        taken[rows, best[rows]] = ~crowds[best[rows]]
+    return partners
+
+
+def _results(detected: Sequence[Detected], category_id: int) -> COCO:
+    """Return detections as COCO's evaluation takes them; their ids are their places in the list, from 1 on."""
+    entries: list[dict[str, Any]] = []
+    for image in detected:
+        extents = np.ptp(image.places, axis=1).prod(axis=1)  # to COCO, the area of a detection
+        for places, score, extent in zip(image.places, image.scores.tolist(), extents.tolist(), strict=True):
+            entries.append(
+                {
+                    "id": len(entries) + 1,
+                    "image_id": image.image_id,
+                    "category_id": category_id,
+                    "places": places,
+                    "score": score,
+                    "area": extent,
+                }
+            )
+    results = COCO()
+    results.dataset = {"annotations": entries}
+    results.createIndex()
+    return results
+
+
+def _without(image: dict[str, Any], place: int, unmatched: Unmatched) -> dict[str, Any]:
+    """Return what ``evaluateImg`` gave for an image, at one threshold, with more of it to be ignored."""
+    row = slice(place, place + 1)
+    of_people, of_detections = image["gtMatches"][row], image["dtMatches"][row]
+    false, lost = unmatched.detections[row, image["dtIds"]], unmatched.people[row, image["gtIds"]]
+    return {
+        **image,
+        "gtMatches": of_people,
+        "dtMatches": of_detections,
+        "dtIgnore": image["dtIgnore"][row] | (false & (of_detections == 0)),
+        "gtIgnore": image["gtIgnore"] | (lost & (of_people == 0))[0],
+    }
+
+
+def _by_score(detected: Sequence[dict[str, Any]], count: int) -> np.ndarray:
+    """Return the indices of the best detections, sorted as COCO's program sorts them."""
+    return np.argsort([-entry["score"] for entry in detected], kind="stable")[:count].astype(np.int64)
+
+
+def _by_size(found: np.ndarray) -> Precision:
+    """Return ``(T, R, 1, A, 1)`` precisions, -1 where nobody counts, by range of area."""
+    curves = np.where(found < 0, np.nan, found)[:, :, 0, :, 0]
+    return Precision(*(curves[..., size] for size in (_ALL, _MEDIUM, _LARGE)))
+
+
+def _is_any(part: np.ndarray) -> bool:
+    return bool((~np.isnan(part)).any())

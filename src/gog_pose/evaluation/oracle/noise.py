@@ -1,0 +1,339 @@
+"""Disturbed ground-truth maps: what a network does to them, so that decoder options can be told apart.
+
+On flawless maps nearly every rule of grouping does equally well. ``MapNoise`` spoils them in the ways networks do.
+Every person has a difficulty of its own, small people a higher one, and all disturbances of the person grow with it, as
+in photographs, where hardly visible people come with faint responses *and* wrong offsets.
+
+The named strengths (``conf/noise``) were chosen with the oracle on images of val2017 and 19 limbs: read by the rules of
+the public program, ``medium`` leaves about the AP of a good network (0.63; the paper's has 0.644 without flipping),
+``light`` one between that and the upper bound (0.77), ``heavy`` that of a poorly trained network (0.37). They are
+plausible disturbances, not the statistics of any network: they serve to compare decoders with each other, not to
+predict an AP.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+
+from gog_pose.errors import InputError
+from gog_pose.geometry import cells_to_image, image_to_cells
+from gog_pose.methods.method import Encoder, Maps
+from gog_pose.methods.people import People
+from gog_pose.skeleton import Skeleton
+
+_TYPICAL_SCALE = 96.0  # px, network input; people of this size have a mean difficulty of 1
+_BACKGROUND_CELLS = 16  # cells over which the offsets of the background change
+
+
+@dataclass(frozen=True)
+class MapNoise:
+    """Disturbs the maps of one image; the defaults leave them as they are.
+
+    All strengths below are multiplied by the difficulty of the person they befall (1 on average).
+
+    Attributes:
+        displacement: Standard deviation of a keypoint's displacement, in units of ``2 sigma_k`` x person scale: 0.4
+            gives a similarity of about 0.85 (the unit is OKS's, the scale the root of the box's area).
+        fading: Responses are multiplied by ``exp(-fading e)``, ``e`` exponentially distributed with mean 1, drawn for
+            each keypoint: many lie well below 1, some below any threshold.
+        missing: Probability that a keypoint leaves no response at all.
+        spurious: Mean number of false responses in a heatmap, half of them near other keypoints of people.
+        blur: Largest standard deviation of a Gaussian blur of the heatmaps, cells; drawn for each image.
+        texture: Amplitude of smooth additive noise in the heatmaps, as part of the response.
+        coarse: Weight of a copy of all maps that went through half the resolution.
+        offset_shrink: Most by which the offsets of a limb are too short, as part of the limb's length (networks draw
+            long vectors towards the mean).
+        offset_noise: Standard deviation of the error that all offsets around a limb's start share, as part of the
+            limb's length; single cells differ by a fifth of that.
+        background: Standard deviation of the offsets where nothing teaches a network, as part of the mean length of
+            the image's limbs of the type.
+        confusion: Largest part of a left keypoint's response that appears in the right's heatmap and the other way
+            round, together with the mirrored limbs' offsets; the own response falls by the same part.
+
+    Raises:
+        InputError: A strength is negative, or a probability or part is above 1.
+    """
+
+    displacement: float = 0.0
+    fading: float = 0.0
+    missing: float = 0.0
+    spurious: float = 0.0
+    blur: float = 0.0
+    texture: float = 0.0
+    coarse: float = 0.0
+    offset_shrink: float = 0.0
+    offset_noise: float = 0.0
+    background: float = 0.0
+    confusion: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the strengths."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            most = 1.0 if field.name in ("missing", "coarse", "offset_shrink", "confusion") else float("inf")
+            if not 0 <= value <= most:
+                raise InputError(f"noise.{field.name}: must be between 0 and {most:g}, got {value}")
+
+    def difficulties(self, scales: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Draw ``(P,)`` difficulties of people with ``(P,)`` scales, px, network input."""
+        size = np.clip(_TYPICAL_SCALE / np.maximum(scales, 1.0), 0.4, 2.5) ** 0.5
+        return np.asarray(size * random.lognormal(-0.125, 0.5, len(scales)))
+
+    def displaced(
+        self,
+        keypoints: np.ndarray,
+        scales: np.ndarray,
+        difficulties: np.ndarray,
+        skeleton: Skeleton,
+        random: np.random.Generator,
+    ) -> np.ndarray:
+        """Move keypoints before they are encoded: maps that put their peaks in the wrong place.
+
+        Args:
+            keypoints: ``(P, K, 3)`` px, network input.
+            scales: ``(P,)`` px.
+            difficulties: ``(P,)``.
+            skeleton: Gives ``sigma_k``.
+            random: Source of chance.
+
+        Returns:
+            ``(P, K, 3)``; unlabelled keypoints stay as they are.
+        """
+        unit = 2 * np.array(skeleton.oks_sigmas)[None, :] * (scales * difficulties)[:, None]
+        step = random.standard_normal((*keypoints.shape[:2], 2)) * self.displacement * unit[..., None]
+        moved: np.ndarray = keypoints.copy()
+        moved[..., :2] += np.where(keypoints[..., 2:] > 0, step, 0)
+        return moved
+
+    def disturbed(
+        self, maps: Maps, people: People, difficulties: np.ndarray, encoder: Encoder, random: np.random.Generator
+    ) -> Maps:
+        """Disturb the maps of any method, as its fields describe them.
+
+        Args:
+            maps: Ground truth of one image, a batch of one; it is left as it is.
+            people: Those the maps were drawn of, px, network input.
+            difficulties: ``(P,)``.
+            encoder: What drew them: points, fields and the width of responses.
+            random: Source of chance.
+
+        Returns:
+            Maps of the same shape. Responses, and vectors that lead from one point to another, are disturbed;
+            refinement offsets, scales, spreads and tags stay right.
+        """
+        copies = {
+            field.name: getattr(maps, field.name).numpy().copy()
+            for field in encoder.fields
+            if field.kind == "responses" or field.goals
+        }
+        scene = _Scene.of(encoder, encoder.points(people), difficulties, copies)
+        self._fade(scene, random)
+        self._bend(scene, random)
+        self._confuse(scene, random)
+        self._invent(scene, encoder.sigma, random)
+        self._coarsen(scene, random)
+        return maps._replace(**{name: torch.from_numpy(copy) for name, copy in copies.items()})
+
+    def _fade(self, scene: _Scene, random: np.random.Generator) -> None:
+        """Lower responses, each point's by a factor of its own, some to nothing."""
+        shape = scene.points.shape[:2]
+        factors = np.exp(-self.fading * scene.difficulties[:, None] * random.exponential(1.0, shape))
+        factors[random.random(shape) < np.minimum(self.missing * scene.difficulties[:, None], 0.9)] = 0
+        for response in scene.responses:
+            rows, columns = np.nonzero(response.map)
+            owner = scene.owners(response.point, rows, columns, response.stride)
+            if owner is not None:
+                response.map[rows, columns] *= factors[owner, response.point].astype(np.float32)
+
+    def _bend(self, scene: _Scene, random: np.random.Generator) -> None:
+        """Shorten and turn the vectors of each item, and fill the background."""
+        people, items = len(scene.points), len(scene.vectors)
+        shrinks = self.offset_shrink * np.minimum(scene.difficulties[:, None] * random.random((people, items)), 1)
+        shared = random.standard_normal((people, items, 2)) * scene.difficulties[:, None, None]
+        for index, item in enumerate(scene.vectors):
+            height, width = item.maps.shape[1:]
+            inside = item.maps.any(axis=0)
+            rows, columns = np.nonzero(inside)
+            both = (scene.points[:, item.point, 2] > 0) & (scene.points[:, item.goal, 2] > 0)
+            vectors = scene.points[:, item.goal, :2] - scene.points[:, item.point, :2]
+            lengths = np.hypot(*vectors.T)
+            if self.background:
+                mean = lengths[both].mean() if both.any() else 0.1 * max(height, width) * item.stride
+                coarse_hw = (-(-height // _BACKGROUND_CELLS) + 1, -(-width // _BACKGROUND_CELLS) + 1)
+                field = random.standard_normal((2, *coarse_hw)) * self.background * mean
+                for axis in range(2):
+                    smooth = cv2.resize(field[axis], (width, height), interpolation=cv2.INTER_LINEAR)
+                    item.maps[axis][~inside] = smooth[~inside]
+            owner = scene.owners(item.point, rows, columns, item.stride, both)
+            if owner is not None:
+                error = self.offset_noise * lengths[:, None] * shared[:, index] - shrinks[:, index, None] * vectors
+                alone = self.offset_noise * 0.2 * lengths[owner] * random.standard_normal((2, len(owner)))
+                item.maps[:, rows, columns] += (error[owner].T + alone).astype(np.float32)
+
+    def _confuse(self, scene: _Scene, random: np.random.Generator) -> None:
+        """Let a part of left responses appear on the right and the other way around, vectors with them."""
+        if not self.confusion:
+            return
+        # Seldom much: the square of a uniform number; the pairs of a person are confused together.
+        parts = self.confusion * np.minimum(random.random(len(scene.points)) ** 2 * scene.difficulties, 1)
+        before = [response.map.copy() for response in scene.responses]
+        vectors_before = [item.maps.copy() for item in scene.vectors]
+        pairs = [(one, response.mirror) for one, response in enumerate(scene.responses) if one < response.mirror]
+        for source, target in (*pairs, *((target, source) for source, target in pairs)):
+            response = scene.responses[source]
+            rows, columns = np.nonzero(before[source])
+            owner = scene.owners(response.point, rows, columns, response.stride)
+            if owner is None:
+                continue
+            part = parts[owner].astype(np.float32)
+            response.map[rows, columns] -= part * before[source][rows, columns]
+            scene.responses[target].map[rows, columns] += part * before[source][rows, columns]
+            for index, item in enumerate(scene.vectors):
+                if item.point != response.point or item.reversed or item.mirror == index:
+                    continue
+                if item.stride != response.stride:
+                    continue
+                # Where the other side's heatmap now responds, its vectors point where this side's do.
+                there = vectors_before[index][:, rows, columns]
+                empty = before[target][rows, columns] < before[source][rows, columns]
+                scene.vectors[item.mirror].maps[:, rows[empty], columns[empty]] = there[:, empty]
+
+    def _invent(self, scene: _Scene, sigma: float, random: np.random.Generator) -> None:
+        """Add false responses: half anywhere, half where another part of a person is."""
+        labelled = scene.points[scene.points[..., 2] > 0][:, :2]
+        for response, count in zip(
+            scene.responses, random.poisson(self.spurious, (len(scene.responses),)), strict=True
+        ):
+            height, width = response.map.shape
+            radius = int(np.ceil(3 * sigma / response.stride))
+            reach = np.arange(-radius, radius + 1)
+            for _ in range(count):
+                xy = random.random(2) * (width, height) * response.stride
+                near, step = random.random() < 0.5, random.standard_normal(2) * 3 * sigma
+                if near and len(labelled):
+                    xy = labelled[random.integers(len(labelled))] + step
+                strength = random.beta(1.0, 4.0)  # most are faint
+                column, row = np.round(image_to_cells(xy, response.stride)).astype(int)
+                columns, rows = column + reach, row + reach
+                columns, rows = columns[(columns >= 0) & (columns < width)], rows[(rows >= 0) & (rows < height)]
+                dx = cells_to_image(columns.astype(float), response.stride) - xy[0]
+                dy = cells_to_image(rows.astype(float), response.stride) - xy[1]
+                blob = strength * np.exp(-(dy[:, None] ** 2 + dx**2) / (2 * sigma**2))
+                window = np.ix_(rows, columns)
+                response.map[window] = np.maximum(response.map[window], blob.astype(np.float32))
+
+    def _coarsen(self, scene: _Scene, random: np.random.Generator) -> None:
+        """Blur, roughen and mix with a copy of half the resolution."""
+        blur = self.blur * random.random()
+        for response in scene.responses:
+            height, width = response.map.shape
+            if blur > 0.1:  # cells; less leaves nothing but rounding
+                response.map[:] = cv2.GaussianBlur(response.map, (0, 0), blur)
+            if self.texture:
+                rough = random.standard_normal((-(-height // 2) + 1, -(-width // 2) + 1)).astype(np.float32)
+                response.map[:] *= 1 + self.texture * cv2.resize(rough, (width, height), interpolation=cv2.INTER_LINEAR)
+        if self.coarse:
+            channels = [axis for item in scene.vectors for axis in item.maps]
+            for channel in (*(response.map for response in scene.responses), *channels):
+                height, width = channel.shape
+                half = cv2.resize(channel, (max(1, width // 2), max(1, height // 2)), interpolation=cv2.INTER_AREA)
+                back = cv2.resize(half, (width, height), interpolation=cv2.INTER_LINEAR)
+                channel += self.coarse * (back - channel)
+
+
+class _Response(NamedTuple):
+    """One response map: a view of ``(h, w)``, the type of its point, and the place of its mirror image in the scene."""
+
+    map: np.ndarray
+    point: int
+    stride: int
+    mirror: int
+
+
+class _Vectors(NamedTuple):
+    """Vectors from one point to another: a view of ``(2, h, w)``, both types, the place of their mirror image."""
+
+    maps: np.ndarray
+    point: int
+    goal: int
+    stride: int
+    mirror: int
+    reversed: bool
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """The people whose maps are disturbed, and the maps by item.
+
+    Attributes:
+        points: ``(P, T, 3)`` px, network input.
+        difficulties: ``(P,)``.
+        responses: In the order of the types of their points.
+        vectors: Items with a goal.
+    """
+
+    points: np.ndarray
+    difficulties: np.ndarray
+    responses: list[_Response]
+    vectors: list[_Vectors]
+
+    @classmethod
+    def of(
+        cls, encoder: Encoder, points: np.ndarray, difficulties: np.ndarray, copies: dict[str, np.ndarray]
+    ) -> _Scene:
+        """Sort ``(1, C, h, w)`` maps by item."""
+        fields = [field for field in encoder.fields if field.name in copies]
+        drawn = [
+            (point, number, item)
+            for number, field in enumerate(fields)
+            if field.kind == "responses"
+            for item, point in enumerate(field.points)
+        ]
+        drawn.sort()
+        place = {(number, item): order for order, (_, number, item) in enumerate(drawn)}
+        responses = [
+            _Response(
+                copies[fields[number].name][0, item],
+                point,
+                fields[number].stride,
+                place[number, fields[number].mirror[item]],
+            )
+            for point, number, item in drawn
+        ]
+        vectors: list[_Vectors] = []
+        for field in fields:
+            if field.goals:
+                first = len(vectors)
+                maps = copies[field.name][0]
+                maps = maps.reshape(-1, 2, *maps.shape[1:])
+                reversed_items = field.reversed or (False,) * len(field.points)
+                for item, (point, goal) in enumerate(zip(field.points, field.goals, strict=True)):
+                    mirror = first + field.mirror[item]
+                    vectors.append(_Vectors(maps[item], point, goal, field.stride, mirror, reversed_items[item]))
+        return cls(points, difficulties, responses, vectors)
+
+    def owners(
+        self, point: int, rows: np.ndarray, columns: np.ndarray, stride: int, among: np.ndarray | None = None
+    ) -> np.ndarray | None:
+        """Return ``(N,)`` the person whose point of a type is nearest to each cell; None if nobody has it.
+
+        Args:
+            point: The type.
+            rows: ``(N,)`` cells.
+            columns: ``(N,)`` cells.
+            stride: Px per cell.
+            among: ``(P,)`` bool, people to choose from; all who have the point where it is None.
+        """
+        candidates = np.flatnonzero(self.points[:, point, 2] > 0 if among is None else among)
+        if not len(candidates) or not len(rows):
+            return None
+        x = cells_to_image(columns.astype(float), stride)
+        y = cells_to_image(rows.astype(float), stride)
+        places = self.points[candidates, point].astype(float)
+        squared = (x[:, None] - places[:, 0]) ** 2 + (y[:, None] - places[:, 1]) ** 2
+        return np.asarray(candidates[squared.argmin(axis=1)])

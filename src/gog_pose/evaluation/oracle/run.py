@@ -1,0 +1,166 @@
+"""The measurement of the upper bound on an annotated data set: what ``gog-oracle`` does, for notebooks too."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gog_pose.data.annotations import AnnotationFile, CocoKeypoints
+from gog_pose.drawing import contact_sheet, draw_people
+from gog_pose.errors import InputError
+from gog_pose.evaluation.canvases import canvas
+from gog_pose.evaluation.coco import CocoKeypointEvaluator
+from gog_pose.evaluation.oracle.diagnosis import summarize
+from gog_pose.evaluation.oracle.limb_graph import best_possible_poses
+from gog_pose.evaluation.oracle.oracle import AnnotatedImage, Oracle, OracleAnswer, images_with_labelled_people
+from gog_pose.poses import Poses
+from gog_pose.skeleton import Skeleton
+from gog_pose.system.processes import map_in_processes
+from gog_pose.system.progress import Progress, silent
+from gog_pose.system.results import made_folder, write_results
+
+PEOPLE = "people.json"
+_PICTURES = "worst"
+_SHEET_CELL_HW = (300, 640)  # px
+_LIMITS = {"components": 2, "components_and_single_keypoints": 1}  # fewest keypoints of a component that counts
+
+
+def measure(
+    oracle: Oracle,
+    annotations: str | Path | AnnotationFile,
+    *,
+    limit: int | None = None,
+    workers: int = 0,
+    output: str | Path | None = None,
+    images: str | Path | None = None,
+    worst: int = 10,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Decode the ground truth of every image with labelled people, evaluate the detections and explain the losses.
+
+    Args:
+        oracle: Encoder, noise and decoder.
+        annotations: COCO-format keypoint JSON, or its content where that has been read.
+        limit: Use only the first so many images; None = all.
+        workers: Processes of one thread each; 0 = only this one.
+        output: Folder to write: ``people.json``, which lists what became of each labelled person, and ``worst/``,
+            pictures of the images that lose most recall (annotations at the left, detections at the right). None =
+            nothing is written.
+        images: Folder of the images, to draw on; None = blank canvases.
+        worst: The number of pictures.
+        progress: Wraps the loop over the images.
+
+    Returns:
+        COCO's metrics; ``images``; the counts of ``summarize``; ``limits_of_the_graph``, the AP of flawless peaks and
+        pairing; ``worst``, what the pictures show; ``seconds``; ``settings``.
+
+    Raises:
+        InputError: The annotations cannot be used, or no image has a labelled person.
+    """
+    skeleton = oracle.encoder.skeleton
+    file = AnnotationFile.of(annotations)
+    chosen = images_with_labelled_people(CocoKeypoints(file, None, skeleton.num_keypoints), limit)
+    if not chosen:
+        raise InputError(f"annotations: {file.path} has no person with keypoints; give another file")
+    evaluator = CocoKeypointEvaluator(file, skeleton)
+    target = None if output is None else made_folder(output, "output")
+
+    start = time.perf_counter()
+    answered = map_in_processes(oracle, chosen, min(workers, len(chosen)))
+    answers = list(progress(answered, "decoding the ground truth", len(chosen)))
+    seconds = time.perf_counter() - start
+
+    record: dict[str, Any] = {
+        **_evaluated(evaluator, chosen, [answer.poses for answer in answers]),
+        "images": len(chosen),
+        **summarize(answer.diagnosis for answer in answers),
+        "limits_of_the_graph": {
+            name: _limit(evaluator, chosen, skeleton, min_keypoints)["AP"] for name, min_keypoints in _LIMITS.items()
+        },
+        "worst": [],
+        "seconds": seconds,
+        "settings": {
+            "annotations": str(file.path),
+            "limit": limit,
+            "long_side": oracle.long_side,
+            "multiple": oracle.multiple,
+            "seed": oracle.seed,
+            "workers": workers,
+        },
+    }
+    if target is not None:
+        record["worst"] = _write_pictures(target / _PICTURES, chosen, answers, skeleton, worst, images)
+        write_results(target / PEOPLE, _people(chosen, answers))
+    return record
+
+
+def _evaluated(
+    evaluator: CocoKeypointEvaluator, images: Sequence[AnnotatedImage], poses: Sequence[Poses]
+) -> dict[str, float]:
+    detections = {image.image_id: found.to_coco(image.image_id) for image, found in zip(images, poses, strict=True)}
+    return evaluator.evaluate(detections)
+
+
+def _limit(
+    evaluator: CocoKeypointEvaluator, images: Sequence[AnnotatedImage], skeleton: Skeleton, min_keypoints: int
+) -> dict[str, float]:
+    """Return the metrics that the limb graph allows."""
+    best = [best_possible_poses(image.keypoints, skeleton, min_keypoints=min_keypoints) for image in images]
+    return _evaluated(evaluator, images, best)
+
+
+def _people(images: Sequence[AnnotatedImage], answers: Sequence[OracleAnswer]) -> list[dict[str, Any]]:
+    """Return one entry per labelled person: where it is, its verdict and what failed."""
+    return [
+        {
+            "image_id": image.image_id,
+            "bbox": image.boxes[index].tolist(),
+            "failures": verdict.failures,
+            **verdict._asdict(),
+        }
+        for image, answer in zip(images, answers, strict=True)
+        for index, verdict in enumerate(answer.diagnosis.people)
+    ]
+
+
+def _write_pictures(
+    target: Path,
+    images: Sequence[AnnotatedImage],
+    answers: Sequence[OracleAnswer],
+    skeleton: Skeleton,
+    count: int,
+    folder: str | Path | None,
+) -> list[dict[str, Any]]:
+    """Draw the images that lose most recall, the worst first, and return what the pictures show."""
+    losses = np.array([answer.diagnosis.recall_lost for answer in answers])
+    chosen = [int(place) for place in np.argsort(-losses, kind="stable")[:count] if losses[place] > 0]
+    target.mkdir(parents=True, exist_ok=True)
+    drawn, sheets = [], []
+    for rank, place in enumerate(chosen, start=1):
+        image, answer = images[place], answers[place]
+        pixels, blank = canvas(folder, image.file_name, image.image_hw)
+        pair = [
+            draw_people(pixels, image.keypoints, skeleton),
+            draw_people(pixels, answer.poses.keypoints, skeleton, answer.poses.inferred),
+        ]
+        sheets.append(contact_sheet(pair, 2, image.image_hw))
+        name = f"{rank:02d}_{image.image_id}.png"
+        Image.fromarray(sheets[-1]).save(target / name)
+        failures = [" ".join(verdict.failures) for verdict in answer.diagnosis.people if verdict.recall_lost]
+        drawn.append(
+            {
+                "image_id": image.image_id,
+                "picture": name,
+                "recall_lost": float(losses[place]),
+                "people": failures,
+                "blank": blank,
+            }
+        )
+    if sheets:
+        Image.fromarray(contact_sheet(sheets, 2, _SHEET_CELL_HW)).save(target / "contact_sheet.png")
+    return drawn

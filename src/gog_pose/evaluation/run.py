@@ -1,0 +1,262 @@
+"""The evaluation of an estimator, or of a file of detections, on an annotated data set: what ``gog-evaluate`` does."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from gog_pose.data.annotations import AnnotationFile, CocoKeypoints
+from gog_pose.errors import InputError
+from gog_pose.estimator import PoseEstimator
+from gog_pose.evaluation.coco import CocoKeypointEvaluator
+from gog_pose.evaluation.data_set import find_people, subsets
+from gog_pose.evaluation.detections import read_detections, write_detections
+from gog_pose.methods.decoders import describe_decoder
+from gog_pose.skeleton import Skeleton
+from gog_pose.system.files import replaced
+from gog_pose.system.progress import Progress, silent
+from gog_pose.system.results import made_folder
+
+Detections: TypeAlias = dict[int, list[dict[str, Any]]]  # by image id, as CocoKeypointEvaluator takes them
+
+SUBSETS = ("labelled", "people", "all")  # each holds those before it
+DETECTIONS = "detections.json"
+
+
+def evaluate(
+    estimator: PoseEstimator,
+    annotations: str | Path | AnnotationFile,
+    images: str | Path,
+    *,
+    split: str = "val",
+    subset: str = "people",
+    limit: int | None = None,
+    max_people: int = 20,
+    num_workers: int = 0,
+    devices: Sequence[str] = (),
+    make_estimator: Callable[[str], PoseEstimator] | None = None,
+    output: str | Path | None = None,
+    report: str | Path | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Find the people in a data set's images and compare them with the annotations.
+
+    Args:
+        estimator: Finds the people, ``estimator.batch_size`` images of one size at once.
+        annotations: COCO-format keypoint JSON, or its content where that has been read. Images without annotations,
+            such as those of COCO's test sets, are not compared with anything.
+        images: Folder of the images.
+        split: The data set's name of the split, which names the file for COCO's server.
+        subset: Images that count: ``labelled`` (with keypoints), ``people`` (with any person), ``all``.
+        limit: Use only the first so many of them; None = all.
+        max_people: Most people per image, those of the highest scores.
+        num_workers: Loading processes per device.
+        devices: Share the images, one process each; none = the estimator does all on its own device.
+        make_estimator: Builds an equal estimator on one of ``devices``; it is pickled for the processes.
+        output: Folder to write: ``detections.json`` or, of a test set, the archive that COCO's server takes. None =
+            nothing is written.
+        report: Folder to write the report of the error analysis to; None = no analysis.
+        progress: Wraps the loop over the images.
+
+    Returns:
+        COCO's metrics of ``subset`` and ``images``, their number; ``subsets``, the same for each subset that differs;
+        ``people``, the number of detections; ``detections``, the file; ``seconds`` and ``images_per_second``;
+        ``settings``; ``errors``, the error analysis, where there is a report.
+
+    Raises:
+        InputError: The annotations or an image cannot be used, or there is nothing to evaluate.
+    """
+    if bool(devices) != (make_estimator is not None):
+        raise ValueError("devices and make_estimator go together")
+    file = AnnotationFile.of(annotations)
+    chosen = _choose(file, images, estimator.skeleton, subset, limit)
+    truth = _truth(chosen, file, estimator.skeleton, report)
+    target = None if output is None else made_folder(output, "output")
+
+    start = time.perf_counter()
+    found = find_people(
+        make_estimator or (lambda _: estimator),
+        chosen.images,
+        chosen.indices,
+        devices=devices or [str(estimator.device)],
+        num_workers=num_workers,
+    )
+    category = 1 if truth is None else truth.category_id
+    detections = {
+        image_id: poses.best(max_people).to_coco(image_id, category)
+        for image_id, poses in progress(found, "finding people", len(chosen.indices))
+    }
+    detections = dict(sorted(detections.items()))
+    written = None if target is None else _write(detections, target, None if truth is not None else split)
+    seconds = time.perf_counter() - start
+
+    record: dict[str, Any] = {
+        **_compared(chosen, truth, detections),
+        "detections": None if written is None else str(written),
+        **_speed(seconds, len(chosen.indices)),
+        "settings": {
+            "annotations": str(file.path),
+            "split": split,
+            "limit": limit,
+            "skeleton": estimator.skeleton.name,
+            "images": str(images),
+            "preprocessing": estimator.preprocessing.to_dict(),
+            "multiple": estimator.input_format.multiple,
+            "scales": estimator.input_format.scales,
+            "decoder": describe_decoder(estimator.decoder),
+            "precision": estimator.precision,
+            "flip": estimator.flip or bool(getattr(estimator.network, "flip", False)),  # the latter of an exported file
+            "max_people": max_people,
+            "batch_size": estimator.batch_size,
+            "num_workers": num_workers,
+        },
+    }
+    if report is not None:
+        record["errors"] = _explain(report, file, detections, estimator.skeleton, images)
+    return record
+
+
+def evaluate_detections(
+    detections: str | Path,
+    skeleton: Skeleton,
+    annotations: str | Path | AnnotationFile,
+    images: str | Path | None = None,
+    *,
+    split: str = "val",
+    subset: str = "people",
+    limit: int | None = None,
+    report: str | Path | None = None,
+) -> dict[str, Any]:
+    """Compare the detections in a file, of any program, with the annotations.
+
+    Args:
+        detections: JSON in COCO's results format.
+        skeleton: Gives the keypoints and their OKS sigmas.
+        annotations: As of ``evaluate``.
+        images: Folder of the images, for the pictures of the report; None = blank canvases.
+        split: As of ``evaluate``.
+        subset: As of ``evaluate``.
+        limit: As of ``evaluate``.
+        report: As of ``evaluate``.
+
+    Returns:
+        As of ``evaluate``.
+
+    Raises:
+        InputError: A file cannot be used, or the detections are of other images.
+    """
+    file = AnnotationFile.of(annotations)
+    chosen = _choose(file, None, skeleton, subset, limit)
+    truth = _truth(chosen, file, skeleton, report)
+    if truth is None:
+        raise InputError(f"{file.path}: has no people to compare detections with; give another split")
+
+    start = time.perf_counter()
+    found = read_detections(detections, skeleton.num_keypoints)
+    foreign = found.keys() - set(chosen.images.image_ids.tolist())
+    if foreign:
+        raise InputError(
+            f"{detections}: image_id {min(foreign)} is not in {file.path}; give the split that the detections are of"
+        )
+    found = {image_id: found.get(image_id, []) for image_id in chosen.images.image_ids[chosen.indices].tolist()}
+    seconds = time.perf_counter() - start
+
+    record: dict[str, Any] = {
+        **_compared(chosen, truth, found),
+        "detections": str(detections),
+        **_speed(seconds, len(chosen.indices)),
+        "settings": {"annotations": str(file.path), "split": split, "limit": limit, "skeleton": skeleton.name},
+    }
+    if report is not None:
+        record["errors"] = _explain(report, file, found, skeleton, images)
+    return record
+
+
+class _Chosen(NamedTuple):
+    """The images of an evaluation: the data set, their indices, the name of their subset, and all subsets."""
+
+    images: CocoKeypoints
+    indices: np.ndarray
+    subset: str
+    subsets: dict[str, np.ndarray]
+
+    @property
+    def is_annotated(self) -> bool:
+        return len(self.subsets["people"]) > 0
+
+
+def _choose(
+    file: AnnotationFile, folder: str | Path | None, skeleton: Skeleton, subset: str, limit: int | None
+) -> _Chosen:
+    """Return the images that count; without annotations all do."""
+    if subset not in SUBSETS:
+        raise InputError(f"subset: {subset!r} is unknown; choose {', '.join(SUBSETS)}")
+    images = CocoKeypoints(file, folder, skeleton.num_keypoints)
+    members = subsets(images)
+    name = subset if len(members["people"]) else "all"
+    indices = members[name][:limit]
+    if not len(indices):
+        raise InputError(f"{file.path}: no image to evaluate on (subset={name}); choose another subset")
+    return _Chosen(images, indices, name, members)
+
+
+def _truth(
+    chosen: _Chosen, file: AnnotationFile, skeleton: Skeleton, report: str | Path | None
+) -> CocoKeypointEvaluator | None:
+    """Return what to compare with; None where nobody is annotated, so that no error can be analysed."""
+    if report is not None:
+        if not chosen.is_annotated:
+            raise InputError(f"report: {file.path} has no people to find errors by; leave it out")
+        made_folder(report, "report")
+    return CocoKeypointEvaluator(file, skeleton) if chosen.is_annotated else None
+
+
+def _compared(chosen: _Chosen, truth: CocoKeypointEvaluator | None, detections: Detections) -> dict[str, Any]:
+    """Return the metrics of the subset and of each smaller one that holds fewer images."""
+    metrics: dict[str, dict[str, float]] = {}
+    if truth is not None:
+        for name in SUBSETS[: SUBSETS.index(chosen.subset) + 1]:
+            members = chosen.images.image_ids[np.intersect1d(chosen.indices, chosen.subsets[name])].tolist()
+            if name == chosen.subset or 0 < len(members) < len(chosen.indices):
+                found = {image_id: detections[image_id] for image_id in members}
+                metrics[name] = {"images": len(members), **truth.evaluate(found)}
+    return {
+        **metrics.get(chosen.subset, {"images": len(chosen.indices)}),
+        "subset": chosen.subset,
+        "subsets": metrics,
+        "people": sum(map(len, detections.values())),
+    }
+
+
+def _speed(seconds: float, num_images: int) -> dict[str, float]:
+    return {"seconds": seconds, "images_per_second": num_images / seconds}
+
+
+def _write(detections: Detections, output: Path, test_set: str | None) -> Path:
+    """Write detections as COCO's results; of a test set under the name and in the archive that its server wants."""
+    name = DETECTIONS if test_set is None else f"person_keypoints_{test_set}_gog_results.json"
+    write_detections(output / name, itertools.chain.from_iterable(detections.values()))
+    if test_set is None:
+        return output / name
+    archive = (output / name).with_suffix(".zip")
+    with replaced(archive) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.write(output / name, name)
+    return archive
+
+
+def _explain(
+    report: str | Path, file: AnnotationFile, detections: Detections, skeleton: Skeleton, images: str | Path | None
+) -> dict[str, Any]:
+    """Write the report of the errors that keep the AP from 1, and return its numbers."""
+    from gog_pose.evaluation.errors.analysis import analyse
+    from gog_pose.evaluation.errors.report import write_report  # imports Matplotlib, which takes a second
+
+    analysis = analyse(file, detections, skeleton)
+    write_report(analysis, report, images if images is not None and Path(images).is_dir() else None)
+    return analysis.to_dict()

@@ -1,0 +1,1 @@
+"""Pixels: reading image files, preprocessing, and fitting images into network inputs."""

@@ -1,0 +1,116 @@
+"""How pixels become network input. A checkpoint carries its ``Preprocessing``, so nobody has to remember it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from gog_pose.errors import InputError
+
+_CHOICES = {
+    "channel_order": ("rgb", "bgr"),
+    "interpolation": ("linear", "cubic"),
+    "coordinates": ("half_pixel", "align_corners"),
+    "layout": ("letterbox", "centered"),
+}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Color order and statistics of the images a network was trained on, and their size; by default ImageNet's.
+
+    Attributes:
+        mean: Per channel mean of the pixels / 255, in the network's channel order.
+        std: Per channel standard deviation, likewise.
+        channel_order: ``rgb`` or ``bgr``; images come in as RGB.
+        long_side: Length of the long side of an image at evaluation, px of the network input.
+        height: Height of an image at evaluation, px, in place of ``long_side``, as the public code has it for its best
+            results; None: the long side counts.
+        interpolation: ``linear`` or ``cubic``: how an image is resized at evaluation.
+        coordinates: How a resize is taken to move points: ``half_pixel``, as it moves the pixels, or ``align_corners``,
+            as the public code took it to. The two differ by up to half of (resize factor - 1) px at the image's border.
+            It is right for the published weights only.
+        layout: ``letterbox``: an image is resized and lies at the top left, the mean color around it. ``centered``:
+            it keeps its size, whatever ``long_side`` and ``height`` say, and lies in the middle, black around it.
+    """
+
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    channel_order: str = "rgb"
+    long_side: int = 640
+    height: int | None = None
+    interpolation: str = "linear"
+    coordinates: str = "half_pixel"
+    layout: str = "letterbox"
+
+    def __post_init__(self) -> None:
+        """Freeze lists, as YAML and checkpoints give them, into tuples."""
+        object.__setattr__(self, "mean", tuple(float(value) for value in self.mean))
+        object.__setattr__(self, "std", tuple(float(value) for value in self.std))
+        for option, choices in _CHOICES.items():
+            if getattr(self, option) not in choices:
+                raise ValueError(f"{option} must be {' or '.join(choices)}, got {getattr(self, option)!r}")
+
+    def resized(self, *, long_side: int | None = None, height: int | None = None) -> Preprocessing:
+        """Return the same for inputs of another size: letterboxed to this long side or to this height, px.
+
+        Raises:
+            InputError: Both are given, or one is no length.
+        """
+        if long_side is not None and height is not None:
+            raise InputError(f"input: long_side={long_side} and height={height} exclude each other; give one of them")
+        for option, value in (("long_side", long_side), ("height", height)):
+            if value is not None and value < 1:
+                raise InputError(f"{option}: must be 1 px or more, got {value}")
+        if long_side is not None:
+            return replace(self, long_side=long_side, height=None, layout="letterbox")
+        return self if height is None else replace(self, height=height, layout="letterbox")
+
+    def scaled(self, scale: float) -> Preprocessing:
+        """Return the same for inputs that are larger by a factor.
+
+        Raises:
+            InputError: They are not resized at all.
+        """
+        if self.layout == "centered" and scale != 1:
+            raise InputError("scales: this network sees images in their own size; set long_side= or height= with them")
+        height = None if self.height is None else max(1, round(self.height * scale))
+        return replace(self, long_side=max(1, round(self.long_side * scale)), height=height)
+
+    @property
+    def border_rgb(self) -> tuple[int, int, int]:
+        """What lies outside an image, RGB in 0..255: the mean color, for CenterNet black."""
+        if self.layout == "centered":
+            return (0, 0, 0)
+        mean = self.mean if self.channel_order == "rgb" else self.mean[::-1]
+        return (round(mean[0] * 255), round(mean[1] * 255), round(mean[2] * 255))
+
+    def to_tensor(self, image: np.ndarray) -> torch.Tensor:
+        """Normalize one image.
+
+        Args:
+            image: ``(H, W, 3)`` uint8 RGB.
+
+        Returns:
+            ``(3, H, W)`` float32 in the network's channel order.
+        """
+        channels = image if self.channel_order == "rgb" else image[..., ::-1]
+        tensor = torch.from_numpy(np.ascontiguousarray(channels.transpose(2, 0, 1))).float()
+        mean = torch.tensor(self.mean).view(3, 1, 1)
+        std = torch.tensor(self.std).view(3, 1, 1)
+        return tensor.div_(255).sub_(mean).div_(std)
+
+    def to_image(self, tensor: torch.Tensor) -> np.ndarray:
+        """Undo ``to_tensor``: ``(3, H, W)`` float -> ``(H, W, 3)`` uint8 RGB."""
+        mean = torch.tensor(self.mean).view(3, 1, 1)
+        std = torch.tensor(self.std).view(3, 1, 1)
+        pixels = tensor.detach().cpu().float() * std + mean
+        image = (pixels * 255).round().clamp(0, 255).byte().permute(1, 2, 0).numpy()
+        return np.ascontiguousarray(image if self.channel_order == "rgb" else image[..., ::-1])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for checkpoints; ``Preprocessing(**p.to_dict())`` is equal."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}

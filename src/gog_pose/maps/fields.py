@@ -1,0 +1,223 @@
+"""Fields: what the maps of a method are, said once, so that no other code needs to know the method.
+
+A method lists its fields in ``records.py``. From that list follow the flip test, the merging of several scales, the
+checks of shapes and the noise of the oracle, for every method alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from gog_pose.errors import InputError
+from gog_pose.geometry import cells_to_cells, normalized_to_cells
+
+Maps = TypeVar("Maps", bound=tuple[Any, ...])  # a NamedTuple of a method, one attribute per field
+
+KINDS: Mapping[str, str] = {
+    "responses": "how sure a point is, 0 to 1",
+    "vectors": "x and y from the cell to a point, px of the input image",
+    "scales": "lengths in px of the input image: one per item, or one along x and one along y",
+    "tags": "numbers that people are told apart by; only their differences count",
+    "spreads": "logarithms of lengths in px of the input image",
+}
+_COMPONENTS: Mapping[str, tuple[int, ...]] = {"vectors": (2,), "scales": (1, 2)}  # of the other kinds 1
+
+
+@dataclass(frozen=True)
+class Field:
+    """Maps of one kind. An item is one map, or two of x and y.
+
+    Attributes:
+        name: Attribute of the method's record.
+        kind: One of ``KINDS``.
+        stride: Px of the input image per cell.
+        points: For each item the type of the point it lies around: a keypoint type, or a number from K on for points
+            that the method adds (``Encoder.points``). -1: it lies around the points of all types.
+        mirror: For each item the item that shows the same in the mirrored scene.
+        goals: Of vectors, for each item the type of the point that it leads to; empty: to its own point.
+        reversed: For each item whether its mirror image lies around the goal and leads to the point. Such an item has
+            no cell in common with its counterpart and is not merged with it. Empty: none does.
+        components: Maps per item: 2 of vectors and of scales along x and y, else 1.
+        merged: Whether several views of an image are averaged; otherwise the first view is kept.
+        smooth: Whether the field is taught in more than single cells, so that it can be read between them. Otherwise
+            views at other scales are left out.
+        optional: Whether a record may hold None.
+    """
+
+    name: str
+    kind: str
+    stride: int
+    points: tuple[int, ...]
+    mirror: tuple[int, ...]
+    goals: tuple[int, ...] = ()
+    reversed: tuple[bool, ...] = ()
+    components: int = 1
+    merged: bool = True
+    smooth: bool = True
+    optional: bool = False
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit together."""
+        items = len(self.points)
+        if (
+            self.kind not in KINDS
+            or self.components not in _COMPONENTS.get(self.kind, (1,))
+            or len(self.mirror) != items
+            or not {len(self.goals), len(self.reversed)} <= {0, items}
+        ):
+            raise ValueError(f"field {self.name}: {self} is inconsistent")
+
+    @property
+    def num_maps(self) -> int:
+        """Maps of the field in one image."""
+        return self.components * len(self.points)
+
+
+def flip_maps(maps: Maps, fields: Sequence[Field]) -> Maps:
+    """Return the maps that the mirrored scene has: cell u becomes w - 1 - u, left and right swap, vectors turn around.
+
+    A reversed item lands in the channels of its counterpart all the same, but around the goal of that item; see
+    ``merge_flipped``.
+
+    Args:
+        maps: ``(B, C, h, w)`` of each field.
+        fields: What they are.
+    """
+    return _replaced(maps, {field.name: _mirrored(_value(maps, field), field) for field in _given(maps, fields)})
+
+
+def merge_flipped(maps: Maps, mirrored_maps: Maps, fields: Sequence[Field]) -> Maps:
+    """Merge the maps of images with those of their mirror images.
+
+    Responses, vectors, scales and spreads are averaged, except in reversed items and in fields that are not merged,
+    which keep the prediction for the image itself. Tags are kept from both, one after the other.
+
+    Args:
+        maps: Predictions for the images.
+        mirrored_maps: Predictions for the mirrored images, as the network gave them.
+        fields: What they are.
+    """
+    changed: dict[str, torch.Tensor] = {}
+    for field in _given(maps, fields):
+        own = _value(maps, field)
+        if field.kind == "tags":
+            changed[field.name] = torch.cat([own, _mirrored(_value(mirrored_maps, field), field)], dim=1)
+        elif field.merged:
+            mean = (own + _mirrored(_value(mirrored_maps, field), field)) / 2
+            if any(field.reversed):
+                kept = torch.tensor(field.reversed, device=own.device).repeat_interleave(field.components)
+                mean = torch.where(kept[:, None, None], own, mean)
+            changed[field.name] = mean
+    return _replaced(maps, changed)
+
+
+def merge_scales(views: Sequence[Maps], matrices: Sequence[np.ndarray], fields: Sequence[Field]) -> Maps:
+    """Merge the maps of a batch of images that were seen at several scales.
+
+    Args:
+        views: Predictions for each view of the batch.
+        matrices: ``(B, 3, 3)`` px of the original images -> px of the network input, for each view.
+        fields: What they are.
+
+    Returns:
+        Maps of the size of the first view's; lengths in px of its inputs. Tags, and fields that are not merged or not
+        smooth, are the first view's.
+    """
+    changed = {}
+    for field in _given(views[0], fields):
+        if field.merged and field.smooth and field.kind != "tags":
+            first = _value(views[0], field)
+            size = (int(first.shape[-2]), int(first.shape[-1]))
+            moved = [
+                _resampled(_value(maps, field), field, matrices[0], matrix, size)
+                for maps, matrix in zip(views, matrices, strict=True)
+            ]
+            changed[field.name] = torch.stack(moved).mean(0)
+    return _replaced(views[0], changed)
+
+
+def check_maps(maps: Any, fields: Sequence[Field], method: str) -> None:
+    """Check that maps have the fields of a method, and that all cover the same input.
+
+    Raises:
+        InputError: They do not.
+    """
+    covered = set()
+    for field in fields:
+        value = getattr(maps, field.name, None)
+        if value is None and field.optional:
+            continue
+        shape = None if value is None else tuple(value.shape)
+        if shape is None or len(shape) != 4 or not _has_maps_of(field, shape[1]):
+            raise InputError(
+                f"decoder: {field.name} of shape {shape} do not fit method {method};"
+                f" give (B, {field.num_maps}, h, w) maps of the same method and skeleton"
+            )
+        covered.add((shape[0], shape[2] * field.stride, shape[3] * field.stride))
+    if len(covered) > 1:
+        shapes = {field.name: tuple(getattr(maps, field.name).shape) for field in _given(maps, fields)}
+        raise InputError(f"decoder: maps of shapes {shapes} are not of the same images; give maps of one batch")
+
+
+def _has_maps_of(field: Field, count: int) -> bool:
+    """Return whether a number of maps is that of a field; of tags several views may lie one after the other."""
+    return count == field.num_maps or (field.kind == "tags" and count > 0 and count % field.num_maps == 0)
+
+
+def _given(maps: Any, fields: Sequence[Field]) -> list[Field]:
+    """Return the fields that a record holds."""
+    return [field for field in fields if getattr(maps, field.name) is not None]
+
+
+def _value(maps: Any, field: Field) -> torch.Tensor:
+    value: torch.Tensor = getattr(maps, field.name)
+    return value
+
+
+def _replaced(maps: Maps, changed: Mapping[str, torch.Tensor]) -> Maps:
+    replaced: Maps = maps._replace(**changed)  # type: ignore[attr-defined]  # maps are a NamedTuple
+    return replaced
+
+
+def _mirrored(value: torch.Tensor, field: Field) -> torch.Tensor:
+    """Return ``(B, C, h, w)`` of the mirrored scene."""
+    items = value.flip(-1).reshape(value.shape[0], -1, field.components, *value.shape[2:])  # len would fix B in exports
+    repeats = items.shape[1] // len(field.mirror)  # merged tags have several maps per item
+    order = [repeat * len(field.mirror) + item for repeat in range(repeats) for item in field.mirror]
+    items = items[:, order]
+    if field.kind == "vectors":
+        items = items * value.new_tensor([-1.0, 1.0])[:, None, None]
+    return items.flatten(1, 2)
+
+
+def _resampled(
+    value: torch.Tensor, field: Field, start: np.ndarray, end: np.ndarray, size: tuple[int, int]
+) -> torch.Tensor:
+    """Return maps of one view on the cells of another, ``size`` of them; what lies outside of the view is 0."""
+    cells = [cells_to_cells(one, other, field.stride) for one, other in zip(start, end, strict=True)]
+    own = (int(value.shape[-2]), int(value.shape[-1]))
+    grids = np.stack([np.linalg.inv(normalized_to_cells(own)) @ cell @ normalized_to_cells(size) for cell in cells])
+    grid = functional.affine_grid(
+        torch.as_tensor(grids[:, :2], dtype=value.dtype, device=value.device),
+        [len(value), 1, *size],
+        align_corners=False,
+    )
+    growth = torch.as_tensor(
+        np.stack([np.diag(cell)[:2] for cell in cells]), dtype=value.dtype, device=value.device
+    )  # (B, 2) along x and y
+    if field.components == 1:
+        growth = growth.prod(dim=1, keepdim=True).sqrt()
+    growth = growth.repeat(1, value.shape[1] // growth.shape[1])[..., None, None]
+    mode = "bicubic" if field.kind == "responses" else "bilinear"
+    moved = functional.grid_sample(value, grid, mode=mode, align_corners=False)
+    if field.kind in ("vectors", "scales"):
+        moved = moved / growth
+    elif field.kind == "spreads":
+        moved = moved - growth.log()
+    return moved

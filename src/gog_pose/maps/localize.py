@@ -1,0 +1,243 @@
+"""Places of keypoints between the cells: beyond the best pixel, four ways to read them (Table 2).
+
+The functions take N peaks as flat arrays, and around each a window: the square of cells that its place depends on.
+``windows`` cuts them out of M maps, where ``source (N,)`` says which map a peak is of; an exported file holds them.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+from gog_pose.geometry import cells_to_image, image_to_cells
+from gog_pose.maps.surface import CUBIC
+
+_STEPS = 30  # of Newton's method; Gaussians take two, ridges of noise up to twenty
+_STILL = 1e-3  # cells; Newton's error is squared at each step, so that after a shorter one 1e-6 is missing
+_STUCK = 1e-6  # cells; where even so short a step leads nowhere higher, the peak stays
+_TABLE = 1025  # places between two cells at which the bias of cubic interpolation is tabled
+_FLAT = 1e-9  # per cell^2; a second derivative that is none
+TAPS = 6  # cells per side of the window on which the surface around a peak depends
+BEFORE = 2  # of them lie before the cell that the peak is in
+_PATCH = np.arange(-1, 3)  # cells on which the surface depends between two cells
+# (1, t, t^2, t^3) @ _CUBIC_JET: the weights of these four for the surface, its slope and its second derivative.
+_CUBIC_JET: np.ndarray = np.zeros((4, 3, 4))
+_CUBIC_JET[:, 0] = CUBIC
+_CUBIC_JET[:3, 1] = CUBIC[1:] * [[1], [2], [3]]
+_CUBIC_JET[:2, 2] = CUBIC[2:] * [[2], [6]]
+_CUBIC_JET = _CUBIC_JET.reshape(4, 12)
+_TINY = float(np.finfo(np.float64).tiny)
+_LOWEST_LOG = 1e-10  # smoothed responses below this have no logarithm that says anything
+
+
+def first_cells(xy: np.ndarray, stride: int) -> np.ndarray:
+    """Return the cells, ``(N, 2)`` (x, y) as floats, that the windows of ``climb`` around ``(N, 2)`` px begin at."""
+    return np.asarray(np.floor(image_to_cells(xy.astype(np.float64), stride)) - BEFORE)
+
+
+def windows(maps: np.ndarray, source: np.ndarray, first: np.ndarray, side: int) -> np.ndarray:
+    """Cut windows out of maps.
+
+    Args:
+        maps: ``(M, h, w)``.
+        source: ``(N,)`` the map of each window.
+        first: ``(N, 2)`` the cell (x, y) that it begins at.
+        side: Cells per side.
+
+    Returns:
+        ``(N, side, side)`` float64; beyond the border of a map, the cells at it.
+    """
+    starts = first.astype(np.intp)
+    columns, rows = (np.clip(starts[:, axis, None] + np.arange(side), 0, maps.shape[2 - axis] - 1) for axis in range(2))
+    return np.asarray(maps[source[:, None, None], rows[:, :, None], columns[:, None, :]], dtype=np.float64)
+
+
+def climb(
+    cells: np.ndarray, first: np.ndarray, size: np.ndarray, xy: np.ndarray, stride: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the maximum of the bicubic surface itself next to the best of its pixels.
+
+    Newton's method on the piecewise cubic, started at the peak and confined to one pixel on each side of it, where the
+    surface has a maximum because no pixel there is higher. A step that would descend is shortened.
+
+    Args:
+        cells: ``(N, 6, 6)`` finite responses, the window around each peak.
+        first: ``(N, 2)`` the cell (x, y) that it begins at, as ``first_cells`` says.
+        size: ``(2,)`` or ``(N, 2)`` width and height of the map of each peak, cells.
+        xy: ``(N, 2)`` peaks, px, input image.
+        stride: Px of the input image per cell, R.
+
+    Returns:
+        ``(N, 2)`` float64 positions, px, input image, and ``(N,)`` float64 responses there.
+    """
+    place = image_to_cells(xy.astype(np.float64), stride) - first
+    low = np.maximum(place - 1 / stride, -0.5 - first)  # the surface ends where the image does
+    high = np.minimum(place + 1 / stride, size - 0.5 - first)
+
+    jets = _jets(cells, place)
+    moving, damping = np.arange(len(place)), np.ones(len(place))
+    for _ in range(_STEPS):
+        at, jet = place[moving], jets[moving]
+        step = _ascent(jet, at <= low[moving], at >= high[moving], 1 / stride)
+        target = np.minimum(np.maximum(at + damping[moving, None] * step, low[moving]), high[moving])
+        arrived = _jets(cells[moving], target)
+        higher = arrived[:, 0, 0] >= jet[:, 0, 0]
+        damping[moving] = np.where(higher, 1, damping[moving] / 4)
+        up = moving[higher]
+        place[up], jets[up] = target[higher], arrived[higher]
+        moved = np.abs(target - at).max(axis=1)
+        moving = moving[(np.abs(step).max(axis=1) > _STILL) & (moved > _STUCK)]
+        if not len(moving):
+            break
+    return cells_to_image(place + first, stride), jets[:, 0, 0]
+
+
+def unbias(xy: np.ndarray, stride: int, sigma: float) -> np.ndarray:
+    """Move maxima of the bicubic surface to the centers of the Gaussians that have theirs there.
+
+    Cubic interpolation is not exact: it draws the maximum of a Gaussian towards the nearest cell or the middle between
+    two, by up to 0.07 cells per axis where sigma is 1.75 cells. The shift depends on the place between the cells and on
+    sigma only, and is taken back here.
+
+    Args:
+        xy: ``(N, 2)`` px, input image.
+        stride: Px of the input image per cell, R.
+        sigma: Standard deviation of the responses, px, input image.
+    """
+    cells = image_to_cells(xy, stride)
+    low = np.floor(cells)
+    return np.asarray(cells_to_image(low + np.interp(cells - low, *_cubic_bias(sigma / stride)), stride))
+
+
+def taylor(maps: np.ndarray, source: np.ndarray, cell: np.ndarray, sigma: float) -> np.ndarray:
+    """Move cell peaks by DARK's rule: the second-order expansion of the logarithm of the smoothed heatmap.
+
+    Zhang et al., Distribution-Aware Coordinate Representation for Human Pose Estimation, 2020: on a Gaussian the
+    logarithm is a parabola, and its summit lies at ``m - H^-1 g`` from the gradient and Hessian at the peak ``m``.
+    Smoothing ("modulation") makes a network's responses more like one; scaling the result to the old maximum, as the
+    paper does, adds a constant to the logarithm and is left out. Here a map has many people: only the window of the
+    kernel is smoothed, and a peak whose neighborhood is no summit (not concave, or the step leaves the cell's
+    neighbors) stays where it is.
+
+    Args:
+        maps: ``(M, h, w)`` finite responses.
+        source: ``(N,)`` the map of each peak.
+        cell: ``(N, 2)`` peaks of the cells, cells.
+        sigma: Standard deviation of the smoothing kernel, that of the targets, cells; 0 = no smoothing.
+
+    Returns:
+        ``(N, 2)`` float64 positions, cells.
+    """
+    radius = math.ceil(3 * sigma)
+    taps = np.arange(-radius, radius + 1)
+    kernel = np.exp(-(taps**2) / (2 * sigma**2)) if sigma else np.ones(1)
+    smooth = np.stack([np.pad(kernel / kernel.sum(), (shift, 2 - shift)) for shift in range(3)])  # (3, taps + 2)
+    nearest = np.rint(cell)
+    cells = windows(maps, source, nearest - radius - 1, len(taps) + 2)
+    around = np.log(np.maximum(smooth @ cells @ smooth.T, _LOWEST_LOG))  # (N, 3, 3)
+
+    x = (around[:, 1, 2] - around[:, 1, 0]) / 2
+    y = (around[:, 2, 1] - around[:, 0, 1]) / 2
+    xx = around[:, 1, 2] - 2 * around[:, 1, 1] + around[:, 1, 0]
+    yy = around[:, 2, 1] - 2 * around[:, 1, 1] + around[:, 0, 1]
+    xy = (around[:, 2, 2] - around[:, 2, 0] - around[:, 0, 2] + around[:, 0, 0]) / 4
+    determinant = xx * yy - xy * xy
+    concave = (xx < 0) & (determinant > 0)
+    safe = np.where(concave, determinant, 1)
+    step = np.stack([(xy * y - yy * x) / safe, (xy * x - xx * y) / safe], axis=1)
+    summit = concave & (np.abs(step) <= 1).all(axis=1)
+    return np.where(summit[:, None], nearest + step, cell)
+
+
+def read_vectors(maps: torch.Tensor, xy: torch.Tensor, stride: int) -> torch.Tensor:
+    """Read maps of vectors bilinearly at points: what upsampling them would give there.
+
+    Args:
+        maps: ``(B, L, 2, h, w)`` of any floating type, on any device.
+        xy: ``(B, L, n, 2)`` px, input image.
+        stride: Px of the input image per cell, R.
+
+    Returns:
+        ``(B, L, n, 2)`` float32; beyond the outer cells their values, not finite where the map is not.
+    """
+    # Only the reading itself happens where the maps are: the points are few, and a device slow at small steps.
+    last = np.array([maps.shape[-1] - 1, maps.shape[-2] - 1], dtype=np.float32)
+    cells = np.minimum(np.maximum(image_to_cells(xy.cpu().numpy(), stride), 0), last)
+    low = np.floor(cells)
+    t = (cells - low)[..., None]
+    columns, rows = np.moveaxis(np.stack([low, np.minimum(low + 1, last)]), -1, 0).astype(np.int64)  # (2, B, L, n) each
+    image, limb, rows, columns = (
+        torch.from_numpy(index).to(maps.device)
+        for index in (
+            np.arange(xy.shape[0])[:, None, None],
+            np.arange(xy.shape[1])[:, None],
+            rows[:, None],
+            columns[None],
+        )
+    )
+    corners = maps[image, limb, :, rows, columns].float().cpu().numpy()  # (2, 2, B, L, n, 2): y, x of the corner
+    with np.errstate(invalid="ignore", over="ignore"):  # maps may hold anything
+        sides = corners[:, 0] + t[..., 0, :] * (corners[:, 1] - corners[:, 0])
+        return torch.from_numpy(sides[0] + t[..., 1, :] * (sides[1] - sides[0])).to(maps.device)
+
+
+@lru_cache(maxsize=8)
+def _cubic_bias(sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return where between two cells the interpolated maximum lies, ``(T,)``, and the Gaussian's center, ``(T,)``."""
+    center = np.linspace(0, 1, _TABLE)
+    squared = (np.array([-1, 0, 1, 2])[:, None] - center) ** 2
+    before, start, end, after = np.exp((squared.min(axis=0) - squared) / (2 * sigma**2))  # the nearest cell's is 1
+    a, b, c = _CUBIC_JET[:3, 4:8] @ np.stack([before, start, end, after])  # the slope is a + b t + c t^2
+    # The root at which it falls, in the form that does not cancel.
+    maximum = 2 * a / (np.sqrt(np.maximum(b * b - 4 * a * c, 0)) - b)
+    return maximum, center
+
+
+def _jets(cells: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Evaluate bicubic surfaces and their derivatives, one point each.
+
+    Args:
+        cells: ``(N, 6, 6)`` responses.
+        place: ``(N, 2)`` x and y from the first of them, 1 to 4 cells.
+
+    Returns:
+        ``(N, 3, 3)``: derived i times along y and j times along x, per cell.
+    """
+    low = np.minimum(place.astype(np.intp), 3)
+    t = place - low
+    powers = np.ones((len(place), 2, 4))
+    powers[..., 1], powers[..., 2], powers[..., 3] = t, t * t, t * t * t
+    weights = (powers @ _CUBIC_JET).reshape(-1, 2, 3, 4)
+    columns, rows = (low[:, axis, None] + _PATCH for axis in range(2))
+    patch = cells[np.arange(len(place))[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return np.asarray(weights[:, 1] @ patch @ weights[:, 0].swapaxes(1, 2))
+
+
+def _ascent(jets: np.ndarray, lowest: np.ndarray, highest: np.ndarray, longest: float) -> np.ndarray:
+    """Return ``(N, 2)`` steps uphill, cells: Newton's, by the absolute value ``|H|`` of the second derivatives.
+
+    Where the surface is concave that is Newton's method; elsewhere, as on a ridge, it leads uphill all the same, far
+    along the ridge and little across, where steps along the slope would go to and fro.
+
+    Args:
+        jets: ``(N, 3, 3)`` what ``_jets`` returns.
+        lowest: ``(N, 2)`` True where there is no way to smaller x or y.
+        highest: ``(N, 2)`` True where there is no way to larger x or y.
+        longest: A step along x or y at most, cells.
+    """
+    slope = jets[:, [0, 1], [1, 0]]
+    held = (lowest & (slope <= 0)) | (highest & (slope >= 0))
+    x, y = np.where(held, 0, slope).T
+    xx, yy = np.where(held, -1, jets[:, [0, 2], [2, 0]]).T
+    xy = np.where(held.any(axis=1), 0, jets[:, 1, 1])
+    determinant = np.abs(xx * yy - xy * xy)
+    # |H| = (H H + |det H|) / sqrt(tr H H + 2 |det H|), since both sides have the eigenvectors of H.
+    size = np.sqrt(np.maximum(xx * xx + 2 * xy * xy + yy * yy + 2 * determinant, _TINY))
+    trace = xx + yy
+    xx, yy = ((bend * bend + xy * xy + determinant) / size + _FLAT for bend in (xx, yy))
+    xy = xy * trace / size
+    step = np.stack([yy * x - xy * y, xx * y - xy * x], axis=1) / np.maximum(xx * yy - xy * xy, _FLAT**2)[:, None]
+    return np.asarray(step * np.minimum(1, longest / np.maximum(np.abs(step).max(axis=1, keepdims=True), _TINY)))

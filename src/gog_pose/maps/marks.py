@@ -1,0 +1,101 @@
+"""Marks: the targets of images as the few cells that are not 0. Workers compute them, any device draws them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+
+class GridMarks(NamedTuple):
+    """Marks of a batch of images on maps of one stride; a fifteenth of the bytes of the maps.
+
+    Places count the cells of flattened ``(B, C, h, w)`` maps: those of all fields but the mask, one field after the
+    other.
+
+    Attributes:
+        peak_places: ``(N,)`` int64 where responses go; of several in a place, the largest counts.
+        peak_values: ``(N,)`` float32 responses.
+        places: ``(M,)`` int64 where all else goes, none twice.
+        values: ``(M,)`` float32.
+        mask: ``(B, 1, h, w)`` float32, 1 = supervised, 0 = ignored.
+        num_channels: C.
+    """
+
+    peak_places: torch.Tensor
+    peak_values: torch.Tensor
+    places: torch.Tensor
+    values: torch.Tensor
+    mask: torch.Tensor
+    num_channels: int
+
+    @classmethod
+    def join(cls, batches: Sequence[GridMarks]) -> GridMarks:
+        """Join the marks of batches of images of one size."""
+        masks = [batch.mask for batch in batches]
+        starts = itertools.accumulate((mask.numel() * batches[0].num_channels for mask in masks), initial=0)
+        moved = [
+            (batch.peak_places + start, batch.peak_values, batch.places + start, batch.values)
+            for batch, start in zip(batches, starts, strict=False)
+        ]
+        fields = [torch.cat(list(field)) for field in (*zip(*moved, strict=True), masks)]
+        return cls._make([*fields, batches[0].num_channels])
+
+
+class TargetMarks(NamedTuple):
+    """Marks of a batch of images.
+
+    Attributes:
+        grids: One entry per stride that a method has maps of.
+        lists: What a method teaches beside maps: for each kind a list with one tensor per image.
+    """
+
+    grids: tuple[GridMarks, ...]
+    lists: tuple[list[torch.Tensor], ...] = ()
+
+    @classmethod
+    def join(cls, batches: Sequence[TargetMarks]) -> TargetMarks:
+        """Join the marks of batches of images of one size."""
+        grids = tuple(GridMarks.join(grids) for grids in zip(*(batch.grids for batch in batches), strict=True))
+        lists = zip(*(batch.lists for batch in batches), strict=True)
+        return cls(grids, tuple(list(itertools.chain.from_iterable(column)) for column in lists))
+
+    def to(self, device: torch.device) -> TargetMarks:
+        """Return the marks on a device."""
+        grids = (GridMarks._make([*(field.to(device) for field in grid[:-1]), grid[-1]]) for grid in self.grids)
+        return TargetMarks(tuple(grids), tuple([entry.to(device) for entry in column] for column in self.lists))
+
+
+def draw_marks(marks: GridMarks) -> torch.Tensor:
+    """Write the marks of a batch of images into maps on their device; no value is computed.
+
+    Returns:
+        ``(B, C, h, w)`` float32, 0 where there is no mark.
+    """
+    num_images, _, height, width = marks.mask.shape
+    shape = num_images, marks.num_channels, height, width
+    if marks.mask.device.type == "cpu":
+        maps = torch.from_numpy(np.zeros(shape, dtype=np.float32))  # keeps to warm memory; torch.zeros does not
+    else:
+        maps = torch.zeros(shape, device=marks.mask.device)
+    maps.view(-1).scatter_reduce_(0, marks.peak_places, marks.peak_values, reduce="amax")
+    maps.view(-1).scatter_(0, marks.places, marks.values)
+    return maps
+
+
+def supervision_mask(ignore: np.ndarray | None, map_size: tuple[int, int], stride: int) -> torch.Tensor:
+    """Return ``(1, 1, h, w)`` float32, 0 where most pixels of a cell are to be ignored, 1 elsewhere.
+
+    Args:
+        ignore: ``(H, W)``, True = do not supervise; None = nothing is ignored.
+        map_size: ``(h, w)``, cells.
+        stride: Px per cell.
+    """
+    if ignore is None:
+        return torch.ones((1, 1, *map_size))
+    ignored = torch.from_numpy(np.asarray(ignore, dtype=np.float32))[None, None]
+    return (F.avg_pool2d(ignored, stride) <= 0.5).float()

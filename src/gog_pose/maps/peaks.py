@@ -1,0 +1,204 @@
+"""Keypoint candidates: the peaks of the heatmaps (Sec. 2.2).
+
+A peak is a pixel of the interpolated heatmap that reaches the threshold and that no pixel of its 3x3 window exceeds.
+``surface.py`` interpolates, everywhere or where a peak can be, and the peaks are the same; ``localize.py`` reads
+places between the pixels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from gog_pose.geometry import cells_to_image
+from gog_pose.maps.localize import TAPS, climb, first_cells, read_vectors, taylor, unbias, windows
+from gog_pose.maps.surface import Interpolate, Tiles, blocks
+
+# Responses lie around [0, 1]. Anything beyond this is a broken map; the limit keeps products of responses finite.
+LIMIT = 1e6
+_OVERLAP = 0.75  # of the area of responses that stand close, what is left
+_AFTER = np.array([(0, 1), (1, -1), (1, 0), (1, 1)])  # the neighbours (dy, dx) of a pixel that are read after it
+
+LOCALIZERS = ("bicubic", "bilinear", "subpixel", "cell", "dark")
+
+
+class Peaks(NamedTuple):
+    """Keypoint candidates of a batch, at most n of a type, those of the highest pixels first.
+
+    Attributes:
+        xy: ``(B, K, n, 2)`` float32, px, input image; 0 where there is no peak.
+        responses: ``(B, K, n)`` float32; 0 = no peak.
+    """
+
+    xy: torch.Tensor
+    responses: torch.Tensor
+
+
+def find_peaks(
+    heatmaps: torch.Tensor,
+    *,
+    stride: int,
+    topk: int,
+    threshold: float,
+    localizer: str = "bicubic",
+    sigma: float = 7.0,
+    interpolate: Interpolate = blocks,
+) -> Peaks:
+    """Find the keypoint candidates of every type.
+
+    Of neighbours with the same response the first in reading order stands for all; its position is the center of
+    those in its window, so that a keypoint halfway between two pixels is found there.
+
+    The work is done on the CPU, wherever the maps are: it is little, and consists of many small steps.
+
+    Args:
+        heatmaps: ``(B, K, h, w)`` of any floating type. Values that are not finite count as no response.
+        stride: Pixels a cell, R.
+        topk: Candidates kept of a type.
+        threshold: Lowest response of a candidate, positive.
+        localizer: Where a peak is: at the best pixel of the map upsampled R times, ``bicubic`` (the paper's) or
+            ``bilinear``; at the maximum of the bicubic surface between the pixels, less the shift that a Gaussian's
+            has, ``subpixel``; at the best cell, ``cell``; at the center of a Gaussian laid through the cells around
+            it, ``dark``.
+        sigma: Of the responses, px, input image, which ``subpixel`` and ``dark`` need to know.
+        interpolate: ``blocks`` interpolates where a peak can be, ``whole_maps`` everywhere; the peaks are the same.
+
+    Returns:
+        The peaks, on the device of the maps.
+    """
+    batch, types, height, width = heatmaps.shape
+    if not heatmaps.numel():
+        return Peaks(*(heatmaps.new_zeros(batch, types, 0, *last, dtype=torch.float32) for last in ((2,), ())))
+    maps = _finite(heatmaps.detach().reshape(batch * types, height, width).float().cpu().numpy())
+    interpolation = "bilinear" if localizer == "bilinear" else "bicubic"
+    scale = 1 if localizer in ("cell", "dark") else stride  # pixels a cell of the map that is searched
+
+    def search(some: np.ndarray, least: float) -> tuple[np.ndarray, ...]:
+        return _keep_best(*_local_maxima(interpolate(some, scale, least, interpolation), least), topk)
+
+    source, rank, xy, responses = _best_peaks(maps, search, topk, threshold, sigma / stride)
+
+    if localizer == "subpixel":
+        first = first_cells(xy, stride)
+        size = np.array([width, height])
+        xy, responses = climb(windows(maps, source, first, TAPS), first, size, xy, stride)
+        xy = unbias(xy, stride, sigma)
+    elif localizer == "dark":
+        xy = taylor(maps, source, xy, sigma / stride)
+    if scale != stride:
+        xy = cells_to_image(xy, stride)
+
+    most = int(rank.max(initial=-1)) + 1
+    table = np.zeros((batch * types, most, 3), dtype=np.float32)
+    table[source, rank, :2] = xy
+    table[source, rank, 2] = responses
+    peaks = torch.from_numpy(table.reshape(batch, types, most, 3)).to(heatmaps.device)
+    return Peaks(peaks[..., :2], peaks[..., 2])
+
+
+def refine_peaks(peaks: Peaks, refinements: torch.Tensor, stride: int) -> Peaks:
+    """Move peaks by the refinement offsets at their places, read bilinearly.
+
+    Args:
+        peaks: Peaks of B images.
+        refinements: ``(B, 2, h, w)`` px, input image, shared by all types. What is not finite moves nothing.
+        stride: Pixels a cell, R.
+    """
+    xy = peaks.xy.flatten(1, 2)[:, None]  # (B, 1, K n, 2)
+    moves = read_vectors(refinements[:, None], xy, stride).reshape(peaks.xy.shape)
+    moved = peaks.xy + torch.where(moves.isfinite().all(dim=-1, keepdim=True), moves, 0)
+    return Peaks(torch.where(peaks.responses[..., None] > 0, moved, 0), peaks.responses)
+
+
+def _finite(maps: np.ndarray) -> np.ndarray:
+    """Return maps whose responses are numbers within the limit; the maps themselves where they are."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.vdot(maps, maps) <= LIMIT**2:  # the squares of all; false if there is a nan
+            return maps
+    return np.asarray(np.nan_to_num(maps, nan=0.0, posinf=0.0, neginf=0.0).clip(-LIMIT, LIMIT))
+
+
+def _best_peaks(
+    maps: np.ndarray,
+    search: Callable[[np.ndarray, float], tuple[np.ndarray, ...]],
+    topk: int,
+    threshold: float,
+    sigma: float,
+) -> tuple[np.ndarray, ...]:
+    """Return what ``search`` finds at the threshold; in maps full of high responses it need not look at low ones.
+
+    Args:
+        maps: ``(M, h, w)`` finite responses.
+        search: Maps and a threshold to the best peaks, those at the threshold and above: map, rank, xy, response.
+        topk: How many of a map it returns at most.
+        threshold: Lowest response of a peak.
+        sigma: Of the responses, cells.
+    """
+    high = max(threshold, float(maps.max()) / 2)
+    area = 2 * math.pi * math.log(2) * sigma**2  # cells of a response that are above half of its height
+    full = np.flatnonzero(np.count_nonzero(maps >= high, axis=(1, 2)) >= _OVERLAP * topk * area)
+    if not len(full):
+        return search(maps, threshold)
+    found = search(maps[full], high)
+    complete = np.bincount(found[0], minlength=len(full)) == topk
+    others = np.delete(np.arange(len(maps)), full[complete])
+    parts = [(full, [field[complete[found[0]]] for field in found])]
+    if len(others):
+        parts.append((others, list(search(maps[others], threshold))))
+    for where, part in parts:
+        part[0] = where[part[0]]
+    return tuple(np.concatenate(fields) for fields in zip(*(part for _, part in parts), strict=True))
+
+
+def _local_maxima(tiles: Tiles, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return map index ``(n,)``, position ``(n, 2)`` px and response ``(n,)`` of every peak."""
+    pixels = tiles.pixels
+    y, x, tile = np.nonzero(_not_exceeded(pixels, threshold, first=True))
+    responses = pixels[y + 1, x + 1, tile]
+
+    dy, dx = _AFTER.T
+    tied = pixels[y[:, None] + 1 + dy, x[:, None] + 1 + dx, tile[:, None]] == responses[:, None]
+    center = np.stack([x + tiles.x[tile], y + tiles.y[tile]], axis=1).astype(np.float64)
+    if tied.any():
+        # Where a neighbour exceeds one of the equals, none of them is a peak. It may lie in another tile.
+        whole = np.nonzero(_not_exceeded(pixels, threshold, first=False))
+        summit = np.isin(_places(tiles, y[:, None] + dy, x[:, None] + dx, tile[:, None]), _places(tiles, *whole))
+        center += (tied @ _AFTER[:, ::-1]) / (1 + tied.sum(axis=1, keepdims=True))
+        peak = (summit | ~tied).all(axis=1)
+        return tiles.source[tile[peak]], center[peak], responses[peak]
+    return tiles.source[tile], center, responses
+
+
+def _not_exceeded(pixels: np.ndarray, threshold: float, first: bool) -> np.ndarray:
+    """Mark ``(H, W, N)`` pixels inside the frame that reach the threshold and that no neighbour exceeds.
+
+    Args:
+        pixels: ``(H + 2, W + 2, N)``.
+        threshold: Lowest response.
+        first: Mark of equal neighbours only the first in reading order.
+    """
+    inner = pixels[1:-1, 1:-1]
+    rows = np.maximum(np.maximum(pixels[:, :-2], pixels[:, 2:]), pixels[:, 1:-1])
+    before = np.maximum(rows[:-2], pixels[1:-1, :-2])  # the highest of the four neighbours that are read before
+    after = np.maximum(rows[2:], pixels[1:-1, 2:])
+    marks: np.ndarray = inner > before if first else inner >= before
+    marks &= inner >= np.maximum(after, np.float32(threshold))
+    return marks
+
+
+def _places(tiles: Tiles, y: np.ndarray, x: np.ndarray, tile: np.ndarray) -> np.ndarray:
+    """Return one number for each pixel of each map, whatever tile it is in."""
+    return np.asarray((tiles.source[tile] << 40) + ((tiles.y[tile] + y) << 20) + (tiles.x[tile] + x))
+
+
+def _keep_best(source: np.ndarray, xy: np.ndarray, responses: np.ndarray, topk: int) -> tuple[np.ndarray, ...]:
+    """Return map, rank, position and response of the best peaks of each map: the highest first, then by position."""
+    order = np.lexsort((xy[:, 0], xy[:, 1], -responses, source))
+    source, xy, responses = source[order], xy[order], responses[order]
+    rank = np.arange(len(source)) - np.searchsorted(source, source)
+    kept = rank < topk
+    return source[kept], rank[kept], xy[kept], responses[kept]

@@ -1,0 +1,207 @@
+"""The interpolated heatmap, whole or only where a peak can be (Sec. 2.2).
+
+- ``whole_maps`` interpolates all of it. It is the definition, and what the tests compare with.
+- ``blocks`` interpolates where no bound on the cells rules a peak out: a block of pixels must be able to reach the
+  threshold, and must not rise throughout towards one side, as the flanks of a response do. A keypoint is left with
+  about five of the eighty blocks of its Gaussian.
+
+Both interpolate in float64 and round the result to float32. Where the stride is a power of two, the weights of cubic
+interpolation are short binary fractions, so the order of summation has no influence: ties stay ties (a keypoint between
+two pixels, a constant map), mirrored maps have mirrored peaks, and the two ways agree to the bit. At other strides they
+agree but for rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+SLOPE = 0.75  # of the surface at a cell, as part of the rise from the cell before to the one after: torch's, OpenCV's
+# Between cells i and i + 1 the bicubic surface is, along an axis, (1, t, t^2, t^3) @ CUBIC @ cells i - 1 .. i + 2:
+# the cubic through both cells with those slopes (Keys, 1981).
+CUBIC = np.array(
+    [
+        [0, 1, 0, 0],
+        [-SLOPE, 0, SLOPE, 0],
+        [2 * SLOPE, SLOPE - 3, 3 - 2 * SLOPE, -SLOPE],
+        [-SLOPE, 2 - SLOPE, SLOPE - 2, SLOPE],
+    ]
+)
+_REACH = 6  # cells a side that decide a block of pixels and the pixels next to it
+_FRAME = 3  # cells around a map, so that no window leaves the array
+_CHUNK = 8192  # blocks examined at once: their windows stay in the cache of a core
+# Rising by less than this part of the largest response may be rounding: of float32 sums here, of the pixels there.
+_MARGIN = 1e-5
+
+
+class Tiles(NamedTuple):
+    """Pieces of interpolated maps, N of one size.
+
+    Attributes:
+        pixels: ``(H + 2, W + 2, N)`` float32 responses, with a frame of one pixel that belongs to the neighbours; minus
+            infinity outside the image.
+        source: ``(N,)`` which map it is of.
+        x: ``(N,)`` px, input image, of the first pixel inside the frame.
+        y: ``(N,)`` likewise.
+    """
+
+    pixels: np.ndarray
+    source: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+
+
+Interpolate: TypeAlias = Callable[[np.ndarray, int, float, str], Tiles]  # maps, stride, threshold, interpolation
+
+
+def whole_maps(maps: np.ndarray, stride: int, threshold: float, interpolation: str) -> Tiles:
+    """Interpolate all of every map, ``(M, h, w)``; the threshold saves no work here."""
+    size = (maps.shape[1] * stride, maps.shape[2] * stride)
+    image = F.interpolate(torch.from_numpy(maps)[None].double(), size, mode=interpolation, align_corners=False)[0]
+    pixels = F.pad(image.float(), (1, 1, 1, 1), value=-math.inf).permute(1, 2, 0)
+    source = np.arange(len(maps))
+    return Tiles(pixels.numpy(), source, 0 * source, 0 * source)
+
+
+def blocks(maps: np.ndarray, stride: int, threshold: float, interpolation: str) -> Tiles:
+    """Interpolate the blocks of ``(M, h, w)`` maps that may hold a peak.
+
+    Block i along an axis holds the R pixels between the centers of cells i and i + 1, i = -1 at the border. They
+    depend on the cells i - 1 .. i + 2, with the frame on i - 2 .. i + 3, and beyond the border on the cell at the
+    border.
+    """
+    _, height, width = maps.shape
+    weights = _block_weights(stride, interpolation)
+    framed = np.empty((len(maps), height + 2 * _FRAME, width + 2 * _FRAME), dtype=np.float32)
+    framed[:, _FRAME:-_FRAME, _FRAME:-_FRAME] = maps
+    for border in (slice(_FRAME), slice(-_FRAME, None)):  # what lies beyond is not a number: no bound holds there
+        framed[:, border] = framed[:, :, border] = np.nan
+    lowest = maps.min(axis=(1, 2))
+    margin = _MARGIN * float(max(maps.max(), -lowest.min()))
+    with np.errstate(invalid="ignore"):
+        index = np.flatnonzero(_reaching(framed, lowest, weights, threshold))
+        index = index[~_rising(framed, index, _rise_weights(stride, interpolation), margin)]
+    source, row, column = np.unravel_index(index, framed.shape)
+    row, column = row - _FRAME, column - _FRAME
+
+    side = np.arange(_REACH)[:, None] - 2
+    rows, columns = np.clip(row + side, 0, height - 1), np.clip(column + side, 0, width - 1)  # (6, N)
+    cells = maps.reshape(-1)[((source * height + rows) * width)[:, None] + columns]
+    pixels = weights @ cells.reshape(_REACH, -1).astype(np.float64)  # along y: (R + 2, 6 N)
+    pixels = (weights @ pixels.reshape(stride + 2, _REACH, -1)).astype(np.float32)  # along x: (R + 2, R + 2, N)
+
+    frame = np.arange(-1, stride + 1)[:, None]
+    x, y = (block * stride + stride // 2 for block in (column, row))
+    outside_x, outside_y = (
+        (first + frame < 0) | (first + frame >= size * stride) for first, size in ((x, width), (y, height))
+    )
+    pixels[outside_y[:, None] | outside_x] = -math.inf
+    return Tiles(pixels, source, x, y)
+
+
+@lru_cache(maxsize=8)
+def _block_weights(stride: int, interpolation: str) -> np.ndarray:
+    """Return ``(R + 2, 6)`` weights along one axis: pixels of a block and its two neighbours x cells i - 2 .. i + 3."""
+    positions = (stride // 2 + np.arange(stride + 2) - 0.5) / stride - 0.5  # in cells, from cell i
+    cells = np.floor(positions).astype(np.intp)
+    t = positions - cells
+    weights = np.zeros((len(t), _REACH))
+    weights[np.arange(len(t))[:, None], 1 + cells[:, None] + np.arange(4)] = weights_between(t, interpolation)
+    return weights
+
+
+def weights_between(t: np.ndarray, interpolation: str) -> np.ndarray:
+    """Return ``(n, 4)`` weights of cells i - 1 .. i + 2 for the places ``t (n,)`` between cells i and i + 1."""
+    if interpolation == "bilinear":
+        return np.stack([0 * t, 1 - t, t, 0 * t], axis=1)
+    return np.asarray(t[:, None] ** np.arange(4) @ CUBIC)
+
+
+def _reaching(framed: np.ndarray, lowest: np.ndarray, weights: np.ndarray, threshold: float) -> np.ndarray:
+    """Mark blocks of which a pixel may reach the threshold, each at the place of its cell i.
+
+    The two middle cells of an axis have weights of at least 0, the two outer ones of at most 0. So of the 4x4 cells of
+    a block the 2x2 in the middle and the four corners count for a response, the others against it, by as much as the
+    deepest cell allows. What is missing to the threshold must come from the middle, to nine tenths, or the corners.
+
+    Args:
+        framed: ``(M, h + 6, w + 6)`` maps.
+        lowest: ``(M,)`` their lowest responses.
+        weights: What ``_block_weights`` returns.
+        threshold: Lowest response of a peak.
+    """
+    inner, outer = float(weights[1:-1, 2:4].sum(1).max()), float(np.abs(weights[1:-1, [1, 4]].sum(1)).max())
+    missing: np.ndarray = threshold * (1 - 1e-5) + 2 * inner * outer * np.minimum(lowest, 0)[:, None, None]
+    marks: np.ndarray = framed >= (missing * (0.9 / inner**2)).astype(np.float32)
+    flat, width = marks.reshape(-1), framed.shape[2]
+    for step in (1, width):
+        flat[:-step] |= flat[step:]  # cells i and i + 1
+    if outer:
+        corners = framed >= (missing * (0.1 / outer**2)).astype(np.float32)
+        flat = corners.reshape(-1)
+        for step in (1, width):
+            flat[:-step] |= flat[step:]
+            flat[step:-step] = flat[: -2 * step] | flat[2 * step :]  # and i - 1 and i + 2
+        marks |= corners
+        first, last = _FRAME - 1, -_FRAME
+        marks[:, :first] = marks[:, last:] = marks[:, :, :first] = marks[:, :, last:] = False
+    return marks
+
+
+def _rising(framed: np.ndarray, index: np.ndarray, weights: tuple[np.ndarray, ...], margin: float) -> np.ndarray:
+    """Tell which blocks rise throughout towards one side, so that every pixel has a higher neighbour there.
+
+    The side is where the four cells around the block rise most. Whether all pixels rise is computed, not estimated;
+    what needs cells from beyond the border counts as not rising.
+
+    Args:
+        framed: ``(M, h + 6, w + 6)`` maps.
+        index: ``(N,)`` blocks, as places of their cells i in the flattened maps.
+        weights: What ``_rise_weights`` returns.
+        margin: Rises up to this may be rounding.
+
+    Returns:
+        ``(N,)`` bool.
+    """
+    flat, width = framed.reshape(-1), framed.shape[2]
+    a, b, c, d = (flat[step:].take(index) for step in (0, 1, width, width + 1))
+    right, down = (b - a) + (d - c), (c - a) + (d - b)
+    upright = np.abs(down) > np.abs(right)
+    backward = np.where(upright, down, right) < 0
+
+    rising = np.empty(len(index), dtype=bool)
+    cells = np.empty((weights[0].shape[1], _CHUNK), dtype=np.float32)
+    for way, rises in zip((1, -1), weights, strict=True):
+        for along, across, same in ((1, width, ~upright), (width, 1, upright)):
+            # Five cells along the way from the one behind the block, four across.
+            first = -across - (along if way > 0 else 2 * along)
+            steps = [(k if way > 0 else 4 - k) * along + j * across for j in range(4) for k in range(5)]
+            chosen = np.flatnonzero(same & (backward == (way < 0)))
+            for begin in range(0, len(chosen), _CHUNK):
+                part = chosen[begin : begin + _CHUNK]
+                corner = index[part] + first
+                for step, cell in zip(steps, cells, strict=True):
+                    flat[step:].take(corner, mode="clip", out=cell[: len(part)])
+                rising[part] = (rises @ cells[:, : len(part)]).min(axis=0) > margin
+    return rising
+
+
+@lru_cache(maxsize=8)
+def _rise_weights(stride: int, interpolation: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return ``(R * R, 20)`` float32 weights of a pixel's rise to the next one, forwards and backwards along an axis.
+
+    The cells are the four across the axis times five along it, from the one behind the block in the way of the rise.
+    """
+    pixels = _block_weights(stride, interpolation)
+    forwards = (pixels[2:] - pixels[1:-1])[:, 1:]
+    backwards = (pixels[:-2] - pixels[1:-1])[:, 4::-1]
+    across = pixels[1:-1, 1:-1]
+    rises = (np.einsum("pj,qk->pqjk", across, along) for along in (forwards, backwards))
+    first, second = (rise.reshape(stride * stride, -1).astype(np.float32) for rise in rises)
+    return first, second

@@ -1,0 +1,118 @@
+"""CenterNet's objective: a focal loss on responses, L1 on vectors, over all stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from gog_pose.methods.centernet.records import CenterMaps, CenterTargets
+from gog_pose.methods.losses import LossTerms, sum_over_stacks
+
+_EPSILON = 1e-4  # responses are kept this far from 0 and 1: in float16 the sigmoid reaches them
+
+
+def penalty_reduced_focal(predicted: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Focal loss of responses with less of it near peaks ("Objects as Points", Eq. 1; alpha 2, beta 4).
+
+    Args:
+        predicted: ``(B, C, h, w)`` responses in [0, 1].
+        target: ``(B, C, h, w)`` responses in [0, 1]; 1 at a peak.
+        mask: ``(B, 1, h, w)``, 1 = supervised.
+
+    Returns:
+        ``(B,)`` sums over an image, divided by its number of peaks; undivided where it has none.
+    """
+    predicted = predicted.clamp(_EPSILON, 1 - _EPSILON)
+    is_peak = target == 1
+    at_peaks = (1 - predicted).square() * predicted.log()
+    elsewhere = (1 - target).pow(4) * predicted.square() * (1 - predicted).log()
+    loss = -torch.where(is_peak, at_peaks, elsewhere) * mask
+    peaks = (is_peak * mask).sum(dim=(1, 2, 3)).clamp(min=1)
+    return loss.sum(dim=(1, 2, 3)) / peaks
+
+
+def mean_l1(predicted: torch.Tensor, target: torch.Tensor, weights: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """L1 loss of vectors where they are taught.
+
+    Args:
+        predicted: ``(B, 2C, h, w)`` vectors.
+        target: ``(B, 2C, h, w)`` vectors.
+        weights: ``(B, C, h, w)``, 1 = taught, 0 = not.
+        mask: ``(B, 1, h, w)``, 1 = supervised.
+
+    Returns:
+        ``(B,)`` means over the taught coordinates of an image; 0 where it has none.
+    """
+    weights = (weights * mask).repeat_interleave(2, dim=1)
+    error = ((predicted - target).abs() * weights).sum(dim=(1, 2, 3))
+    return error / weights.sum(dim=(1, 2, 3)).clamp(min=1)
+
+
+class CenterLoss(nn.Module):
+    """Weighted sum of CenterNet's losses over all stacks.
+
+    Each is a mean over one image first, then over images, so that its value does not depend on how a batch is spread
+    over devices; CenterNet takes means over the batch of a device.
+
+    Args:
+        stride: Px a cell: L1 losses are in cells, as CenterNet's.
+        center_weight: Weight of the focal loss of centers.
+        heatmap_weight: Weight of the focal loss of keypoints.
+        offset_weight: Weight of the L1 of offsets from centers to keypoints.
+        size_weight: Weight of the L1 of box sizes.
+        refinement_weight: Weight of the L1 of both kinds of refinement offsets.
+        stack_weights: One weight a stack, from first to last; equal weights that sum to 1 where it is None.
+    """
+
+    def __init__(
+        self,
+        *,
+        stride: int = 4,
+        center_weight: float = 1.0,
+        heatmap_weight: float = 1.0,
+        offset_weight: float = 1.0,
+        size_weight: float = 0.1,
+        refinement_weight: float = 1.0,
+        stack_weights: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        self._stride = stride
+        self._weights = {
+            "center": center_weight,
+            "heatmap": heatmap_weight,
+            "offset": offset_weight,
+            "size": size_weight,
+            "center_refinement": refinement_weight,
+            "refinement": refinement_weight,
+        }
+        self.stack_weights = None if stack_weights is None else tuple(stack_weights)
+
+    def forward(self, stacks: Sequence[CenterMaps], targets: CenterTargets) -> LossTerms:
+        """Compare the maps of all stacks with the targets of a batch, in float32.
+
+        Raises:
+            ValueError: There are not as many stack weights as stacks.
+        """
+        with torch.autocast(targets.heatmaps.device.type, enabled=False):
+            parts = [self._parts(CenterMaps._make(field.float() for field in maps), targets) for maps in stacks]
+            joined = {name: torch.stack([of_stack[name].mean() for of_stack in parts]) for name in self._weights}
+            return sum_over_stacks(joined, self._weights, self.stack_weights)
+
+    def _parts(self, maps: CenterMaps, targets: CenterTargets) -> dict[str, torch.Tensor]:
+        """Return the terms of one stack, ``(B,)`` each."""
+        mask = targets.mask
+        vectors = {
+            "offset": mean_l1(maps.offsets, targets.offsets, targets.offset_weights, mask),
+            "size": mean_l1(maps.sizes, targets.sizes, targets.center_weights, mask),
+            "center_refinement": mean_l1(
+                maps.center_refinements, targets.center_refinements, targets.center_weights, mask
+            ),
+            "refinement": mean_l1(maps.refinements, targets.refinements, targets.refinement_weights, mask),
+        }
+        return {
+            "center": penalty_reduced_focal(maps.centers, targets.centers, mask),
+            "heatmap": penalty_reduced_focal(maps.heatmaps, targets.heatmaps, mask),
+            **{name: loss / self._stride for name, loss in vectors.items()},
+        }

@@ -1,0 +1,62 @@
+"""Decoders as plain values: a checkpoint names the method and the rules, and holds the options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from gog_pose.errors import InputError
+from gog_pose.methods import load_method, method_of
+from gog_pose.methods.method import Decoder
+from gog_pose.skeleton import Skeleton
+
+
+def describe_decoder(decoder: Decoder) -> dict[str, Any]:
+    """Return plain values from which ``build_decoder`` makes an equal decoder: ``rules`` and the options."""
+    rules = load_method(method_of(decoder)).decoders
+    return {"rules": next(name for name, kind in rules.items() if type(decoder) is kind), **decoder_options(decoder)}
+
+
+def build_decoder(skeleton: Skeleton, method: str, description: Mapping[str, Any]) -> Decoder:
+    """Build the decoder that ``describe_decoder`` described; without ``rules`` the method's default one.
+
+    Raises:
+        InputError: There are no such rules, or an option is out of its range.
+        TypeError: An option is unknown.
+    """
+    options = dict(description)
+    decoder: Decoder = _kind(method, options.pop("rules", None))(skeleton, **options)
+    return decoder
+
+
+def change_decoder(decoder: Decoder, options: Mapping[str, Any]) -> Decoder:
+    """Return a decoder with other options, or by other ``rules`` of the same method; those take over the stride alone.
+
+    Raises:
+        InputError: There are no such rules, or an option is unknown or out of its range.
+    """
+    changed = dict(options)
+    kind: Any = _kind(method_of(decoder), changed.pop("rules")) if "rules" in changed else type(decoder)
+    start: Any = decoder if type(decoder) is kind else kind(decoder.skeleton, stride=decoder.stride)
+    try:
+        replaced: Decoder = replace(start, **changed)
+        return replaced
+    except TypeError as error:
+        raise InputError(f"decoder: {error}; choose from {', '.join(decoder_options(start))}") from None
+
+
+def decoder_options(decoder: Any) -> dict[str, Any]:
+    """Return all but the skeleton."""
+    return {field.name: getattr(decoder, field.name) for field in fields(decoder) if field.name != "skeleton"}
+
+
+def _kind(method: str, rules: str | None) -> Any:
+    loaded = load_method(method)
+    if rules is None:
+        return loaded.decoder
+    if rules not in loaded.decoders:
+        raise InputError(
+            f"decoder.rules: {rules!r} is unknown to method {method}; choose {' or '.join(loaded.decoders)}"
+        )
+    return loaded.decoders[rules]

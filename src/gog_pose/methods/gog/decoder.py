@@ -1,0 +1,193 @@
+"""The decoder: maps to poses."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from gog_pose.assembly.completion import infer_missing
+from gog_pose.assembly.greedy import assemble_poses, group_limbs
+from gog_pose.assembly.joining import join_fragments
+from gog_pose.assembly.limbs import follow_offsets, merge_directions, score_limbs
+from gog_pose.assembly.support import add_support
+from gog_pose.errors import InputError
+from gog_pose.maps.fields import Field, check_maps
+from gog_pose.maps.peaks import LOCALIZERS, find_peaks, refine_peaks
+from gog_pose.maps.surface import Tiles, blocks
+from gog_pose.methods.gog.candidates import Candidates, PeakWindows, read_windows
+from gog_pose.methods.gog.records import PoseMaps, fields
+from gog_pose.poses import Poses
+from gog_pose.skeleton import Skeleton
+
+_CHOICES = {"localizer": LOCALIZERS, "score": ("sum", "mean")}
+
+
+@dataclass(frozen=True)
+class GogDecoder:
+    """Greedy offset-guided keypoint grouping (Sec. 2.2 to 2.4): ``find_peaks``, ``score_limbs``, ``group_limbs``.
+
+    Attributes:
+        skeleton: What a person is made of.
+        stride: Pixels of the input image a cell, R.
+        topk: Candidates kept of each keypoint type, k.
+        threshold: Lowest response of a keypoint candidate.
+        localizer: Where a peak is: at the best pixel of the map upsampled R times, ``bicubic`` (the paper's; restores
+            integer coordinates) or ``bilinear`` (cannot); at the maximum of the bicubic surface itself, less the shift
+            that a Gaussian's has, ``subpixel`` (restores fractions, too); at the best ``cell``; or where a Gaussian
+            through the cells around it has its center, ``dark``.
+        sigma: Of the responses the network was taught, sigma_k, px, input image: ``subpixel`` and ``dark`` use it.
+        refine: Add the refinement offsets to the positions of the peaks; the maps must hold them.
+        gate: A guiding offset may miss its target by this much, px, input image (the public code: 40) ...
+        gate_ratio: ... or by this part of the limb's length, whichever is more (the public code: 0).
+        min_length: Lower bound of the limb length L in the score, px, input image.
+        limb_threshold: Lowest connection score S of a candidate limb.
+        support: Of what a limb's score gains where its two ends lead to the same third keypoint; 0 = nothing.
+        reach: Fragments that no limb connects are joined where none of their distances exceeds this part of what the
+            limbs between could span (``join_fragments``); 0 = never.
+        complete: Give people the keypoints they lack where their offsets lead, marked as inferred.
+        min_keypoints: People of fewer keypoints are dropped; 1 keeps isolated keypoints.
+        score: Score of a person: ``sum`` of the responses / K, or their ``mean`` over the keypoints found.
+        score_threshold: People of a lower score are dropped.
+
+    Raises:
+        InputError: An option is out of its range.
+    """
+
+    skeleton: Skeleton
+    _: KW_ONLY
+    stride: int = 4
+    topk: int = 32
+    threshold: float = 0.04
+    localizer: str = "subpixel"
+    sigma: float = 7.0
+    refine: bool = False
+    gate: float = 20.0
+    gate_ratio: float = 0.5
+    min_length: float = 0.5
+    limb_threshold: float = 0.0
+    support: float = 0.5
+    reach: float = 0.8
+    complete: bool = True
+    min_keypoints: int = 1
+    score: str = "sum"
+    score_threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the options."""
+        for option, choices in _CHOICES.items():
+            if getattr(self, option) not in choices:
+                raise InputError(
+                    f"decoder.{option}: {getattr(self, option)!r} is unknown; choose {' or '.join(choices)}"
+                )
+        for option in ("stride", "topk", "min_keypoints"):
+            if getattr(self, option) < 1:
+                raise InputError(f"decoder.{option}: must be 1 or more, got {getattr(self, option)}")
+        for option in ("threshold", "min_length", "sigma"):
+            if not getattr(self, option) > 0:
+                raise InputError(f"decoder.{option}: must be more than 0, got {getattr(self, option)}")
+        for option in ("support", "reach"):
+            if not getattr(self, option) >= 0:
+                raise InputError(f"decoder.{option}: must be 0 or more, got {getattr(self, option)}")
+
+    @staticmethod
+    def interpolate(maps: np.ndarray, stride: int, threshold: float, interpolation: str) -> Tiles:
+        """Interpolate heatmaps where a peak can be; ``DenseDecoder`` does it everywhere, with the same result."""
+        return blocks(maps, stride, threshold, interpolation)
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """What the maps are."""
+        return fields(self.skeleton, self.stride)
+
+    def __call__(self, maps: PoseMaps | PeakWindows) -> list[Poses]:
+        """Decode a batch.
+
+        Args:
+            maps: ``(B, K, h, w)`` heatmaps and ``(B, 2L, h, w)`` offsets, on any device, of any floating type; or the
+                windows that an exported file has found in such.
+
+        Returns:
+            The people of each image, px, input image. An image's result does not depend on the others.
+
+        Raises:
+            InputError: The maps do not fit the skeleton, or lack the refinement offsets that ``refine`` asks for.
+        """
+        return self.group(self.candidates(maps))
+
+    @torch.no_grad()
+    def candidates(self, maps: PoseMaps | PeakWindows) -> Candidates:
+        """Read from maps, or from the windows of an exported file, all that grouping needs.
+
+        Args:
+            maps: As for ``__call__``.
+
+        Raises:
+            InputError: Likewise.
+        """
+        if isinstance(maps, PeakWindows):
+            return read_windows(
+                maps,
+                self.skeleton.limbs,
+                stride=self.stride,
+                localizer=self.localizer,
+                sigma=self.sigma,
+                refine=self.refine,
+            )
+        check_maps(maps, self.fields, "gog")
+        peaks = find_peaks(
+            maps.heatmaps,
+            stride=self.stride,
+            topk=self.topk,
+            threshold=self.threshold,
+            localizer=self.localizer,
+            sigma=self.sigma,
+            interpolate=self.interpolate,
+        )
+        if self.refine:
+            if maps.refinements is None:
+                raise InputError(
+                    "decoder.refine: the maps hold no refinement offsets; give maps that do, or set refine=false"
+                )
+            peaks = refine_peaks(peaks, maps.refinements, self.stride)
+        return Candidates(*peaks, follow_offsets(peaks, maps.offsets, self.skeleton.limbs, self.stride))
+
+    def group(self, candidates: Candidates) -> list[Poses]:
+        """Group the candidates of a batch into people.
+
+        Args:
+            candidates: Of images that do not influence each other.
+
+        Returns:
+            The people of each image, px, input image.
+        """
+        return [self._group(*image) for image in zip(*(field.cpu().numpy() for field in candidates), strict=True)]
+
+    def _group(self, xy: np.ndarray, responses: np.ndarray, guides: np.ndarray) -> Poses:
+        """Group the ``(K, n)`` peaks of one image; ``(L, n, 2)`` guides lead from them to the next ones."""
+        limbs = self.skeleton.limbs
+        candidates = score_limbs(
+            xy,
+            responses,
+            guides,
+            limbs,
+            gate=self.gate,
+            gate_ratio=self.gate_ratio,
+            min_length=self.min_length,
+            threshold=self.limb_threshold,
+        )
+        candidates = merge_directions(candidates, limbs, responses.shape)
+        people = group_limbs(xy, responses, add_support(candidates, limbs, responses.shape, self.support))
+        if self.reach:
+            people = join_fragments(people, xy, responses, limbs, self.reach)
+        return assemble_poses(
+            people,
+            xy,
+            responses,
+            min_keypoints=self.min_keypoints,
+            score=self.score,
+            score_threshold=self.score_threshold,
+            inferred=infer_missing(people, xy, responses, guides, limbs, self.min_length) if self.complete else None,
+        )

@@ -1,0 +1,161 @@
+"""The best pixels of the heatmaps and the cells around them, by tensor operations of fixed shape alone.
+
+``peaks.py`` looks only where a peak can be, which is fast on a CPU but no graph of tensor operations that can be
+exported with a network. Here all of the heatmaps is interpolated, and every type has k peaks, of which those with a
+response of 0 are none. What follows, from the cells around a peak to its place, is done by the decoder itself. Both
+find the same peaks but for rounding, since the maps are interpolated in float32 here: where two pixels tie,
+``bicubic`` and ``bilinear`` may take one of them for both; ``subpixel`` climbs to their center.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from gog_pose.errors import InputError
+from gog_pose.geometry import cells_to_image, image_to_cells
+from gog_pose.maps.localize import BEFORE, TAPS
+from gog_pose.maps.peaks import LIMIT
+from gog_pose.maps.surface import weights_between
+from gog_pose.methods.gog.candidates import PeakWindows
+from gog_pose.methods.gog.decoder import GogDecoder
+from gog_pose.methods.gog.records import PoseMaps
+
+_LOCALIZERS = ("bicubic", "bilinear", "subpixel", "cell")
+
+
+class PeakGraph(nn.Module):
+    """The peaks of a ``GogDecoder`` for ``torch.export``, k of every type, with all that it reads around them.
+
+    Args:
+        decoder: What will read the windows.
+
+    Raises:
+        InputError: The decoder follows other rules, or its localizer needs larger windows.
+    """
+
+    weights: torch.Tensor
+
+    def __init__(self, decoder: GogDecoder) -> None:
+        super().__init__()
+        if not isinstance(decoder, GogDecoder):
+            raise InputError("decoder.rules: only rules=gog can be exported; train or import with method=gog")
+        if decoder.localizer not in _LOCALIZERS:
+            raise InputError(
+                f"decoder.localizer: {decoder.localizer} cannot be exported; choose {', '.join(_LOCALIZERS)}"
+            )
+        self.decoder = decoder
+        interpolation = "bilinear" if decoder.localizer == "bilinear" else "bicubic"
+        weights = torch.from_numpy(_pixel_weights(decoder.stride, interpolation)).float()
+        self.register_buffer("weights", weights, persistent=False)
+
+    def forward(self, maps: PoseMaps) -> PeakWindows:
+        """Find the peaks of a batch and cut out the windows around them.
+
+        Args:
+            maps: ``(B, K, h, w)`` heatmaps, ``(B, 2L, h, w)`` offsets and, if the decoder refines, refinement offsets.
+        """
+        decoder = self.decoder
+        heatmaps = torch.nan_to_num(maps.heatmaps.float(), nan=0.0, posinf=0.0, neginf=0.0).clamp(-LIMIT, LIMIT)
+        pixels = heatmaps if decoder.localizer == "cell" else _upsampled(heatmaps, self.weights)
+        xy, responses = _highest_peaks(pixels, decoder.topk, decoder.threshold)
+        if decoder.localizer == "cell":
+            xy = cells_to_image(xy, decoder.stride)
+        xy = torch.where(responses[..., None] > 0, xy, 0)
+        first = image_to_cells(xy, decoder.stride).floor() - BEFORE
+
+        height, width = heatmaps.shape[2:]
+        size = torch.tensor([width, height], device=heatmaps.device)
+        taps = torch.arange(TAPS, device=heatmaps.device)
+        columns, rows = (
+            (first[..., axis, None].long() + taps).clamp(min=0).minimum(size[axis] - 1) for axis in range(2)
+        )
+        places = rows[..., :, None] * width + columns[..., None, :]  # (B, K, k, 6, 6)
+        starts = places[:, [start for start, _ in decoder.skeleton.limbs]]
+        vectors = _vectors(maps.offsets.float().reshape(*starts.shape[:2], 2, height, width), starts)
+        if decoder.refine:
+            assert maps.refinements is not None
+            moves = _vectors(maps.refinements.float()[:, None], places.flatten(1, 2)[:, None])
+            vectors = torch.cat([vectors, moves.reshape(*places.shape[:3], *vectors.shape[3:])], dim=1)
+        return PeakWindows(xy, responses, first, _gather(heatmaps, places), vectors, size.expand(xy.shape[0], 2))
+
+
+def _pixel_weights(stride: int, interpolation: str) -> np.ndarray:
+    """Return ``(R, 5)`` weights along one axis: the pixels of a cell x that cell, two before it and two after it."""
+    places = image_to_cells(np.arange(stride, dtype=np.float64), stride)
+    low = np.floor(places).astype(np.intp)
+    weights = np.zeros((stride, 5))
+    weights[np.arange(stride)[:, None], 1 + low[:, None] + np.arange(4)] = weights_between(places - low, interpolation)
+    return weights
+
+
+def _upsampled(maps: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Do what ``F.interpolate`` does, whose counterpart in ONNX Runtime takes five times as long.
+
+    Args:
+        maps: ``(B, K, h, w)``.
+        weights: ``(R, 5)``.
+
+    Returns:
+        ``(B, K, R h, R w)``.
+    """
+    height, width = maps.shape[2:]
+    columns = F.conv2d(F.pad(maps.flatten(0, 1)[:, None], (0, 0, 2, 2), mode="replicate"), weights[:, None, :, None])
+    columns = columns.transpose(1, 2).flatten(1, 2)[:, None]  # (B K, 1, R h, w)
+    pixels = F.conv2d(F.pad(columns, (2, 2, 0, 0), mode="replicate"), weights[:, None, None])
+    return pixels.movedim(1, 3).reshape(*maps.shape[:2], len(weights) * height, len(weights) * width)
+
+
+def _highest_peaks(pixels: torch.Tensor, topk: int, threshold: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Find the k highest pixels that no neighbor exceeds.
+
+    Of equal neighbors the first in reading order stands for all, at the center of those in its window; where a
+    neighbor exceeds one of the equals, none of them is a peak.
+
+    Args:
+        pixels: ``(B, K, H, W)``.
+        topk: k.
+        threshold: Lowest response of a peak.
+
+    Returns:
+        ``(B, K, k, 2)`` x and y and ``(B, K, k)`` responses, 0 where there is no peak.
+    """
+    summits = pixels >= _highest_near(pixels)
+    # The first of equals alone takes one of the k places, and none of those that stand by a higher one does.
+    framed = F.pad(pixels, (1, 1, 1, 0), value=-math.inf)
+    above = F.max_pool2d(framed[..., :-1, :], (1, 3), stride=1)
+    first = pixels > torch.maximum(above, framed[..., 1:, :-2])
+    whole = pixels > _highest_near(torch.where(summits, -math.inf, pixels))
+    responses, places = torch.where(summits & first & whole, pixels, 0).flatten(2).topk(topk)
+    width = pixels.shape[3]
+    y = places.div(width, rounding_mode="floor")
+    x = places - y * width
+
+    framed = F.pad(pixels, (1, 1, 1, 1), value=-math.inf)
+    around = torch.arange(-1, 2, device=pixels.device)
+    rows, columns = (y[..., None] + 1 + around) * (width + 2), x[..., None] + 1 + around
+    near = _gather(framed, rows[..., :, None] + columns[..., None, :])
+    tied = near == near[..., 1:2, 1:2]
+    shift = torch.stack([(tied * axis).sum(dim=(-2, -1)).float() for axis in (around, around[:, None])], dim=-1)
+    center = torch.stack([x, y], dim=-1) + shift / tied.sum(dim=(-2, -1))[..., None]
+    return center, torch.where(responses >= threshold, responses, 0)
+
+
+def _highest_near(pixels: torch.Tensor) -> torch.Tensor:
+    """Return the highest pixel of the 3x3 window of each."""
+    return F.max_pool2d(pixels, 3, stride=1, padding=1)
+
+
+def _vectors(maps: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Return ``(B, V, n, 2, 6, 6)`` of ``(B, V, 2, h, w)`` maps at ``(B, V, n, 6, 6)`` places."""
+    return _gather(maps, places[:, :, None].expand(-1, -1, 2, -1, -1, -1)).transpose(2, 3)
+
+
+def _gather(maps: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Return the values of ``(..., h, w)`` maps at places in the flattened maps, of any shape behind ``...``."""
+    lead = maps.dim() - 2
+    return maps.flatten(lead).gather(lead, places.flatten(lead)).reshape(places.shape)

@@ -1,0 +1,76 @@
+"""The paper's objective: focal L2 on heatmaps, L1 on guiding and refinement offsets, over all stacks (Sec. 2.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from gog_pose.errors import InputError
+from gog_pose.methods.gog.records import PoseMaps, PoseTargets
+from gog_pose.methods.losses import LossTerms, focal_l2, sum_over_stacks, weighted_l1
+
+
+class GogLoss(nn.Module):
+    """Weighted sum of the losses over all stacks (intermediate supervision: every stack has the same targets).
+
+    Args:
+        heatmap_weight: Weight of the focal L2.
+        offset_weight: Weight of the offset loss. The paper gives none; the public code has 10000 on a mean over the
+            batch that it divides once more by the batch size of a device, and takes the root of each error.
+        refinement_weight: Weight of the loss of refinement offsets, where there are any. The paper gives none; the
+            public code's default is 100 on a mean that it divides once more by the batch size of a device, 8 in its
+            recipe, which is about 10.
+        stack_weights: One weight a stack, from first to last; equal weights that sum to 1 where it is None.
+        gamma: Exponent of the focal L2. The public code trains with 1 whatever its command line says.
+        tau: Foreground threshold of the focal L2.
+    """
+
+    def __init__(
+        self,
+        *,
+        heatmap_weight: float = 1.0,
+        offset_weight: float = 1000.0,
+        refinement_weight: float = 10.0,
+        stack_weights: Sequence[float] | None = None,
+        gamma: float = 1.0,
+        tau: float = 0.01,
+    ) -> None:
+        super().__init__()
+        self._weights = {"heatmap": heatmap_weight, "offset": offset_weight, "refinement": refinement_weight}
+        self.stack_weights = None if stack_weights is None else tuple(stack_weights)
+        self.gamma = gamma
+        self.tau = tau
+
+    def forward(self, stacks: Sequence[PoseMaps], targets: PoseTargets) -> LossTerms:
+        """Compare the maps of all stacks with the targets of a batch.
+
+        Raises:
+            InputError: The network predicts refinement offsets that the encoder does not draw, or the other way around.
+            ValueError: There are not as many stack weights as stacks.
+        """
+        with torch.autocast(targets.heatmaps.device.type, enabled=False):
+            parts = {
+                "heatmap": torch.stack([self._heatmap(maps, targets) for maps in stacks]),
+                "offset": torch.stack([self._offset(maps, targets) for maps in stacks]),
+            }
+            if targets.refinements is not None or stacks[-1].refinements is not None:
+                parts["refinement"] = torch.stack([self._refinement(maps, targets) for maps in stacks])
+            return sum_over_stacks(parts, self._weights, self.stack_weights)
+
+    def _heatmap(self, maps: PoseMaps, targets: PoseTargets) -> torch.Tensor:
+        predicted = maps.heatmaps.float()
+        return focal_l2(predicted, targets.heatmaps, targets.mask, gamma=self.gamma, tau=self.tau).mean()
+
+    def _offset(self, maps: PoseMaps, targets: PoseTargets) -> torch.Tensor:
+        return weighted_l1(maps.offsets.float(), targets.offsets, targets.offset_weights, targets.mask).mean()
+
+    def _refinement(self, maps: PoseMaps, targets: PoseTargets) -> torch.Tensor:
+        if maps.refinements is None or targets.refinements is None or targets.refinement_weights is None:
+            raise InputError(
+                "method.heads.refinement and method.encoder.refinement must both be on or both be off (0): the heads"
+                " predict refinement offsets, the encoder draws their targets"
+            )
+        predicted = maps.refinements.float()
+        return weighted_l1(predicted, targets.refinements, targets.refinement_weights, targets.mask).mean()

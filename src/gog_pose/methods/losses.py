@@ -1,0 +1,93 @@
+"""Losses that methods share, and the record of an objective.
+
+Every term is a sum or mean over one image first, then a mean over images: its value does not depend on the batch size
+or on how a batch is spread over devices. All of it is computed in float32, since a sum over a heatmap overflows half
+precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+
+
+def focal_l2(
+    predicted: torch.Tensor, target: torch.Tensor, mask: torch.Tensor, *, gamma: float, tau: float
+) -> torch.Tensor:
+    """Focal L2 loss of heatmaps (Sec. 2.5; defined in the paper's reference [3]).
+
+    ``0.5 (s - G)^2 |1 - s_t|^gamma`` with ``s_t = s`` where ``G >= tau`` (foreground) and ``1 - s`` elsewhere, so
+    that cells that are already right count less. The factor takes part in the gradient, as in the public code.
+
+    Args:
+        predicted: ``(B, K, h, w)`` responses ``s``.
+        target: ``(B, K, h, w)`` responses ``G``.
+        mask: ``(B, 1, h, w)``, 1 = supervised.
+        gamma: Exponent; 0 gives the plain L2 loss.
+        tau: What counts as foreground.
+
+    Returns:
+        ``(B,)`` sums over keypoint types and cells.
+    """
+    difficulty = torch.where(target >= tau, 1 - predicted, predicted).abs()
+    loss = 0.5 * (predicted - target).square() * difficulty.pow(gamma) * mask
+    return loss.sum(dim=(1, 2, 3))
+
+
+def weighted_l1(
+    predicted: torch.Tensor, target: torch.Tensor, weights: torch.Tensor, mask: torch.Tensor
+) -> torch.Tensor:
+    """L1 loss of offsets on their supports (Sec. 2.5).
+
+    Guiding offsets weigh 1 / scale of their person, which gives errors in units of that scale; refinement offsets
+    weigh 1, which gives errors in px.
+
+    Args:
+        predicted: ``(B, 2C, h, w)`` offsets, px of the input image.
+        target: ``(B, 2C, h, w)`` offsets, px of the input image.
+        weights: ``(B, C, h, w)``, 0 outside of supports.
+        mask: ``(B, 1, h, w)``, 1 = supervised.
+
+    Returns:
+        ``(B,)`` means over the supervised coordinates of an image; 0 where it has none.
+    """
+    weights = (weights * mask).repeat_interleave(2, dim=1)
+    error = (predicted - target).abs() * weights
+    supervised = (weights > 0).sum(dim=(1, 2, 3)).clamp(min=1)
+    return error.sum(dim=(1, 2, 3)) / supervised
+
+
+class LossTerms(NamedTuple):
+    """The objective and what it is made of, means over the images of a batch.
+
+    Attributes:
+        total: Scalar to minimize.
+        parts: Each term by name, ``(S,)`` unweighted, one number a stack.
+    """
+
+    total: torch.Tensor
+    parts: dict[str, torch.Tensor]
+
+
+def sum_over_stacks(
+    parts: dict[str, torch.Tensor], weights: dict[str, float], stack_weights: Sequence[float] | None
+) -> LossTerms:
+    """Weigh the terms of an objective and sum them over the stacks (intermediate supervision).
+
+    Args:
+        parts: Each term by name, ``(S,)``.
+        weights: Of each term.
+        stack_weights: One a stack, from first to last; equal weights that sum to 1 where it is None.
+
+    Raises:
+        ValueError: There are not as many stack weights as stacks.
+    """
+    terms = sum(weights[name] * part for name, part in parts.items())
+    assert isinstance(terms, torch.Tensor)
+    of_stacks = stack_weights or (1 / len(terms),) * len(terms)
+    if len(of_stacks) != len(terms):
+        raise ValueError(f"{len(of_stacks)} stack_weights for a network of {len(terms)} stacks")
+    total = (terms * terms.new_tensor(of_stacks)).sum()
+    return LossTerms(total, {name: part.detach() for name, part in parts.items()})

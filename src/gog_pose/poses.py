@@ -1,0 +1,110 @@
+"""Poses: the people of one image."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gog_pose.drawing.people import draw_people
+from gog_pose.geometry import apply_affine
+from gog_pose.imaging.reading import ImageLike, pixels_of
+from gog_pose.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class Poses:
+    """The people of one image.
+
+    Attributes:
+        keypoints: ``(N, K, 3)`` float32 ``x, y, response``; a response of 0 means not found (x = y = 0 then).
+            px of the input image as the decoder gives them, px of the original image as ``PoseEstimator`` does.
+        scores: ``(N,)`` float32, descending.
+        inferred: ``(N, K)`` True for keypoints that are no detected peak but lie where the offset of another keypoint
+            leads, whose response they have; None = there are none.
+        skeleton: What the keypoints are; ``PoseEstimator`` says it, decoders leave it open.
+    """
+
+    keypoints: np.ndarray
+    scores: np.ndarray
+    inferred: np.ndarray | None = None
+    skeleton: Skeleton | None = None
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def above(self, min_score: float) -> Poses:
+        """Keep the people whose score is at least ``min_score``."""
+        kept = self.scores >= min_score
+        inferred = None if self.inferred is None else self.inferred[kept]
+        return replace(self, keypoints=self.keypoints[kept], scores=self.scores[kept], inferred=inferred)
+
+    def best(self, count: int) -> Poses:
+        """Keep the ``count`` people with the highest scores."""
+        inferred = None if self.inferred is None else self.inferred[:count]
+        return replace(self, keypoints=self.keypoints[:count], scores=self.scores[:count], inferred=inferred)
+
+    def transformed(self, matrix: np.ndarray) -> Poses:
+        """Move the keypoints that were found by an affine map ``(3, 3)``; what was not found stays at 0."""
+        keypoints = self.keypoints.copy()
+        found = keypoints[..., 2] > 0
+        keypoints[found, :2] = apply_affine(keypoints[found, :2], matrix)
+        return replace(self, keypoints=keypoints)
+
+    def draw(self, image: ImageLike, *, min_score: float = 0.25) -> Image.Image:
+        """Draw the people onto a copy of their image.
+
+        Args:
+            image: What they were found in: a path, a Pillow image or an ``(H, W, 3)`` uint8 RGB array.
+            min_score: People below this score are left out.
+
+        Returns:
+            A picture; notebooks show it as it is.
+
+        Raises:
+            InputError: The image cannot be read.
+            ValueError: The poses come from no ``PoseEstimator``, so that nothing says what the keypoints are.
+        """
+        if self.skeleton is None:
+            raise ValueError("these poses have no skeleton; use gog_pose.drawing.draw_people")
+        shown = self.above(min_score)
+        return Image.fromarray(draw_people(pixels_of(image), shown.keypoints, self.skeleton, shown.inferred))
+
+    def to_supervision(self) -> Any:
+        """Return the people as ``supervision.KeyPoints``, for its annotators and trackers; not found is at (0, 0).
+
+        Raises:
+            ImportError: The package supervision is not installed, or too old.
+        """
+        try:
+            supervision = importlib.import_module("supervision")
+        except ImportError:
+            raise ImportError("to_supervision() needs another package: pip install 'supervision>=0.30'") from None
+        return supervision.KeyPoints(
+            xy=self.keypoints[..., :2],
+            keypoint_confidence=self.keypoints[..., 2],
+            detection_confidence=self.scores,
+            class_id=np.zeros(len(self), dtype=int),
+        )
+
+    def to_coco(self, image_id: int, category_id: int = 1) -> list[dict[str, Any]]:
+        """Return one entry a person, in COCO's results format.
+
+        Only the four fields COCO asks for are written: with a ``bbox`` pycocotools would take the area from it.
+        """
+        entries = []
+        for keypoints, score in zip(self.keypoints, self.scores, strict=True):
+            found = keypoints[:, 2:] > 0
+            values = np.concatenate([keypoints[:, :2], found], axis=1)
+            entries.append(
+                {
+                    "image_id": int(image_id),
+                    "category_id": int(category_id),
+                    "keypoints": [round(float(value), 3) for value in values.ravel()],
+                    "score": float(score),
+                }
+            )
+        return entries

@@ -1,0 +1,201 @@
+"""Prediction of the people in images, videos and camera streams, to files: what ``gog-predict`` does.
+
+Everything is read, predicted and written frame by frame: memory does not grow with the length of a video.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from gog_pose.drawing import contact_sheet, draw_people, fit
+from gog_pose.errors import InputError
+from gog_pose.estimator import Answer, PoseEstimator
+from gog_pose.media.frames import Frame, Frames, ImageFile, find_media
+from gog_pose.media.overlays import OverlayFiles, Spread, overlay_names, refuse_to_overwrite
+from gog_pose.methods import load_method, method_of
+from gog_pose.methods.method import View
+from gog_pose.poses import Poses
+from gog_pose.system.interrupts import Interrupt
+from gog_pose.system.progress import Progress, silent
+
+PREDICTIONS = "predictions.json"
+IMAGES = "images.json"
+SHEET = "contact_sheet.png"
+_SHEET_IMAGES = 24
+_SHEET_COLUMNS = 4
+_SHEET_CELL_HW = (360, 480)  # px
+
+
+class PredictionRecord(NamedTuple):
+    """What was predicted.
+
+    Attributes:
+        people: The number of people whose score is high enough to be drawn.
+        frames: The number of images and of frames of videos.
+        images_only: Whether no source is a video or a camera.
+        unreadable: What was wrong with the sources that could not be read, or only in part.
+        interrupted: Whether Ctrl+C ended the prediction; the files of the frames until then are complete.
+    """
+
+    people: int
+    frames: int
+    images_only: bool
+    unreadable: list[InputError]
+    interrupted: bool
+
+
+def predict_files(
+    estimator: PoseEstimator,
+    source: str,
+    output: str | Path,
+    *,
+    every: int = 1,
+    limit: int | None = None,
+    views: Sequence[str] = (),
+    min_score: float = 0.25,
+    codec: str = "mp4v",
+    rate: float | None = None,
+    progress: Progress = silent,
+) -> PredictionRecord:
+    """Predict the people in every frame of a source, past what cannot be read.
+
+    It writes an overlay per source, ``<name>.png`` of an image and ``<name>.mp4`` of a video, ``contact_sheet.png``,
+    ``predictions.json`` in COCO's results format, and ``images.json``, which gives for each ``image_id`` the file, its
+    size and its overlay, and for a video frame its number and its time. Coordinates are px of the image turned upright.
+
+    Args:
+        estimator: Predicts ``estimator.batch_size`` frames at once.
+        source: An image, a video, a folder, a pattern or a camera, as of ``find_media``.
+        output: Folder to write; made if it does not exist.
+        every: Use only each n-th frame of a video or a camera.
+        limit: Use only the first so many frames of all sources together; None = all.
+        views: Names of the pictures of the method's maps to write too.
+        min_score: People of a lower score are not drawn; ``predictions.json`` has them all.
+        codec: Four letters by which FFmpeg knows the codec of overlay videos.
+        rate: Frames per second of the source; None = as the source says.
+        progress: Wraps the loop over the frames.
+
+    Raises:
+        InputError: There is no source, no such view, or the output cannot be written.
+    """
+    output = Path(output)
+    media = find_media(source, output)
+    drawers = _views(estimator, views)
+    names = overlay_names(media, views, taken=(SHEET,))
+    refuse_to_overwrite(media, (output / name for own in names.values() for name in own.values()))
+    frames = Frames(media, every)
+    total = min((number for number in (frames.count(), limit) if number is not None), default=None)
+    num_people = num_frames = 0
+    cells = Spread(_SHEET_IMAGES)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with (
+            JsonList(output / PREDICTIONS) as predictions,
+            JsonList(output / IMAGES) as images,
+            OverlayFiles(output, names, every=every, codec=codec, rate=rate) as files,
+            Interrupt() as interrupt,
+        ):
+            answered = predicted(itertools.islice(frames, limit), estimator)
+            for frame, answer in progress(answered, "finding people", total):
+                shown = answer.poses.above(min_score)
+                overlay = draw_people(frame.image, shown.keypoints, estimator.skeleton, shown.inferred)
+                drawn = {name: draw_view(view, answer, shown, estimator) for name, view in drawers.items()}
+                files.write(frame, {"overlay": overlay, **drawn})
+                for entry in answer.poses.to_coco(num_frames):
+                    predictions.append(entry)
+                images.append({"id": num_frames, **_description(frame), **names[frame.medium]})
+                cells.add(fit(overlay, _SHEET_CELL_HW))
+                num_people += len(shown)
+                num_frames += 1
+                if interrupt.requested:
+                    break
+        if cells.kept:
+            Image.fromarray(contact_sheet(cells.kept, _SHEET_COLUMNS, _SHEET_CELL_HW)).save(output / SHEET)
+    except OSError as error:
+        raise InputError(f"output: {output} cannot be written ({error.strerror}); give another folder") from error
+    images_only = all(isinstance(medium, ImageFile) for medium in media)
+    return PredictionRecord(num_people, num_frames, images_only, frames.unreadable, interrupt.requested)
+
+
+def predicted(frames: Iterable[Frame], estimator: PoseEstimator) -> Iterator[tuple[Frame, Answer]]:
+    """Yield each frame with the estimator's answer; no more than a batch of them is held."""
+    frames = iter(frames)
+    while batch := list(itertools.islice(frames, estimator.batch_size)):
+        answers = estimator.predict_with_maps([frame.image for frame in batch])
+        while batch:
+            yield batch.pop(0), answers.pop(0)
+
+
+def draw_view(view: View, answer: Answer, shown: Poses, estimator: PoseEstimator) -> np.ndarray:
+    """Draw the maps of one image on what the network saw of it.
+
+    Args:
+        view: One of the views of the method.
+        answer: Of one image.
+        shown: The people to look at.
+        estimator: Made the answer.
+
+    Returns:
+        ``(H, W, 3)`` uint8 RGB, px of the network input without its padding.
+    """
+    (height, width), (top, left) = answer.prepared.image_hw, answer.prepared.corner
+    seen = estimator.preprocessing.to_image(answer.prepared.tensor)
+    keypoints = shown.transformed(answer.prepared.matrix).keypoints
+    if shown.inferred is not None:
+        keypoints[shown.inferred] = 0
+    picture = view.predicted(seen, answer.maps, keypoints, estimator.skeleton, estimator.decoder.stride)
+    return picture[top : top + height, left : left + width]
+
+
+def _views(estimator: PoseEstimator, names: Sequence[str]) -> Mapping[str, View]:
+    """Return the views of the estimator's method that have these names."""
+    if not names:
+        return {}
+    method = method_of(estimator.decoder)
+    views = load_method(method).views
+    for name in names:
+        if name not in views:
+            raise InputError(
+                f"views: {name!r} is not a view of {method}, this checkpoint's method; choose {', '.join(views)}"
+            )
+    return {name: views[name] for name in names}
+
+
+def _description(frame: Frame) -> dict[str, Any]:
+    """Return the entry of a frame in ``images.json``, without its number and its files."""
+    record = {"file_name": frame.medium.name, "height": frame.image.shape[0], "width": frame.image.shape[1]}
+    if frame.seconds is None:
+        return record
+    return {**record, "frame": frame.number, "seconds": round(frame.seconds, 6)}
+
+
+class JsonList:
+    """A JSON array written entry by entry, so that memory stays constant; valid even if the writing breaks off.
+
+    Args:
+        path: The file; overwritten if it exists.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8")
+        self._file.write("[")
+        self._separator = "\n"
+
+    def __enter__(self) -> JsonList:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.write("\n]\n")
+        self._file.close()
+
+    def append(self, entry: dict[str, Any]) -> None:
+        """Write one entry."""
+        self._file.write(self._separator + json.dumps(entry))
+        self._separator = ",\n"

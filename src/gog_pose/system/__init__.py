@@ -1,0 +1,1 @@
+"""The operating system: complete files, worker processes, interrupts, results as JSON."""

@@ -1,0 +1,91 @@
+"""Results files: what a measuring command prints, as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gog_pose.errors import InputError
+from gog_pose.system.files import replaced
+
+
+def results_path(results: str) -> Path:
+    """Return the file to write, its folder made; called first, so that no measurement is lost to a bad path.
+
+    Raises:
+        InputError: It cannot be written.
+    """
+    path = Path(results)
+    made_folder(path.parent, "results")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise InputError(f"results: {path} cannot be written; give another file")
+    return path
+
+
+def made_folder(folder: str | Path, option: str) -> Path:
+    """Return the folder that an option names, made if it does not exist.
+
+    Raises:
+        InputError: It cannot be made.
+    """
+    path = Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{option}: {path} cannot be made ({error.strerror}); give another folder") from None
+    return path
+
+
+def write_results(path: Path, record: Any) -> None:
+    """Write a record as JSON; nan and infinity become null."""
+    with replaced(path) as part:
+        part.write_text(json.dumps(_plain(record), indent=2) + "\n", encoding="utf-8")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a measurement depends on."""
+    packages = ("gog-pose", "torch", "numpy", "pycocotools", "opencv-python-headless")
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}}
+
+
+def commit() -> str | None:
+    """Return the git commit of the package, with ``-dirty`` where it was changed since; None outside a checkout."""
+    package = Path(__file__).parent
+    try:
+        tracked = _git(package, "ls-files", "--error-unmatch", Path(__file__).name)  # not ignored inside of another's
+        return _git(package, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty") if tracked else None
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    process = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True, timeout=60)
+    return process.stdout.strip()
+
+
+def _plain(value: Any) -> Any:
+    """Round to six digits after the point, replace what is not finite by None."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value

@@ -1,0 +1,1 @@
+"""Training: the LightningModule, schedules, loggers, checkpoints and callbacks."""

@@ -1,0 +1,11 @@
+"""Lightning callbacks: COCO AP and pose pictures, speed and gradients, checkpoints on interruption, W&B artefacts."""
+
+from gog_pose.training.callbacks.coco_map import CocoMap
+from gog_pose.training.callbacks.freezing import Freeze
+from gog_pose.training.callbacks.gradient_norm import GradientNorm
+from gog_pose.training.callbacks.interrupt import InterruptCheckpoint
+from gog_pose.training.callbacks.pictures import PosePictures
+from gog_pose.training.callbacks.throughput import Throughput
+from gog_pose.training.callbacks.wandb_results import WandbResults
+
+__all__ = ["CocoMap", "Freeze", "GradientNorm", "InterruptCheckpoint", "PosePictures", "Throughput", "WandbResults"]

@@ -1,0 +1,26 @@
+"""How Lightning writes checkpoints: a process that is killed while it saves leaves the last complete one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from gog_pose.system.files import replaced
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes beside the file and renames when all is on disk.
+
+    Lightning's own writes to the folder for temporary files and moves. Where that is another disk, moving copies, and
+    overwrites the last checkpoint while it does.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        """Write a checkpoint to a local path."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replaced(path) as part:
+            torch.save(checkpoint, part)

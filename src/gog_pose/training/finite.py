@@ -1,0 +1,35 @@
+"""A stop before a step that nothing recovers from."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from gog_pose.errors import InputError
+from gog_pose.methods.losses import LossTerms
+
+
+def require_finite(terms: LossTerms, image_ids: torch.Tensor) -> None:
+    """Stop a training that has gone wrong before it takes a step that nothing recovers from.
+
+    Args:
+        terms: The objective of a batch.
+        image_ids: ``(B,)`` the images of the batch.
+
+    Raises:
+        InputError: A term is infinite or not a number; the message names it and the images.
+    """
+    if bool(terms.total.isfinite()):
+        return
+    wrong = [
+        f"{name} of stack {stack} is {value}"
+        for name, part in terms.parts.items()
+        for stack, value in enumerate(part.tolist())
+        if not math.isfinite(value)
+    ]
+    images = ", ".join(map(str, image_ids.tolist()))
+    raise InputError(
+        f"training: the loss is not finite ({'; '.join(wrong) or 'total'}) on images {images}; lower"
+        " optim.optimizer.lr, set trainer.gradient_clip_val, or use trainer.precision=32-true, and go on with resume="
+    )

@@ -1,0 +1,134 @@
+"""The LightningModule: wiring only. Network, loss, decoder, optimizer and schedule are given to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from gog_pose.checkpoints.description import KEY, describe, require_same_kind
+from gog_pose.data.samples import EvaluationSample, PoseBatch
+from gog_pose.errors import InputError
+from gog_pose.imaging.letterbox import grouped
+from gog_pose.imaging.preprocessing import Preprocessing
+from gog_pose.maps.records import images_of, stacked
+from gog_pose.methods import method_of
+from gog_pose.methods.losses import LossTerms
+from gog_pose.methods.method import Decoder, Maps
+from gog_pose.networks import PoseNetwork
+from gog_pose.training.finite import require_finite
+from gog_pose.training.groups import build_optimizer
+
+
+class PoseModule(pl.LightningModule):
+    """Trains a pose network and answers validation images with maps.
+
+    Args:
+        network: Image to maps.
+        loss: Maps and targets to the objective.
+        decoder: Maps to poses; callbacks use it, and checkpoints carry its options.
+        preprocessing: How pixels became input; checkpoints carry it.
+        optimizer: Builds the optimizer from parameters or groups of them.
+        schedule: Builds the schedule of the learning rate, by step, from the optimizer and the number of steps.
+        trunk_rate: Factor on the learning rate of the trunk.
+
+    Raises:
+        InputError: The parts are of different methods or strides.
+    """
+
+    def __init__(
+        self,
+        network: PoseNetwork,
+        loss: torch.nn.Module,
+        decoder: Decoder,
+        preprocessing: Preprocessing,
+        optimizer: Callable[[Any], Optimizer],
+        schedule: Callable[[Optimizer, int], LRScheduler],
+        trunk_rate: float = 1.0,
+    ) -> None:
+        super().__init__()
+        for name, part in (("loss", loss), ("decoder", decoder)):
+            if method_of(part) != network.method:
+                raise InputError(
+                    f"method.{name}: is of method {method_of(part)}, the heads are of {network.method};"
+                    f" set method={network.method}"
+                )
+        if decoder.stride != network.stride:
+            raise InputError(f"method.decoder.stride: {decoder.stride} is not that of the trunk, {network.stride}")
+        # In half precision a tenth faster on CPUs, more on GPUs; the weights decide the layout of all activations.
+        self.network: PoseNetwork = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.loss = loss
+        self.decoder = decoder
+        self.preprocessing = preprocessing
+        self._optimizer = optimizer
+        self._schedule = schedule
+        self._trunk_rate = trunk_rate
+
+    def setup(self, stage: str) -> None:
+        """Check that the targets will fit the maps.
+
+        Raises:
+            InputError: The encoder is of another method or has another stride.
+        """
+        encoder = self.trainer.datamodule.encoder  # type: ignore[attr-defined]
+        if method_of(encoder) != self.network.method or encoder.stride != self.network.stride:
+            raise InputError(
+                f"method.encoder: is of method {method_of(encoder)} with stride {encoder.stride}, the network of"
+                f" {self.network.method} with stride {self.network.stride}; make them equal"
+            )
+
+    def forward(self, images: torch.Tensor) -> list[Maps]:
+        """Answer ``(B, 3, H, W)`` images with the maps of each stack."""
+        stacks: list[Maps] = self.network(images)
+        return stacks
+
+    def training_step(self, batch: PoseBatch, batch_idx: int) -> torch.Tensor:
+        """Return the objective of a batch of crops.
+
+        Raises:
+            InputError: It is not finite.
+        """
+        terms: LossTerms = self.loss(self(batch.images), batch.targets)
+        require_finite(terms, batch.image_ids)
+        self._log("train", terms, len(batch.images))
+        return terms.total
+
+    def validation_step(  # type: ignore[override]  # a list is fine: callbacks get it as it is
+        self, batch: list[EvaluationSample], batch_idx: int
+    ) -> list[Maps]:
+        """Return the final maps of each image, each with a batch dimension of 1."""
+        answers: list[Maps] = [None] * len(batch)
+        for places in grouped([sample.image.shape for sample in batch]):
+            stacks = self(torch.stack([batch[place].image for place in places]))
+            targets: list[Any] = [batch[place].targets for place in places]  # the device has drawn them
+            self._log("val", self.loss(stacks, stacked(targets)), len(places))
+            for row, place in enumerate(places):
+                answers[place] = images_of(stacks[-1], slice(row, row + 1))
+        return answers
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Build the optimizer and its schedule, which moves every step."""
+        optimizer = build_optimizer(self.network, self._optimizer, self._trunk_rate)
+        schedule = self._schedule(optimizer, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what ``PoseEstimator.from_checkpoint`` needs to rebuild network, decoder and preprocessing."""
+        checkpoint[KEY] = describe(self.network, self.decoder, self.preprocessing)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse the checkpoint of another kind of network before its tensors are compared one by one."""
+        require_same_kind(checkpoint, self.network)
+
+    def _log(self, split: str, terms: LossTerms, num_images: int) -> None:
+        training = split == "train"
+        kwargs: dict[str, Any] = {"batch_size": num_images, "on_epoch": not training, "sync_dist": not training}
+        self.log(f"{split}/loss", terms.total, prog_bar=True, **kwargs)
+        for name, part in terms.parts.items():
+            for stack, value in enumerate(part):
+                self.log(f"{split}/{name}_{stack}", value, prog_bar=training and stack == 0, **kwargs)

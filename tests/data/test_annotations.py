@@ -1,0 +1,248 @@
+"""The reader keeps what COCO says and refuses, in one line, what does not fit."""
+
+import gc
+import json
+from types import ModuleType
+
+import numpy as np
+import pycocotools.mask as rle
+import pytest
+from samples import person, write_folder
+
+from gog_pose.data.annotations import AnnotationFile, CocoKeypoints
+from gog_pose.errors import InputError
+from gog_pose.evaluation.coco import CocoKeypointEvaluator
+from gog_pose.skeleton import load_skeleton
+
+GREY = np.full((100, 120, 3), 128, dtype=np.uint8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Three images: two people and a crowd, nobody with keypoints, nobody at all."""
+    polygon = [[10, 10, 30, 10, 30, 20, 10, 20]]
+    run_lengths = rle.encode(np.asfortranarray(np.pad(np.ones((10, 10), np.uint8), ((80, 10), (100, 10)))))
+    run_lengths["counts"] = run_lengths["counts"].decode()
+    people = [
+        person(2, labelled=0, segmentation=polygon),
+        person(1, xy=(40, 40)),
+        person(1, xy=(70, 50), labelled=9),
+        person(1, xy=(60, 50), size=80, labelled=0, iscrowd=1),
+        person(1, labelled=0, iscrowd=1, segmentation=run_lengths),
+    ]
+    write_folder(tmp_path, {"a.png": GREY, "b.png": GREY, "c.png": GREY}, people)
+    return tmp_path
+
+
+def read(root, **changes):
+    return CocoKeypoints(
+        root / "annotations/person_keypoints_train.json", root / "train", **{"num_keypoints": 17, **changes}
+    )
+
+
+def test_people_belong_to_their_images(folder):
+    images = read(folder)
+    assert len(images) == 3
+    assert images.people(0).is_labelled.tolist() == [True, True, False, False]
+    assert images.people(0).is_crowd.tolist() == [False, False, True, True]
+    assert images.people(0).keypoints[1, :, 2].tolist() == [2.0] * 9 + [0.0] * 8
+    assert images.people(1).boxes.tolist() == [[40, 40, 40, 40]]
+    assert len(images.people(2).boxes) == 0
+    assert images.with_labelled_people().tolist() == [0]
+    assert images.with_people().tolist() == [0, 1]
+
+
+def test_crowds_are_ignored_except_where_labelled_people_are(folder):
+    mask = read(folder).ignore_mask(0)
+    expected = np.zeros((100, 120), dtype=bool)
+    expected[10:90, 20:100] = True  # the crowd without an outline: its box
+    expected[80:90, 100:110] = True  # the crowd given by run lengths
+    expected[20:60, 20:60] = False  # labelled people
+    expected[30:70, 50:90] = False
+    assert np.array_equal(mask, expected)
+
+
+def test_people_without_keypoints_are_ignored_in_their_outline(folder):
+    mask = read(folder).ignore_mask(1)
+    assert mask[12:18, 12:28].all()
+    assert abs(int(mask.sum()) - 200) <= 62  # at most the border pixels of a 20 x 10 rectangle
+    assert not read(folder).ignore_mask(2).any()
+
+
+def test_uncompressed_run_lengths_are_read_too(tmp_path):
+    counts = [0, 50, 100 * 120 - 50]
+    crowd = person(1, labelled=0, iscrowd=1, segmentation={"size": [100, 120], "counts": counts})
+    write_folder(tmp_path, {"a.png": GREY}, [crowd])
+    mask = read(tmp_path).ignore_mask(0)
+    assert mask.sum() == 50
+    assert mask[:50, 0].all()
+
+
+def python_objects(thing):
+    """How many containers of Python hang on a thing."""
+    seen, waiting = set(), [thing]
+    while waiting:
+        for other in gc.get_referents(waiting.pop()):
+            if gc.is_tracked(other) and id(other) not in seen and not isinstance(other, (type, ModuleType)):
+                seen.add(id(other))
+                waiting.append(other)
+    return len(seen)
+
+
+def test_reading_leaves_arrays_only_and_no_garbage_is_looked_for(tmp_path):
+    """As for three people, so for a thousand, and for a quarter of a million; all loading processes share it."""
+    compressed = rle.encode(np.ones((100, 120), np.uint8, "F"))["counts"].decode()
+    outlines = [[[10, 10, 30, 10, 30, 20]], runs([0, 50, 11950]), runs(compressed)]
+    sizes, collections = [], []
+    for count in (1, 400):
+        people = [person(1, labelled=k % 2, iscrowd=1 - k % 2, segmentation=outlines[k % 3]) for k in range(3 * count)]
+        path = write_folder(tmp_path, {"a.png": GREY}, people)
+        gc.collect()
+        gc.callbacks.append(lambda phase, info: collections.append(info))
+        try:
+            images = CocoKeypoints(path, None, 17)
+        finally:
+            gc.callbacks.pop()
+        assert len(images.people(0).boxes) == 3 * count
+        sizes.append(python_objects(images))
+    assert sizes[0] == sizes[1]
+    assert collections == []
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize("annotations", [None, []])
+def test_a_list_of_images_without_people_is_read(tmp_path, annotations):
+    """As test-dev's, which has no annotations, and all categories of COCO, none with keypoints."""
+    path = write_folder(tmp_path, {"b.png": GREY, "a.png": GREY[:50]}, [], split="test2017")
+    content = json.loads(path.read_text())
+    del content["annotations"]
+    if annotations is not None:
+        content["annotations"] = annotations
+    content["categories"] = [{"id": 1, "name": "person"}, {"id": 2, "name": "bicycle"}]
+    path.write_text(json.dumps(content))
+    images = CocoKeypoints(path, tmp_path / "test2017", 17)
+    assert images.image_ids.tolist() == [1, 2]
+    assert images.read_image(1).shape == (50, 120, 3)
+    assert images.people(0).keypoints.shape == (0, 17, 3)
+    assert not images.ignore_mask(0).any()
+    assert len(images.with_people()) == len(images.with_labelled_people()) == 0
+
+
+def test_several_crowds_are_ignored_together_and_never_a_labelled_person_inside(tmp_path):
+    """Polygons, run lengths and a box, overlapping each other and the person that all of them cover."""
+    everywhere = {"size": [100, 120], "counts": [0, 100 * 120]}
+    crowds = [
+        person(
+            1, labelled=0, iscrowd=1, segmentation=[[0, 0, 119, 0, 119, 49, 0, 49], [0, 60, 119, 60, 119, 99, 0, 99]]
+        ),
+        person(1, labelled=0, iscrowd=1, segmentation=everywhere),
+        person(1, xy=(60, 50), size=60, labelled=0, iscrowd=1),
+    ]
+    write_folder(tmp_path, {"a.png": GREY}, [*crowds[:2], person(1, xy=(60, 50), size=20), crowds[2]])
+    mask = read(tmp_path).ignore_mask(0)
+    expected = np.ones((100, 120), dtype=bool)
+    expected[40:60, 50:70] = False
+    assert np.array_equal(mask, expected)
+
+
+def test_people_below_the_least_area_are_ignored_in_their_outline(tmp_path):
+    triangle = [[10, 10, 30, 10, 10, 30]]
+    people = [
+        person(1, xy=(20, 20), size=20, segmentation=triangle, area=400),
+        person(1, xy=(80, 50), size=30, area=401),
+    ]
+    write_folder(tmp_path, {"a.png": GREY, "b.png": GREY}, [*people, person(2, xy=(20, 20), size=20, area=400)])
+    assert read(tmp_path).with_labelled_people().tolist() == [0, 1]
+    assert not read(tmp_path).ignore_mask(0).any()
+    images = read(tmp_path, min_area=401)
+    assert images.people(0).is_labelled.tolist() == [False, True]
+    assert images.with_labelled_people().tolist() == [0]
+    assert images.with_people().tolist() == [0, 1]
+    assert images.ignore_mask(0)[12:18, 12:18].all()
+    assert not images.ignore_mask(0)[26:, 26:].any()
+    assert images.ignore_mask(1).sum() == 400  # without an outline the box
+
+
+def runs(counts):
+    return {"size": [100, 120], "counts": counts}
+
+
+def change(root, edit):
+    path = root / "annotations/person_keypoints_train.json"
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (lambda c: c.pop("images"), "'images' is missing"),
+        (lambda c: c.update(annotations={}), "'annotations' is missing"),
+        (lambda c: c["images"][0].pop("file_name"), r"images\[0\].file_name"),
+        (lambda c: c["annotations"][2].update(image_id=77), r"annotations\[2\].image_id: no image has the id 77"),
+        (lambda c: c["annotations"][1].update(bbox=[1, 2, 3]), r"annotations\[1\].bbox"),
+        (lambda c: c["annotations"][1].update(bbox=[1, 2, 3, float("nan")]), r"annotations\[1\].bbox"),
+        (lambda c: c["annotations"][1].update(bbox=[1, 2, 3, 10**400]), r"annotations\[1\].bbox"),
+        (lambda c: c["annotations"][1].update(area=1e39), r"annotations\[1\].area"),
+        (lambda c: c["annotations"][1]["keypoints"].__setitem__(4, 1e39), r"annotations\[1\].keypoints: .*no place"),
+        (lambda c: c["annotations"][0].update(segmentation=[[1, 2, 3]]), "annotation 1: segmentation: must be"),
+        (lambda c: c["annotations"][0].update(segmentation=runs([5, 5])), "annotation 1: segmentation: must be"),
+        (lambda c: c["annotations"][0].update(segmentation=runs([0, 12001, -1])), "annotation 1: segmentation: must"),
+        (lambda c: c["annotations"][0].update(segmentation=runs(["0", 12000])), "annotation 1: segmentation: must be"),
+        (lambda c: c["annotations"][0].update(segmentation=runs("zzzz")), "annotation 1: segmentation: must be"),
+        (lambda c: c["annotations"][0].update(segmentation=runs("")), "annotation 1: segmentation: must be"),
+        (lambda c: c["annotations"][0].update(segmentation={"size": [100, 120]}), "annotation 1: segmentation: must"),
+        (lambda c: c["annotations"][1]["keypoints"].pop(), "keypoints: 50 numbers"),
+        (lambda c: c["images"][1].update(id=1), "ids repeat"),
+        (lambda c: c["images"][1].update(file_name="gone.jpg"), "'gone.jpg' is not in"),
+        (lambda c: c["images"][1].update(file_name="../../secret.jpg"), "secret.jpg"),
+        (lambda c: c.update(categories=[]), "category named 'person'"),
+    ],
+)
+def test_contradictions_are_told_by_file_and_field(folder, edit, words):
+    change(folder, edit)
+    with pytest.raises(InputError, match=words) as error:
+        read(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_has_been_read_serves_all_its_readers_and_stays_as_it_is(folder):
+    path = folder / "annotations/person_keypoints_train.json"
+    file = AnnotationFile.of(path)
+    before = json.dumps(file.content)
+    path.unlink()  # nobody looks there again
+    assert AnnotationFile.of(file) is file
+    for _ in range(2):
+        images = CocoKeypoints(file, folder / "train", 17)
+        assert images.path == path
+        assert [len(images.people(index).boxes) for index in range(3)] == [4, 1, 0]
+        CocoKeypointEvaluator(file, load_skeleton("coco_19"))
+    assert json.dumps(file.content) == before
+
+
+def test_missing_files_and_broken_json_are_told_by_name(folder):
+    path = folder / "annotations/person_keypoints_train.json"
+    path.write_text(path.read_text()[:-20])
+    with pytest.raises(InputError, match="not a readable JSON"):
+        read(folder)
+    for broken in ("[" * 100_000, f'{{"images": {"1" * 5000}}}'):
+        path.write_text(broken)
+        with pytest.raises(InputError, match="not a readable JSON"):
+            read(folder)
+    path.unlink()
+    with pytest.raises(InputError, match="no such annotation file"):
+        read(folder)
+
+
+def test_another_skeleton_is_told(folder):
+    with pytest.raises(InputError, match="the skeleton has 14"):
+        read(folder, num_keypoints=14)
+
+
+def test_reads_all_of_the_real_data(real_data):
+    images = CocoKeypoints(real_data / "annotations/person_keypoints_val.json", real_data / "val", 17)
+    assert len(images) == 300
+    assert len(images.with_labelled_people()) == 266
+    assert sum(images.people(i).is_labelled.sum() for i in range(300)) == 810
+    assert sum(images.people(i).is_crowd.sum() for i in range(300)) == 28
