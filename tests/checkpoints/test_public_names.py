@@ -2,7 +2,6 @@
 
 import json
 import os
-import zlib
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from public_names import centernet_tensors, offsetguided_tensors
+from recorded import drawn
 
 from gog_pose.checkpoints.public_names import our_name, require_fit, translate
 from gog_pose.errors import InputError
@@ -143,19 +143,3 @@ def test_the_network_answers_as_centernets_does():
         }
         for name, answer in answers.items():
             np.testing.assert_allclose(answer.numpy(), recorded[f"{name}_{stack}"], rtol=0, atol=1e-3, err_msg=name)
-
-
-def drawn(name, shape, seed=0):
-    """Draw a tensor by the rule that the recorded outputs were made with."""
-    if not shape:
-        return torch.zeros((), dtype=torch.int64)
-    normal = np.random.RandomState((zlib.crc32(name.encode()) + seed) % 2**32).standard_normal(shape)
-    if name.endswith("running_var"):
-        normal = 1 + 0.2 * np.abs(normal)
-    elif name.endswith("running_mean"):
-        normal = 0.1 * normal
-    elif len(shape) == 1:
-        normal = 0.1 * normal + name.endswith("weight")
-    else:
-        normal = normal * np.sqrt(1 / np.prod(shape[1:]))
-    return torch.from_numpy(normal.astype(np.float32))

@@ -1,4 +1,4 @@
-"""How large a network is: parameters, and multiplications for one image."""
+"""Size of a network: parameters, and multiplications per image."""
 
 from __future__ import annotations
 

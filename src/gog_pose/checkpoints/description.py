@@ -1,4 +1,4 @@
-"""What a checkpoint says about itself, so that it can be used without the configuration that made it.
+"""Description of a network inside its checkpoint, which is used without the configuration of the training.
 
 Beside Lightning's entries a checkpoint holds one entry, ``gog_pose``, of plain values: format, skeleton, method,
 network (trunk, neck and heads), decoder and preprocessing. Nothing in a checkpoint names code to run, and files are

@@ -27,7 +27,7 @@ TRUNK = "trunk."
 
 @dataclass(frozen=True)
 class _Family:
-    """What public weights of a kind become.
+    """Method, network and decoder for public weights of one kind.
 
     Attributes:
         method: Whose heads they have.
@@ -81,7 +81,7 @@ KINDS = tuple(_FAMILIES)
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of a public file.
+    """Weights of a public file, translated.
 
     Attributes:
         weights: What it held, under our names.

@@ -19,7 +19,7 @@ from gog_pose.skeleton import Skeleton
 
 
 class Transfer(NamedTuple):
-    """What a network took from a checkpoint.
+    """Parts that a network took from a checkpoint, and parts that are new.
 
     Attributes:
         taken: Number of tensors by part: ``trunk``, ``neck``, ``heads``.

@@ -1,4 +1,4 @@
-"""What every command shares: where the configuration is, how objects are built, how errors are reported."""
+"""Shared parts of the commands: path of the configuration, construction of objects, report of errors."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class PoseDataModule(pl.LightningDataModule):
         preprocessing: Normalizes pixels and sets the size of evaluation inputs.
         multiple: Sides of evaluation inputs become multiples of this, px: the network's largest stride or a multiple of
             it. None: ``gog-train`` puts the former, else it is 128.
-        batch_size: Training crops an optimizer step, over all devices and accumulated batches together.
+        batch_size: Training crops per optimizer step, summed over all devices and accumulated batches.
         val_batch_size: Whole images a step and device.
         num_workers: Loading processes a device.
         val_subset: Which validation images count: ``people`` those with any person (the paper's), ``labelled`` those

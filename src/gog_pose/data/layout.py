@@ -1,4 +1,4 @@
-"""Where the files of a COCO-format data set are."""
+"""Paths of the files of a COCO-format data set."""
 
 from __future__ import annotations
 

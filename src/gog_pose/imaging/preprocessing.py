@@ -20,7 +20,7 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Color order and statistics of the images a network was trained on, and their size; by default ImageNet's.
+    """Color order, statistics and size of the images that a network takes; by default ImageNet's statistics.
 
     Attributes:
         mean: Per channel mean of the pixels / 255, in the network's channel order.
@@ -82,7 +82,7 @@ class Preprocessing:
 
     @property
     def border_rgb(self) -> tuple[int, int, int]:
-        """What lies outside an image, RGB in 0..255: the mean color, for CenterNet black."""
+        """Color of the padding around an image, RGB in 0..255: the mean color, or black for CenterNet."""
         if self.layout == "centered":
             return (0, 0, 0)
         mean = self.mean if self.channel_order == "rgb" else self.mean[::-1]

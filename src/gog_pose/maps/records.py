@@ -1,4 +1,4 @@
-"""What holds for the records of all methods: NamedTuples of tensors, of lists with one entry per image, or of None."""
+"""Batches of records of any method: NamedTuples of tensors, of lists with one entry per image, or of None."""
 
 from __future__ import annotations
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from gog_pose.errors import InputError
 from gog_pose.geometry import cells_to_image
 from gog_pose.maps.fields import Field, check_maps
 from gog_pose.methods.centernet.records import CenterMaps, fields, refined
+from gog_pose.methods.options import require_ranges
 from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
 
@@ -35,7 +35,7 @@ class CenterDecoder:
 
     Attributes:
         skeleton: What a person is made of.
-        stride: Px of the input image a cell, R.
+        stride: Px of the input image per cell, R.
         topk: People looked for in an image.
         keypoint_topk: Peaks looked for of each keypoint type.
         threshold: Keypoint peaks have a higher response than this.
@@ -59,12 +59,9 @@ class CenterDecoder:
 
     def __post_init__(self) -> None:
         """Check the options."""
-        for option in ("stride", "topk", "keypoint_topk"):
-            if getattr(self, option) < 1:
-                raise InputError(f"decoder.{option}: must be 1 or more, got {getattr(self, option)}")
-        for option in ("threshold", "reach", "score_threshold"):
-            if not getattr(self, option) >= 0:
-                raise InputError(f"decoder.{option}: must be 0 or more, got {getattr(self, option)}")
+        require_ranges(
+            self, counts=("stride", "topk", "keypoint_topk"), not_negative=("threshold", "reach", "score_threshold")
+        )
         refined(self.skeleton, self.refinements)
 
     @cached_property

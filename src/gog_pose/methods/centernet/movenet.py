@@ -13,9 +13,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from gog_pose.errors import InputError
 from gog_pose.maps.fields import Field, check_maps
 from gog_pose.methods.centernet.records import CenterMaps, fields, refined
+from gog_pose.methods.options import require_ranges
 from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
 
@@ -55,14 +55,9 @@ class MoveNetDecoder:
 
     def __post_init__(self) -> None:
         """Check the options."""
-        for option in ("stride", "topk"):
-            if getattr(self, option) < 1:
-                raise InputError(f"decoder.{option}: must be 1 or more, got {getattr(self, option)}")
-        if not self.spread > 0:
-            raise InputError(f"decoder.spread: must be more than 0, got {self.spread}")
-        for option in ("threshold", "score_threshold"):
-            if not getattr(self, option) >= 0:
-                raise InputError(f"decoder.{option}: must be 0 or more, got {getattr(self, option)}")
+        require_ranges(
+            self, counts=("stride", "topk"), positive=("spread",), not_negative=("threshold", "score_threshold")
+        )
         refined(self.skeleton, self.refinements)
 
     @cached_property

@@ -19,6 +19,7 @@ from gog_pose.maps.peaks import LOCALIZERS, find_peaks, refine_peaks
 from gog_pose.maps.surface import Tiles, blocks
 from gog_pose.methods.gog.candidates import Candidates, PeakWindows, read_windows
 from gog_pose.methods.gog.records import PoseMaps, fields
+from gog_pose.methods.options import require_ranges
 from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
 
@@ -82,15 +83,12 @@ class GogDecoder:
                 raise InputError(
                     f"decoder.{option}: {getattr(self, option)!r} is unknown; choose {' or '.join(choices)}"
                 )
-        for option in ("stride", "topk", "min_keypoints"):
-            if getattr(self, option) < 1:
-                raise InputError(f"decoder.{option}: must be 1 or more, got {getattr(self, option)}")
-        for option in ("threshold", "min_length", "sigma"):
-            if not getattr(self, option) > 0:
-                raise InputError(f"decoder.{option}: must be more than 0, got {getattr(self, option)}")
-        for option in ("support", "reach"):
-            if not getattr(self, option) >= 0:
-                raise InputError(f"decoder.{option}: must be 0 or more, got {getattr(self, option)}")
+        require_ranges(
+            self,
+            counts=("stride", "topk", "min_keypoints"),
+            positive=("threshold", "min_length", "sigma"),
+            not_negative=("support", "reach"),
+        )
 
     @staticmethod
     def interpolate(maps: np.ndarray, stride: int, threshold: float, interpolation: str) -> Tiles:

@@ -20,10 +20,10 @@ import torch
 import torch.nn.functional as F
 
 from gog_pose.assembly.limbs import follow_offsets
-from gog_pose.errors import InputError
 from gog_pose.maps.fields import Field, check_maps
 from gog_pose.maps.peaks import Peaks
 from gog_pose.methods.gog.records import PoseMaps, fields
+from gog_pose.methods.options import require_ranges
 from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
 
@@ -36,7 +36,7 @@ class OfficialDecoder:
 
     Attributes:
         skeleton: What a person is made of; the order of the limbs is the order of grouping.
-        stride: Pixels of the input image a cell, R.
+        stride: Px of the input image per cell, R.
         topk: Candidates kept of each keypoint type, k.
         threshold: Lowest response of a keypoint candidate.
         gate: A guiding offset may miss its target by less than this, px, input image.
@@ -58,12 +58,7 @@ class OfficialDecoder:
 
     def __post_init__(self) -> None:
         """Check the options."""
-        for option in ("stride", "topk"):
-            if getattr(self, option) < 1:
-                raise InputError(f"decoder.{option}: must be 1 or more, got {getattr(self, option)}")
-        for option in ("threshold", "min_length"):
-            if not getattr(self, option) > 0:
-                raise InputError(f"decoder.{option}: must be more than 0, got {getattr(self, option)}")
+        require_ranges(self, counts=("stride", "topk"), positive=("threshold", "min_length"))
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
