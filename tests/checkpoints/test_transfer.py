@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gog_pose.checkpoints.description import describe
-from gog_pose.checkpoints.transfer import start_from
+from gog_pose.checkpoints.transfer import start_from, widened
 from gog_pose.errors import InputError
 from gog_pose.imaging.preprocessing import Preprocessing
 from gog_pose.methods import load_method
@@ -55,7 +55,6 @@ def test_all_is_taken_where_method_and_skeleton_agree(checkpoint):
     ("other", "reason"),
     [
         ({"method": "centernet"}, "the file's are of method centernet"),
-        ({"skeleton": "coco_16"}, "the file's are for coco_16"),
         ({"neck": True, "stacks": 1}, "the file's have other shapes"),
     ],
 )
@@ -75,6 +74,64 @@ def test_heads_of_something_else_stay_new(checkpoint, other, reason):
     assert all(torch.equal(tensor, before[name]) for name, tensor in new.heads.state_dict().items())
     assert transfer.new == {"heads": reason}
     assert reason in str(transfer)
+
+
+def mobilenet(method, seed, *, norm=False, pyramid=(24, 32, 64, 64), skeleton="coco_19"):
+    torch.manual_seed(seed)
+    trunk = build_trunk("mobilenet_fpn", norm=norm, pyramid=pyramid)
+    response = {"response": "sigmoid"} if method == "gog" else {}
+    heads = partial(load_method(method).heads, form="separable", **response)
+    return PoseNetwork(load_skeleton(skeleton), trunk, heads)
+
+
+@pytest.mark.parametrize(
+    ("pyramid", "norm"), [((24, 32, 64, 64), False), ((40, 32, 96, 96), False), ((32, 32, 64, 64), True)]
+)
+def test_heads_of_another_method_predict_the_same_responses_also_on_a_wider_trunk(checkpoint, pyramid, norm):
+    trained = mobilenet("centernet", 1).eval()
+    new = mobilenet("gog", 2, norm=norm, pyramid=pyramid, skeleton="coco_44").eval()
+    images = torch.randn(2, 3, 64, 96)
+    transfer = start_from(new, checkpoint(trained), lambda: [images])
+    assert transfer.taken == {
+        "trunk": len(trained.trunk.state_dict()),
+        "heads.heatmap": 5,  # a filter, two convolutions with biases
+        "heads.offset": 3,  # all but the last convolution
+    }
+    with torch.no_grad():
+        torch.testing.assert_close(new(images)[0].heatmaps, trained(images)[0].heatmaps, rtol=1e-4, atol=1e-5)
+    assert equal_layers(new.heads.offset[0][1], trained.heads.offsets[0][1])
+
+
+def equal_layers(wide, narrow):
+    return torch.equal(wide.weight[:, : narrow.weight.shape[1]], narrow.weight) and torch.equal(wide.bias, narrow.bias)
+
+
+def test_another_list_of_limbs_keeps_the_responses(checkpoint):
+    trained, new = mobilenet("gog", 1, skeleton="coco_19"), mobilenet("gog", 2, skeleton="coco_44")
+    assert set(start_from(new, checkpoint(trained)).taken) == {"trunk", "heads.heatmap", "heads.offset"}
+
+
+def test_other_keypoints_keep_nothing_of_the_heads(checkpoint):
+    transfer = start_from(mobilenet("gog", 2, skeleton="crowdpose"), checkpoint(mobilenet("gog", 1)))
+    assert transfer.taken.keys() == {"trunk"}
+    assert transfer.new == {"heads": "the file's are for coco_19"}
+
+
+def test_a_wider_layer_computes_what_the_narrower_one_does():
+    torch.manual_seed(0)
+    narrow, wide = torch.nn.Conv2d(3, 4, 3), torch.nn.Conv2d(5, 6, 3)
+    weights, biases = widened(wide.weight.data, narrow.weight.data), widened(wide.bias.data, narrow.bias.data)
+    x = torch.randn(1, 5, 8, 8)
+    found = torch.nn.functional.conv2d(x, weights, biases)
+    torch.testing.assert_close(found[:, :4], narrow(x[:, :3]))
+    rms = weights[4:].square().mean().sqrt()
+    torch.testing.assert_close(rms, narrow.weight.square().mean().sqrt())
+
+
+def test_a_narrower_or_another_layer_is_refused():
+    for own in (torch.zeros(3, 3, 3, 3), torch.zeros(4, 3, 1, 1), torch.zeros(4)):
+        with pytest.raises(InputError, match="another network"):
+            widened(own, torch.zeros(4, 3, 3, 3))
 
 
 def test_a_neck_is_taken_where_it_fits(checkpoint):

@@ -270,6 +270,10 @@ def test_an_image_of_another_size_than_annotated_is_corrupt(folder):
 
 def test_limits_and_mistakes(folder):
     assert len(module(folder, train_limit=5).train_set) == 5
+    every = module(folder).train_set
+    first = int(every.images.image_ids[every.indices[0]])
+    rest = module(folder, train_exclude=[first]).train_set
+    assert rest.indices.tolist() == every.indices[1:].tolist()
     assert module(folder, min_area=400, val_subset="labelled").val_set.image_ids == [
         1,
         2,

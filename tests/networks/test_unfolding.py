@@ -36,6 +36,18 @@ def test_folding_again_gives_the_folded_weights():
         torch.testing.assert_close(again[name], tensor, atol=1e-3, rtol=1e-3)
 
 
+def test_all_channels_of_a_convolution_get_one_scale():
+    torch.manual_seed(0)
+    folded = nn.Sequential(nn.Conv2d(3, 4, 3))
+    folded[0].weight.data *= torch.tensor([1e-3, 1.0, 0.0, 50.0])[:, None, None, None]
+    normed = nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4))
+    images = torch.randn(2, 3, 9, 9)
+    put_norms_back(normed, folded, [images])
+    rms = normed[0].weight.detach().square().mean((1, 2, 3)).sqrt()
+    torch.testing.assert_close(rms, torch.tensor([1.0, 1.0, 0.0, 1.0]) / 27**0.5)
+    torch.testing.assert_close(normed.eval()(images), folded(images), rtol=1e-4, atol=1e-4)
+
+
 def test_the_statistics_are_those_of_all_batches_together():
     torch.manual_seed(0)
     folded = nn.Sequential(nn.Conv2d(3, 4, 3))
@@ -43,7 +55,7 @@ def test_the_statistics_are_those_of_all_batches_together():
     images = torch.randn(6, 3, 8, 8)
     put_norms_back(normed, folded, [images[:1], images[1:]])
     with torch.no_grad():
-        outputs = folded(images) - folded[0].bias[:, None, None]
+        outputs = normed[0](images)
     torch.testing.assert_close(normed[1].running_mean, outputs.mean((0, 2, 3)), atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(normed[1].running_var, outputs.var((0, 2, 3), unbiased=False), atol=1e-5, rtol=1e-5)
 

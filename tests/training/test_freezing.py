@@ -56,6 +56,22 @@ def test_frozen_norms_keep_their_statistics_while_weights_learn(trained):
     assert not any("running" in name or "num_batches" in name for name in changed)
 
 
+def test_named_parts_of_the_trunk_stay_as_they_were(trained):
+    start = trained("start")
+    after = trained("frozen", "callbacks=frozen_norms", "callbacks.freeze.part=[norms, stem]", f"init={start}")
+    changed = moved(part(start, "trunk"), part(after, "trunk"))
+    assert changed
+    assert not any(name.startswith("network.trunk.stem.") for name in changed)
+    assert not any("running" in name for name in changed)
+
+
+def test_a_part_that_the_trunk_has_not_is_refused(trained, capsys):
+    with pytest.raises(SystemExit) as ended:
+        trained("frozen", "callbacks=frozen_norms", "callbacks.freeze.part=[stem, head]")
+    assert ended.value.code == 2
+    assert "'head' is no part of the trunk; choose trunk, norms or of stem" in capsys.readouterr().err
+
+
 def network():
     torch.manual_seed(0)
     trunk = Hourglass(stacks=1, channels=(8, 12), blocks=(1, 1), stem_channels=4)

@@ -84,7 +84,7 @@ def read_network(path: str | Path) -> TrainedNetwork:
         decoder = build_decoder(skeleton, description["method"], description["decoder"])
         preprocessing = Preprocessing(**description["preprocessing"])
         weights = {
-            key.removeprefix(NETWORK_PREFIX): value
+            key.removeprefix(NETWORK_PREFIX): value.float() if value.is_floating_point() else value  # some are float16
             for key, value in checkpoint["state_dict"].items()
             if key.startswith(NETWORK_PREFIX)
         }

@@ -12,6 +12,7 @@ from torch import nn
 from gog_pose.checkpoints.description import KEY, NETWORK_PREFIX, read_checkpoint
 from gog_pose.checkpoints.public_names import require_fit
 from gog_pose.errors import InputError
+from gog_pose.methods import load_method
 from gog_pose.networks import PoseNetwork
 from gog_pose.networks.trunk import build_trunk, describe_trunk
 from gog_pose.networks.unfolding import put_norms_back
@@ -44,7 +45,9 @@ def start_from(
 ) -> Transfer:
     """Give a network the weights of a checkpoint: the trunk always, neck and heads where they fit.
 
-    The heads fit where method, skeleton and all shapes agree; the neck where its shapes do.
+    Layers that are wider than the file's compute what the file's do, and have further channels (``widened``). Heads of
+    another method or another list of limbs give what means the same: the heatmaps of the keypoints, and of vectors all
+    layers but the last.
 
     Args:
         network: Any method, any skeleton; its parts that do not fit stay as they are.
@@ -65,53 +68,131 @@ def start_from(
     taken: dict[str, int] = {}
     new: dict[str, str] = {}
     norms = 0
-    for part, module in network.named_children():
-        tensors = _below(state, part)
-        reason = _other_people(description, network) if part == "heads" else None
-        if part == "trunk" and crops is not None and _is_folded(description, network):
-            norms = put_norms_back(module, _trunk_of(description, tensors), crops())
-            taken[part] = len(tensors)
-            continue
-        if reason is None:
-            try:
-                require_fit(tensors, module.state_dict())
-            except InputError as error:
-                if part == "trunk":
-                    raise InputError(f"{path}: {error}") from None
-                reason = "the file has none" if not tensors else "the file's have other shapes"
-        if reason is None:
-            module.load_state_dict(tensors)
-            taken[part] = len(tensors)
+    try:
+        trunk = _below(state, "trunk")
+        if crops is not None and _is_folded(description, network):
+            folded = build_trunk(**{**describe_trunk(network.trunk), "norm": False})
+            assert isinstance(folded, nn.Module)
+            folded.load_state_dict(_fitted(trunk, folded))
+            norms = put_norms_back(network.trunk, folded, crops())  # type: ignore[arg-type]
         else:
-            new[part] = reason
+            network.get_submodule("trunk").load_state_dict(_fitted(trunk, network.get_submodule("trunk")))
+        taken["trunk"] = len(trunk)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    if network.neck is not None:
+        _take(network, "neck", _below(state, "neck"), taken, new)
+    other = Skeleton(**description["skeleton"])
+    heads = _below(state, "heads")
+    if description["method"] == network.method and other == network.skeleton:
+        _take(network, "heads", heads, taken, new)
+    elif other.keypoints == network.skeleton.keypoints:
+        _take_branches(network, heads, load_method(description["method"]).heads, taken)
+    if not any(part.startswith("heads") for part in taken):
+        new["heads"] = new.get("heads") or _difference(description, other, network)
     return Transfer(taken, new, norms)
 
 
-def _below(state: dict[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:
+def widened(own: torch.Tensor, taken: torch.Tensor) -> torch.Tensor:
+    """Return the weights of a layer that computes what a narrower one does, and more.
+
+    Args:
+        own: Of the layer, as it was initialized: the first two dimensions, outputs and inputs, may be larger.
+        taken: Of the narrower layer.
+
+    Returns:
+        As ``own``: the first outputs are the narrower layer's and do not see further inputs; further ones have their
+        own weights, at the scale of those taken.
+
+    Raises:
+        InputError: The layer is not of the same kind, or narrower.
+    """
+    fits = own.ndim == taken.ndim and own.shape[2:] == taken.shape[2:]
+    if not fits or any(mine < theirs for mine, theirs in zip(own.shape, taken.shape, strict=True)):
+        raise InputError(f"has shape {tuple(taken.shape)}, the network {tuple(own.shape)}; it is of another network")
+    if own.shape == taken.shape:
+        return taken
+    weights = own.clone()
+    outputs = len(taken)
+    if own.ndim > 1 and len(own) > outputs:
+        ratio = taken.square().mean().sqrt() / own[outputs:].square().mean().sqrt().clamp(min=1e-12)
+        weights[outputs:] = own[outputs:] * ratio
+    weights[:outputs] = 0
+    weights[tuple(slice(size) for size in taken.shape)] = taken
+    return weights
+
+
+def _fitted(tensors: Mapping[str, torch.Tensor], module: nn.Module) -> dict[str, torch.Tensor]:
+    """Return the weights of a module from those of a file.
+
+    Raises:
+        InputError: A tensor is missing, has no place, or is of another kind of layer.
+    """
+    expected = module.state_dict()
+    fitted = {name: _widened(name, expected[name], tensors[name]) for name in tensors if name in expected}
+    require_fit({**tensors, **fitted}, expected)
+    return fitted
+
+
+def _widened(name: str, own: torch.Tensor, taken: torch.Tensor) -> torch.Tensor:
+    try:
+        return widened(own, taken)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+
+
+def _take(
+    network: PoseNetwork, part: str, tensors: Mapping[str, torch.Tensor], taken: dict[str, int], new: dict[str, str]
+) -> None:
+    """Take a whole part where it fits."""
+    module = network.get_submodule(part)
+    try:
+        module.load_state_dict(_fitted(tensors, module))
+        taken[part] = len(tensors)
+    except InputError:
+        new[part] = "the file's have other shapes" if tensors else "the file has none"
+
+
+def _take_branches(
+    network: PoseNetwork, tensors: Mapping[str, torch.Tensor], theirs: Any, taken: dict[str, int]
+) -> None:
+    """Take the branches of other heads whose maps mean the same; of vectors all layers but the last."""
+    for meaning, name in getattr(network.heads, "BRANCHES", {}).items():
+        found = _below(tensors, getattr(theirs, "BRANCHES", {}).get(meaning, ""))
+        branch = network.heads.get_submodule(name)
+        own = branch.state_dict()
+        if meaning == "keypoint vectors":
+            last = max(own, key=_layer, default="")
+            own = {key: tensor for key, tensor in own.items() if _layer(key) != _layer(last)}
+            found = {key: tensor for key, tensor in found.items() if _layer(key) != _layer(last)}
+        try:
+            if not own or set(own) != set(found):
+                continue
+            fitted = {key: widened(tensor, found[key]) for key, tensor in own.items()}
+        except InputError:
+            continue
+        branch.load_state_dict(fitted, strict=False)
+        taken[f"heads.{name}"] = len(fitted)
+
+
+def _layer(name: str) -> str:
+    """Return the layer of a tensor within the branch of an output, such as 3 of ``0.3.weight``."""
+    return name.rpartition(".")[0].partition(".")[2]
+
+
+def _below(state: Mapping[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:
     prefix = f"{part}."
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
-def _other_people(description: Mapping[str, Any], network: PoseNetwork) -> str | None:
-    """Return why heads are for something else; None where they are not."""
-    method, skeleton = description["method"], Skeleton(**description["skeleton"])
-    if method != network.method:
-        return f"the file's are of method {method}"
-    if skeleton != network.skeleton:
-        return f"the file's are for {skeleton.name}"
-    return None
+def _difference(description: Mapping[str, Any], skeleton: Skeleton, network: PoseNetwork) -> str:
+    """Return why heads are for something else."""
+    if description["method"] != network.method:
+        return f"the file's are of method {description['method']}"
+    return f"the file's are for {skeleton.name}"
 
 
 def _is_folded(description: Mapping[str, Any], network: PoseNetwork) -> bool:
-    """Return whether the trunk of a file is that of a network, but for batch normalization."""
+    """Return whether the trunk of a file is one like a network's, with its batch normalization folded."""
     own, other = describe_trunk(network.trunk), description["network"]["trunk"]
-    return own != other and own.get("norm") is True and {**own, "norm": False} == other
-
-
-def _trunk_of(description: Mapping[str, Any], tensors: dict[str, torch.Tensor]) -> nn.Module:
-    """Build the trunk of a file with its weights."""
-    trunk = build_trunk(**description["network"]["trunk"])
-    assert isinstance(trunk, nn.Module)
-    require_fit(tensors, trunk.state_dict())
-    trunk.load_state_dict(tensors)
-    return trunk
+    return bool(own["name"] == other["name"] and own.get("norm") is True and other.get("norm") is False)

@@ -1,4 +1,7 @@
-"""``gog-export``: write network, normalization and the search for peaks as one file, and check it."""
+"""``gog-export``: write network, normalization and the search for peaks as one file, and check it.
+
+``format=weights`` writes a compact checkpoint instead, for ``checkpoint=`` and ``init=``.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from omegaconf import DictConfig
 
 from gog_pose.cli.runtime import command, resolved
 from gog_pose.errors import InputError
+
+_WEIGHTS = "weights"
 
 
 @command("export")
@@ -21,14 +26,21 @@ def main(config: DictConfig) -> None:
     if output.is_dir() or not output.parent.is_dir():
         raise InputError(f"output: {output} cannot be written; give a file in an existing folder")
 
+    from gog_pose.checkpoints.compact import write_compact
+    from gog_pose.checkpoints.registry import find_weights
     from gog_pose.estimator import PoseEstimator
     from gog_pose.export import Deployable, write_checked
     from gog_pose.export.check import FORMATS
     from gog_pose.networks import PoseNetwork
 
-    if options["format"] not in FORMATS:
-        raise InputError(f"format: {options['format']!r} is unknown; choose {' or '.join(FORMATS)}")
-    estimator = PoseEstimator.from_checkpoint(
+    formats = (*FORMATS, _WEIGHTS)
+    if options["format"] not in formats:
+        raise InputError(f"format: {options['format']!r} is unknown; choose {', '.join(formats)}")
+    if options["format"] == _WEIGHTS:
+        write_compact(find_weights(options["checkpoint"]), output)
+        print(f"{output}: {output.stat().st_size / 1e6:.1f} MB; for checkpoint= and init=")
+        return
+    estimator = PoseEstimator.pretrained(
         options["checkpoint"],
         long_side=options["input"]["long_side"],
         decoder={key: value for key, value in options["decoder"].items() if value is not None},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -50,6 +51,7 @@ class PoseDataModule(pl.LightningDataModule):
         min_area: Training ignores people of less area, px^2 of the original image, as it does people without keypoints.
             The public code ignores those up to 1024; the paper does not say.
         train_limit: Use only the first so many training images.
+        train_exclude: Ids of images that training leaves out, such as those that a document shows.
         val_limit: Use only the first so many validation images.
         pin_memory: Whether batches lie in page-locked memory, for GPUs.
         encode_on: Who draws the targets: the ``device`` a batch is sent to, once it is there, from the few cells that
@@ -81,6 +83,7 @@ class PoseDataModule(pl.LightningDataModule):
         val_subset: str = "people",
         min_area: float = 0,
         train_limit: int | None = None,
+        train_exclude: Sequence[int] = (),
         val_limit: int | None = None,
         pin_memory: bool = False,
         encode_on: str = "device",
@@ -104,6 +107,7 @@ class PoseDataModule(pl.LightningDataModule):
         self.val_subset = val_subset
         self.min_area = min_area
         self.train_limit = train_limit
+        self.train_exclude = tuple(train_exclude)
         self.val_limit = val_limit
         self.encode_on = encode_on
         self.max_corrupt = max_corrupt
@@ -132,6 +136,7 @@ class PoseDataModule(pl.LightningDataModule):
                 self.encoder,
                 self.preprocessing,
                 self.train_limit,
+                exclude=self.train_exclude,
                 encode=self.encode_on == "worker",
                 max_corrupt=self.max_corrupt,
                 seed=self.seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -70,6 +71,7 @@ class TrainingCrops(Dataset[PoseBatch]):
         encoder: Draws targets.
         preprocessing: Normalizes pixels.
         limit: Use only the first so many images; all where it is None.
+        exclude: Ids of images that are left out.
         encode: Whether samples have targets, or only the marks that ``encoder.draw`` makes targets of.
         max_corrupt: Share of the images, below 1, that may be corrupt in a row; a hundred always may.
         seed: Of everything random about the crops.
@@ -82,6 +84,8 @@ class TrainingCrops(Dataset[PoseBatch]):
         encoder: Encoder,
         preprocessing: Preprocessing,
         limit: int | None = None,
+        *,
+        exclude: Sequence[int] = (),
         encode: bool = True,
         max_corrupt: float = 0.0,
         seed: int = 0,
@@ -90,7 +94,8 @@ class TrainingCrops(Dataset[PoseBatch]):
         self.augmentation = augmentation
         self.encoder = encoder
         self.preprocessing = preprocessing
-        self.indices = images.with_labelled_people()[:limit]
+        labelled = images.with_labelled_people()
+        self.indices = labelled[~np.isin(images.image_ids[labelled], exclude)][:limit]
         self._draws_targets = encode
         self._max_corrupt = max_corrupt
         self.seed = seed

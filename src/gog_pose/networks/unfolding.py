@@ -16,7 +16,9 @@ def put_norms_back(normed: nn.Module, folded: nn.Module, batches: Iterable[torch
     """Give a network with batch normalization the weights of its folded form; both then compute the same in evaluation.
 
     The running statistics are those of the convolutions' outputs on real images. The factor and the shift of a norm are
-    the ones that undo it: what was folded in cannot be told from the weights, and need not be.
+    the ones that undo it: what was folded in cannot be known from the weights, and need not be. The weights of each
+    output channel of a convolution get the root mean square 1 / sqrt(inputs), since folding has left channels of
+    very different scales, which one learning rate does not suit; its norm takes the rest.
 
     Args:
         normed: Convolutions without bias, each followed by a norm in its sequence, and other modules.
@@ -63,10 +65,15 @@ def put_norms_back(normed: nn.Module, folded: nn.Module, batches: Iterable[torch
         assert isinstance(conv, nn.Conv2d)
         assert norm.running_mean is not None
         assert norm.running_var is not None
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_(variance)
-        norm.weight.copy_((norm.running_var + norm.eps).sqrt())
-        norm.bias.copy_(norm.running_mean if conv.bias is None else conv.bias + norm.running_mean)
+        rms = conv.weight[0].numel() ** 0.5 * conv.weight.double().square().mean((1, 2, 3)).sqrt()
+        scale = torch.where(rms > 0, 1 / rms, 1.0)  # of a channel
+        convolution = normed.get_submodule(name)
+        assert isinstance(convolution, nn.Conv2d)
+        convolution.weight.copy_(conv.weight * scale[:, None, None, None])
+        norm.running_mean.copy_(mean * scale)
+        norm.running_var.copy_(variance * scale**2)
+        norm.weight.copy_((norm.running_var + norm.eps).sqrt() / scale)
+        norm.bias.copy_(mean if conv.bias is None else conv.bias + mean)
     return len(norms)
 
 

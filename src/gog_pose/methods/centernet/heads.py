@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
 from gog_pose.errors import InputError
+from gog_pose.methods.branches import RARE, branch
 from gog_pose.methods.centernet.records import CenterMaps, refined
 from gog_pose.methods.method import FeatureMap
 from gog_pose.skeleton import Skeleton
 
-_RARE = -2.19  # bias of a response: a sigmoid of 0.1, since nearly all cells are background
-_INSIDE = 96  # channels inside a separable head, MoveNet's
+_FORMS = ("conv", "separable")
 
 
 class CenterHeads(nn.Module):
@@ -25,14 +25,15 @@ class CenterHeads(nn.Module):
         features: The feature maps that the heads are built on.
         offset_unit: Input px that one unit of the heads of offsets and sizes represents (CenterNet's: the stride).
             That of refinement offsets is the stride, since they are a cell long.
-        form: What a head is. ``conv``: a 3x3 convolution, ReLU and a 1x1 convolution, as CenterNet's. ``separable``: a
-            3x3 filter for each channel, a 1x1 convolution to 96 channels, ReLU and a 1x1 convolution, as MoveNet's; for
-            trunks of few channels.
+        form: Of each head: ``conv``, CenterNet's, or ``separable``, MoveNet's (``branch``).
         refinements: ``shared``: one refinement offset for keypoints of all types. ``per_type``: one for each type.
 
     Raises:
         InputError: The form or the kind of refinement offsets is unknown.
     """
+
+    # The branches that a network of another method can start from, by what their maps mean.
+    BRANCHES: ClassVar[dict[str, str]] = {"keypoint responses": "heatmaps", "keypoint vectors": "offsets"}
 
     def __init__(
         self,
@@ -51,10 +52,10 @@ class CenterHeads(nn.Module):
         self._strides = [feature.stride for feature in features]
 
         def heads(maps: int, bias: float = 0.0) -> nn.ModuleList:
-            return nn.ModuleList(_FORMS[form](feature.channels, maps, bias) for feature in features)
+            return nn.ModuleList(branch(form, feature.channels, maps, bias) for feature in features)
 
-        self.centers = heads(1, _RARE)
-        self.heatmaps = heads(skeleton.num_keypoints, _RARE)
+        self.centers = heads(1, RARE)
+        self.heatmaps = heads(skeleton.num_keypoints, RARE)
         self.offsets = heads(2 * skeleton.num_keypoints)
         self.sizes = heads(2)
         self.center_refinements = heads(2)
@@ -78,24 +79,3 @@ class CenterHeads(nn.Module):
             self.center_refinements[place](features).float() * stride,
             self.refinements[place](features).float() * stride,
         )
-
-
-def _conv(channels: int, maps: int, bias: float) -> nn.Sequential:
-    last = _last(channels, maps, bias)
-    return nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU(), last)
-
-
-def _separable(channels: int, maps: int, bias: float) -> nn.Sequential:
-    last = _last(_INSIDE, maps, bias)
-    filters = nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
-    return nn.Sequential(filters, nn.Conv2d(channels, _INSIDE, 1), nn.ReLU(), last)
-
-
-def _last(channels: int, maps: int, bias: float) -> nn.Conv2d:
-    """Return the convolution that gives the maps, with the bias it starts from."""
-    last = nn.Conv2d(channels, maps, 1)
-    nn.init.constant_(last.bias, bias)  # type: ignore[arg-type]
-    return last
-
-
-_FORMS = {"conv": _conv, "separable": _separable}

@@ -1,16 +1,20 @@
-"""The paper's heads: one 1x1 convolution for each kind of map (Sec. 2.5)."""
+"""The heads: one 1x1 convolution for each kind of map (Sec. 2.5), or a small branch on trunks of few channels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
+from gog_pose.errors import InputError
+from gog_pose.methods.branches import RARE, branch, require_form
 from gog_pose.methods.gog.records import PoseMaps
 from gog_pose.methods.method import FeatureMap
 from gog_pose.skeleton import Skeleton
+
+_RESPONSES = ("linear", "sigmoid")
 
 
 class GogHeads(nn.Module):
@@ -24,21 +28,43 @@ class GogHeads(nn.Module):
             in half precision.
         refinement: Whether there is a head for refinement offsets. Any number but 0 means yes, so that the encoder's
             option can be given: no head without targets for it.
+        form: Of each head (``branch``); ``linear`` is the paper's.
+        response: What the heatmap head gives: the responses themselves, ``linear``, the paper's, or their logits,
+            ``sigmoid``, as the heads of CenterNet and MoveNet, whose weights can be taken then.
+
+    Raises:
+        InputError: The form or the kind of response is unknown.
     """
 
+    # The branches that a network of another method can start from, by what their maps mean.
+    BRANCHES: ClassVar[dict[str, str]] = {"keypoint responses": "heatmap", "keypoint vectors": "offset"}
+
     def __init__(
-        self, skeleton: Skeleton, features: Sequence[FeatureMap], *, offset_unit: float = 1.0, refinement: int = 0
+        self,
+        skeleton: Skeleton,
+        features: Sequence[FeatureMap],
+        *,
+        offset_unit: float = 1.0,
+        refinement: int = 0,
+        form: str = "linear",
+        response: str = "linear",
     ) -> None:
         super().__init__()
+        require_form(form)
+        if response not in _RESPONSES:
+            raise InputError(f"heads.response: {response!r} is unknown; choose {' or '.join(_RESPONSES)}")
         self._offset_unit = offset_unit
+        self._form = form
+        self._response = response
         self._refines = bool(refinement)
         self._strides = [feature.stride for feature in features]  # refinement offsets are a cell long
-        self.heatmap = nn.ModuleList(nn.Conv2d(one.channels, skeleton.num_keypoints, 1) for one in features)
-        self.offset = nn.ModuleList(nn.Conv2d(one.channels, 2 * skeleton.num_limbs, 1) for one in features)
-        self.refinement = nn.ModuleList(nn.Conv2d(one.channels, 2, 1) for one in features if refinement)
-        for head in (*self.heatmap, *self.offset, *self.refinement):
-            nn.init.normal_(head.weight, std=0.001)
-            nn.init.zeros_(head.bias)
+
+        def heads(maps: int, bias: float = 0.0) -> nn.ModuleList:
+            return nn.ModuleList(branch(form, feature.channels, maps, bias) for feature in features)
+
+        self.heatmap = heads(skeleton.num_keypoints, RARE if response == "sigmoid" else 0.0)
+        self.offset = heads(2 * skeleton.num_limbs)
+        self.refinement = heads(2) if refinement else nn.ModuleList()
 
     def forward(self, features: Sequence[torch.Tensor]) -> list[PoseMaps]:
         """Return the maps of each output; all offsets in float32 px of the input image."""
@@ -46,9 +72,15 @@ class GogHeads(nn.Module):
 
     def options(self) -> dict[str, Any]:
         """Return the keyword arguments that heads like these are built with."""
-        return {"offset_unit": self._offset_unit, "refinement": self._refines}
+        return {
+            "offset_unit": self._offset_unit,
+            "refinement": self._refines,
+            "form": self._form,
+            "response": self._response,
+        }
 
     def _output(self, place: int, features: torch.Tensor) -> PoseMaps:
         offsets = self.offset[place](features).float() * self._offset_unit
         refinements = self.refinement[place](features).float() * self._strides[place] if self._refines else None
-        return PoseMaps(self.heatmap[place](features), offsets, refinements)
+        responses = self.heatmap[place](features)
+        return PoseMaps(responses.sigmoid() if self._response == "sigmoid" else responses, offsets, refinements)

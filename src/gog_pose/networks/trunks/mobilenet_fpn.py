@@ -7,11 +7,13 @@ convolutions: ``norm`` says which form a trunk has. A convolution has the same n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
+from gog_pose.errors import InputError
 from gog_pose.methods.method import FeatureMap
 
 _STEM = 48  # channels
@@ -22,21 +24,31 @@ _BLOCKS = (  # output channels and stride of the inverted residual blocks
 _EXPANSION = 6  # of all blocks but the first
 _LAST = 1280  # channels at stride 32
 _TAPS = (2, 5, 9)  # blocks whose features the pyramid takes, of strides 4, 8 and 16
-_PYRAMID = (24, 32, 64, 64)  # channels of its levels, the finest first
+_PYRAMID = (24, 32, 64, 64)  # channels of its levels in MoveNet, the finest first
 _STRIDE, _MAX_STRIDE = 4, 32
 
 
 class MobileNetFPN(nn.Module):
-    """One feature map of 24 channels at stride 4; 4,698,920 parameters where norms are folded.
+    """One feature map of stride 4, with 24 channels as in MoveNet; it then has 4,698,920 parameters without norms.
 
     Args:
         norm: Whether batch normalization follows the convolutions, which a training from scratch needs; otherwise they
             have biases in its place.
+        pyramid: Channels of the levels of the pyramid, strides 4, 8, 16 and 32. A network with more than MoveNet's can
+            start from MoveNet's weights.
+
+    Raises:
+        InputError: There are not four numbers of channels, or the last two differ.
     """
 
-    def __init__(self, *, norm: bool = True) -> None:
+    def __init__(self, *, norm: bool = True, pyramid: Sequence[int] = _PYRAMID) -> None:
         super().__init__()
-        self.feature_maps = (FeatureMap(_PYRAMID[0], _STRIDE),)
+        if len(pyramid) != len(_PYRAMID) or min(pyramid) < 1 or pyramid[-1] != pyramid[-2]:
+            raise InputError(
+                f"model.trunk.pyramid: needs four numbers of channels, the last two equal, got {list(pyramid)}"
+            )
+        self._pyramid = list(pyramid)
+        self.feature_maps = (FeatureMap(pyramid[0], _STRIDE),)
         self.max_stride: int = _MAX_STRIDE
         self._norm = norm
         self.stem = _Conv(3, _STEM, 3, stride=2, norm=norm)
@@ -47,12 +59,10 @@ class MobileNetFPN(nn.Module):
         )
         self.last = _Conv(widths[-1], _LAST, 1, norm=norm)
         taken = (*(_BLOCKS[place][0] for place in _TAPS), _LAST)
-        self.laterals = nn.ModuleList(
-            nn.Conv2d(before, after, 1) for before, after in zip(taken, _PYRAMID, strict=True)
-        )
-        smoothed = (_PYRAMID[0], *_PYRAMID[:-2])  # a sum has the channels of its level, its smoothing those of the next
+        self.laterals = nn.ModuleList(nn.Conv2d(before, after, 1) for before, after in zip(taken, pyramid, strict=True))
+        smoothed = (pyramid[0], *pyramid[:-2])  # a sum has the channels of its level, its smoothing those of the next
         self.smooth = nn.ModuleList(
-            _smoothing(before, after, norm=norm) for before, after in zip(_PYRAMID[:-1], smoothed, strict=True)
+            _smoothing(before, after, norm=norm) for before, after in zip(pyramid[:-1], smoothed, strict=True)
         )
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -61,7 +71,7 @@ class MobileNetFPN(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Map images ``(B, 3, H, W)``, sides multiples of 32, to one ``(B, 24, H / 4, W / 4)``."""
+        """Map images ``(B, 3, H, W)``, sides multiples of 32, to one ``(B, C, H / 4, W / 4)``."""
         x = self.stem(x)
         taken = []
         for place, block in enumerate(self.blocks):
@@ -76,7 +86,7 @@ class MobileNetFPN(nn.Module):
 
     def options(self) -> dict[str, Any]:
         """Return the keyword arguments that decide its shape."""
-        return {"norm": self._norm}
+        return {"norm": self._norm, "pyramid": self._pyramid}
 
 
 class InvertedResidual(nn.Module):

@@ -1,49 +1,61 @@
-"""A trunk that is not trained, or whose batch statistics stay as they are."""
+"""Parts of a trunk that are not trained, and batch statistics that stay as they are."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import pytorch_lightning as pl
-import torch
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gog_pose.errors import InputError
 from gog_pose.training.module import PoseModule
 
-PARTS = ("trunk", "norms")
-
 
 class Freeze(pl.Callback):
-    """Freezes the trunk, or the running statistics of its batch normalization.
+    """Freezes parts of the trunk, or the running statistics of its batch normalization.
 
     Args:
         part: ``trunk``: no weight of the trunk is trained, and it runs as in evaluation. ``norms``: its weights are
-            trained, its normalization uses the running statistics that it started with.
-
-    Raises:
-        InputError: There is no such part.
+            trained, its normalization uses the running statistics that it started with. Other names are modules of the
+            trunk, such as ``stem``, frozen as ``trunk`` is. One name or a list of names.
     """
 
-    def __init__(self, part: str) -> None:
-        if part not in PARTS:
-            raise InputError(f"callbacks.freeze.part: {part!r} is unknown; choose {' or '.join(PARTS)}")
-        self._part = part
+    def __init__(self, part: str | Sequence[str]) -> None:
+        self._parts = [part] if isinstance(part, str) else list(part)
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Take the weights of a frozen trunk out of training, before the optimizer is built."""
-        if self._part == "trunk":
-            _trunk(pl_module).requires_grad_(False)
+        """Take frozen weights out of training, before the optimizer is built.
+
+        Raises:
+            InputError: The trunk has no such part.
+        """
+        for module in self._frozen(pl_module):
+            module.requires_grad_(False)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Set the frozen modules to evaluation; Lightning keeps that over validations within the epoch."""
-        trunk = _trunk(pl_module)
-        if self._part == "trunk":
-            trunk.eval()
-        else:
-            for module in trunk.modules():
+        for module in self._frozen(pl_module):
+            module.eval()
+        if "norms" in self._parts:
+            for module in _trunk(pl_module).modules():
                 if isinstance(module, _BatchNorm):
                     module.eval()
 
+    def _frozen(self, pl_module: pl.LightningModule) -> Iterator[nn.Module]:
+        trunk = _trunk(pl_module)
+        for part in self._parts:
+            if part == "norms":
+                continue
+            try:
+                yield trunk if part == "trunk" else trunk.get_submodule(part)
+            except AttributeError:
+                choices = ", ".join(name for name, _ in trunk.named_children())
+                raise InputError(
+                    f"callbacks.freeze.part: {part!r} is no part of the trunk; choose trunk, norms or of {choices}"
+                ) from None
 
-def _trunk(pl_module: pl.LightningModule) -> torch.nn.Module:
+
+def _trunk(pl_module: pl.LightningModule) -> nn.Module:
     assert isinstance(pl_module, PoseModule)
     return pl_module.network.get_submodule("trunk")
