@@ -13,7 +13,7 @@ How to add a method ``mine``:
 3. ``methods/mine/heads.py``: from the features of the trunk to maps.
 4. ``methods/mine/loss.py``: from maps and targets to ``LossTerms``.
 5. ``methods/mine/decoder.py``: from maps to ``Poses``; a frozen dataclass of the skeleton and plain values.
-6. ``methods/mine/views.py``: pictures of the maps, as a mapping ``VIEWS``.
+6. ``methods/mine/views.py``: pictures of the maps, as a mapping ``VIEWS``; ``methods/views.py`` has those of heatmaps.
 7. ``methods/mine/__init__.py``: ``METHOD = Method(...)``, which names these parts.
 8. ``conf/method/mine.yaml``: the nodes ``encoder``, ``heads``, ``loss`` and ``decoder`` with their options.
 

@@ -1,14 +1,13 @@
 """Networks of timm: their features, what is refused, and all that a run does with them."""
 
-from importlib.util import find_spec
-
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from timm_models import CHANNELS, needs_timm
 from torch import nn
 
 from gog_pose.checkpoints.description import KEY, describe, read_network
-from gog_pose.cli.runtime import config_dir
+from gog_pose.cli.runtime import config_dir, instantiate
 from gog_pose.decoding import GogDecoder
 from gog_pose.errors import InputError
 from gog_pose.export import Deployable, write_checked
@@ -16,18 +15,11 @@ from gog_pose.imaging.preprocessing import Preprocessing
 from gog_pose.methods import load_method
 from gog_pose.methods.method import FeatureMap
 from gog_pose.networks import PoseNetwork
-from gog_pose.networks.folding import fold_norms
 from gog_pose.networks.necks import build_neck
 from gog_pose.networks.trunk import build_trunk, describe_trunk
 from gog_pose.networks.trunks import timm as trunk_module
 from gog_pose.skeleton import load_skeleton
 
-# The third has normalizations that are joined with their activations.
-CHANNELS = {
-    "resnet50": (256, 512, 1024, 2048),
-    "hgnetv2_b0": (64, 256, 512, 1024),
-    "mobilenetv4_conv_small": (32, 64, 96, 960),
-}
 PRESETS = {
     "resnet50_fpn": 24_147_776,
     "resnet101_fpn": 43_139_904,
@@ -36,25 +28,10 @@ PRESETS = {
 }
 SKELETON = load_skeleton("coco_19")
 
-needs_timm = pytest.mark.skipif(find_spec("timm") is None, reason="needs timm: pip install 'gog-pose[trunks]'")
-
 
 def trunk_of(architecture, **options):
     torch.manual_seed(0)
     return build_trunk("timm", architecture=architecture, **options)
-
-
-def trained(architecture):
-    """Return a trunk in evaluation whose norms have statistics and factors of their own."""
-    trunk = trunk_of(architecture)
-    for module in trunk.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.normal_(module.bias, std=0.1)
-    with torch.no_grad():
-        for _ in range(2):
-            trunk(torch.randn(2, 3, 64, 64))
-    return trunk.eval()
 
 
 def network_of(trunk, method="gog"):
@@ -89,31 +66,6 @@ def test_the_features_are_timms_own(architecture):
 
 
 @needs_timm
-@pytest.mark.parametrize("architecture", CHANNELS)
-def test_recomputing_changes_memory_and_nothing_else(architecture):
-    def step(recompute):
-        trunk = trunk_of(architecture, recompute=recompute)
-        saved = {}
-
-        def keep(tensor):
-            saved[tensor.data_ptr()] = tensor
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            features = trunk(torch.randn(2, 3, 64, 96))
-        sum(feature.square().mean() for feature in features).backward()
-        weights = {parameter.data_ptr() for parameter in trunk.parameters()}
-        kept = sum(tensor.nbytes for place, tensor in saved.items() if place not in weights)
-        return kept, {name: parameter.grad for name, parameter in trunk.named_parameters()}, dict(trunk.named_buffers())
-
-    plain_bytes, plain_gradients, plain_buffers = step(recompute=False)
-    bytes_, gradients, buffers = step(recompute=True)
-    assert bytes_ < 0.5 * plain_bytes
-    torch.testing.assert_close(gradients, plain_gradients)
-    torch.testing.assert_close(buffers, plain_buffers, rtol=0, atol=0)
-
-
-@needs_timm
 def test_recomputing_is_refused_where_there_are_no_stages():
     with pytest.raises(InputError, match=r"model\.trunk\.recompute: hrnet_w18_small is not one stage after another"):
         trunk_of("hrnet_w18_small", recompute=True)
@@ -121,33 +73,8 @@ def test_recomputing_is_refused_where_there_are_no_stages():
 
 @needs_timm
 @pytest.mark.parametrize("architecture", CHANNELS)
-def test_a_folded_trunk_gives_the_same(architecture):
-    trunk = trained(architecture)
-    images = torch.randn(1, 3, 64, 96)
-    with torch.inference_mode():
-        expected = trunk(images)
-        folded = fold_norms(trunk)
-        assert not any(isinstance(module, nn.BatchNorm2d) for module in folded.modules())
-        torch.testing.assert_close(folded(images), expected, rtol=1e-3, atol=1e-4)
-
-
-@needs_timm
-@pytest.mark.parametrize("architecture", CHANNELS)
-def test_channels_last_gives_the_same_and_stays(architecture):
-    trunk = trained(architecture)
-    images = torch.randn(2, 3, 64, 96)
-    with torch.inference_mode():
-        expected = trunk(images)
-        trunk.to(memory_format=torch.channels_last)
-        features = trunk(images.to(memory_format=torch.channels_last))
-    torch.testing.assert_close(features, expected, rtol=1e-3, atol=1e-4)
-    assert all(feature.is_contiguous(memory_format=torch.channels_last) for feature in features)
-
-
-@needs_timm
-@pytest.mark.parametrize("architecture", CHANNELS)
 def test_statistics_over_several_devices_leave_the_activations(architecture):
-    trunk = trained(architecture)
+    trunk = trunk_of(architecture).eval()
     images = torch.randn(1, 3, 64, 96)
     with torch.inference_mode():
         expected = trunk(images)
@@ -164,7 +91,7 @@ def test_an_exported_network_gives_the_same(tmp_path, architecture, kind):
     if kind == "onnx":
         pytest.importorskip("onnxruntime")
         pytest.importorskip("onnxscript")
-    network = network_of(trained(architecture)).eval()
+    network = network_of(trunk_of(architecture)).eval()
     nn.init.normal_(network.heads.heatmap[-1].weight, std=0.2)
     deployable = Deployable(network, GogDecoder(SKELETON), Preprocessing())
     difference = write_checked(deployable, tmp_path / f"network.{kind}", kind)
@@ -193,16 +120,26 @@ def test_a_checkpoint_brings_the_network_back(tmp_path, method):
 def test_a_preset_has_its_size_and_the_image_statistics_of_its_weights(preset):
     with initialize_config_dir(config_dir(), version_base="1.3"):
         cfg = compose("train", [f"model={preset}"])
-    about = trunk_module._timm().get_pretrained_cfg(cfg.model.trunk.architecture)
-    assert cfg.model.trunk.architecture.endswith(about.tag)
-    assert tuple(cfg.preprocessing.mean) == about.mean
-    assert tuple(cfg.preprocessing.std) == about.std
-    assert cfg.preprocessing.channel_order == "rgb"
+    about = trunk_module._timm().get_pretrained_cfg(cfg.model.trunk.name)
+    assert cfg.model.trunk.name.endswith(about.tag)
+    assert instantiate(cfg.preprocessing) == Preprocessing(mean=about.mean, std=about.std, channel_order="rgb")
     with torch.device("meta"):
-        trunk = build_trunk("timm", architecture=cfg.model.trunk.architecture)
+        trunk = instantiate(cfg.model.trunk)
         neck = build_neck(trunk.feature_maps, **cfg.model.neck)
     assert neck.feature_maps == (FeatureMap(128, cfg.model.stride),)
     assert sum(parameter.numel() for part in (trunk, neck) for parameter in part.parameters()) == PRESETS[preset]
+
+
+@needs_timm
+@pytest.mark.parametrize("command", [["train"], ["benchmark", "what=speed"]])
+def test_any_model_has_the_image_statistics_that_timm_states_unless_others_are_given(command):
+    name, *options = command
+    options += ["model=timm", "model.trunk.name=resnetv2_50.a1h_in1k"]
+    with initialize_config_dir(config_dir(), version_base="1.3"):
+        stated = instantiate(compose(name, options).preprocessing)
+        given = instantiate(compose(name, [*options, "preprocessing.std=[0.1,0.2,0.3]"]).preprocessing)
+    assert (stated.mean, stated.std) == ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    assert (given.mean, given.std) == ((0.5, 0.5, 0.5), (0.1, 0.2, 0.3))
 
 
 @needs_timm
@@ -222,18 +159,55 @@ def test_a_preset_has_its_size_and_the_image_statistics_of_its_weights(preset):
     ],
 )
 def test_models_that_do_not_fit_are_refused_in_one_line(architecture, words):
-    with pytest.raises(InputError, match=rf"^model\.trunk\.architecture: .*{words}") as refused:
+    with pytest.raises(InputError, match=rf"^model\.trunk\.name: .*{words}") as refused:
         trunk_of(architecture)
     assert "\n" not in str(refused.value)
 
 
-@needs_timm
-def test_weights_that_cannot_be_downloaded_are_reported_in_one_line(monkeypatch):
-    def no_network(*_, **__):
-        raise FileNotFoundError("no\nnetwork")
+@pytest.fixture
+def hub(monkeypatch):
+    """Replace the Hugging Face Hub by one that cannot be reached and a cache that holds the files in a set."""
+    hub = pytest.importorskip("huggingface_hub")
+    cached = set()
 
-    monkeypatch.setattr(trunk_module._timm(), "create_model", no_network)
-    with pytest.raises(InputError, match=r"^model\.trunk\.pretrained: the weights of resnet50 .*\(no network\)"):
+    def unreachable(*_, **__):
+        raise RuntimeError("no\nnetwork")
+
+    monkeypatch.setattr(hub.HfApi, "model_info", unreachable)
+    monkeypatch.setattr(hub, "try_to_load_from_cache", lambda _, file: f"/cache/{file}" if file in cached else None)
+    return cached
+
+
+@needs_timm
+def test_without_a_network_the_weights_are_refused_before_anything_is_downloaded(hub, monkeypatch):
+    monkeypatch.setattr(trunk_module._timm(), "create_model", lambda *_, **__: pytest.fail("tried to download"))
+    with pytest.raises(InputError, match=r"^model\.trunk\.pretrained: .* resnet50 .*\(no network\); .*HF_HOME"):
+        trunk_of("resnet50", pretrained=True)
+
+
+@needs_timm
+def test_weights_of_the_cache_need_no_network(hub, monkeypatch):
+    hub.add("model.safetensors")
+    timm = trunk_module._timm()
+    create, asked = timm.create_model, []
+
+    def from_cache(name, *, pretrained, **options):
+        asked.append(pretrained)
+        return create(name, pretrained=False, **options)
+
+    monkeypatch.setattr(timm, "create_model", from_cache)
+    trunk_of("resnet50", pretrained=True)
+    assert asked == [True]
+
+
+@needs_timm
+def test_a_download_that_fails_is_reported_in_one_line(hub, monkeypatch):
+    def lost(*_, **__):
+        raise FileNotFoundError("connection\nlost")
+
+    hub.add("model.safetensors")
+    monkeypatch.setattr(trunk_module._timm(), "create_model", lost)
+    with pytest.raises(InputError, match=r"^model\.trunk\.pretrained: .* resnet50 .*\(connection lost\)"):
         trunk_of("resnet50", pretrained=True)
 
 

@@ -11,24 +11,18 @@ from gog_pose.drawing.colors import Color
 from gog_pose.geometry import cells_to_image
 from gog_pose.methods.centernet.records import CenterMaps, CenterTargets
 from gog_pose.methods.method import View
+from gog_pose.methods.views import HEATMAPS, to_array
 from gog_pose.skeleton import Skeleton
 
 _CENTER: Color = (255, 255, 255)
 _LEAST = 0.25  # response of a center whose offsets are drawn
 
 
-def draw_responses(
-    image: np.ndarray, maps: CenterMaps, keypoints: np.ndarray, skeleton: Skeleton, stride: int
-) -> np.ndarray:
-    """Draw heatmaps; the people do not matter."""
-    return draw_heatmaps(image, _array(maps.heatmaps[0]), keypoint_colors(skeleton))
-
-
 def draw_centers(
     image: np.ndarray, maps: CenterMaps, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> np.ndarray:
     """Draw the responses of centers; the people do not matter."""
-    return draw_heatmaps(image, _array(maps.centers[0]), [_CENTER])
+    return draw_heatmaps(image, to_array(maps.centers[0]), [_CENTER])
 
 
 def draw_offsets(
@@ -37,32 +31,24 @@ def draw_offsets(
     """Draw where the offsets at the peaks of centers lead; the people do not matter."""
     centers = maps.centers[0, 0].float()
     peaks = (F.max_pool2d(centers[None, None], 3, stride=1, padding=1)[0, 0] == centers) & (centers >= _LEAST)
-    rows, columns = np.nonzero(_array(peaks))
+    rows, columns = np.nonzero(to_array(peaks))
     person, kind = (index.ravel() for index in np.indices((len(rows), skeleton.num_keypoints)))
     return _draw(image, maps.offsets, rows[person], columns[person], kind, skeleton, stride)
-
-
-def draw_taught_responses(
-    image: np.ndarray, targets: CenterTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
-) -> tuple[np.ndarray, str]:
-    """Draw the heatmaps that are taught."""
-    picture = draw_heatmaps(image, _array(targets.heatmaps[0]), keypoint_colors(skeleton))
-    return picture, f"keypoints {np.count_nonzero(keypoints[..., 2] > 0)}"
 
 
 def draw_taught_centers(
     image: np.ndarray, targets: CenterTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> tuple[np.ndarray, str]:
     """Draw the responses of centers that are taught."""
-    picture = draw_heatmaps(image, _array(targets.centers[0]), [_CENTER])
-    return picture, f"centers {np.count_nonzero(_array(targets.centers) == 1)}"
+    picture = draw_heatmaps(image, to_array(targets.centers[0]), [_CENTER])
+    return picture, f"centers {np.count_nonzero(to_array(targets.centers) == 1)}"
 
 
 def draw_taught_offsets(
     image: np.ndarray, targets: CenterTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> tuple[np.ndarray, str]:
     """Draw the offsets that are taught, from the cells of centers that carry them."""
-    kind, rows, columns = np.nonzero(_array(targets.offset_weights[0]) > 0)
+    kind, rows, columns = np.nonzero(to_array(targets.offset_weights[0]) > 0)
     return _draw(image, targets.offsets, rows, columns, kind, skeleton, stride), f"offsets {len(kind)}"
 
 
@@ -77,19 +63,14 @@ def _draw(
 ) -> np.ndarray:
     """Draw the offsets to keypoints of these types at these cells."""
     starts = cells_to_image(np.stack([columns, rows], axis=1).astype(np.float64), stride)
-    maps = _array(offsets[0])
+    maps = to_array(offsets[0])
     tips = starts + maps.reshape(-1, 2, *maps.shape[1:])[kind, :, rows, columns]
     colors = keypoint_colors(skeleton)
     return draw_vectors(image, starts, tips, [colors[one] for one in kind])
 
 
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    tensor = tensor.detach().cpu()
-    return np.asarray(tensor if tensor.dtype == torch.bool else tensor.float())
-
-
 VIEWS = {
-    "heatmaps": View(draw_responses, draw_taught_responses),
+    "heatmaps": HEATMAPS,
     "centers": View(draw_centers, draw_taught_centers),
     "offsets": View(draw_offsets, draw_taught_offsets),
 }

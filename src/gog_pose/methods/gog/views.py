@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
-from gog_pose.drawing import draw_heatmaps, draw_vectors, keypoint_colors
+from gog_pose.drawing import draw_vectors, keypoint_colors
 from gog_pose.geometry import cells_to_image
 from gog_pose.maps.windows import nearest_cells
 from gog_pose.methods.gog.records import PoseMaps, PoseTargets
 from gog_pose.methods.method import View
+from gog_pose.methods.views import HEATMAPS, to_array
 from gog_pose.skeleton import Skeleton
-
-
-def draw_responses(
-    image: np.ndarray, maps: PoseMaps, keypoints: np.ndarray, skeleton: Skeleton, stride: int
-) -> np.ndarray:
-    """Draw heatmaps; the people do not matter."""
-    return draw_heatmaps(image, _array(maps.heatmaps[0]), keypoint_colors(skeleton))
 
 
 def draw_offsets(
@@ -28,7 +21,7 @@ def draw_offsets(
     A line has the color of the keypoint that it should lead to; a white line goes on from there to the keypoint itself.
     Limbs with two found ends are drawn.
     """
-    offsets = _array(maps.offsets[0])
+    offsets = to_array(maps.offsets[0])
     last = np.array(offsets.shape[:0:-1]) - 1
     starts, ends = np.array(skeleton.limbs, dtype=np.intp).reshape(-1, 2).T
     person, limb = np.nonzero((keypoints[:, starts, 2] > 0) & (keypoints[:, ends, 2] > 0))
@@ -40,14 +33,6 @@ def draw_offsets(
     return draw_vectors(image, origins, origins + vectors, [colors[end] for end in ends[limb]], goals)
 
 
-def draw_taught_responses(
-    image: np.ndarray, targets: PoseTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
-) -> tuple[np.ndarray, str]:
-    """Draw the heatmaps that are taught."""
-    picture = draw_heatmaps(image, _array(targets.heatmaps[0]), keypoint_colors(skeleton))
-    return picture, f"keypoints {np.count_nonzero(keypoints[..., 2] > 0)}"
-
-
 def draw_taught_offsets(
     image: np.ndarray, targets: PoseTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> tuple[np.ndarray, str]:
@@ -55,7 +40,7 @@ def draw_taught_offsets(
 
     The lines of a limb's support are a fan that closes in one dot, in the color of the keypoint that is there.
     """
-    offsets, weights = _array(targets.offsets[0]), _array(targets.offset_weights[0])
+    offsets, weights = to_array(targets.offsets[0]), to_array(targets.offset_weights[0])
     limb, rows, columns = np.nonzero(weights[:, ::2, ::2] > 0)
     rows, columns = 2 * rows, 2 * columns
     starts = cells_to_image(np.stack([columns, rows], axis=1).astype(np.float64), stride)
@@ -65,11 +50,7 @@ def draw_taught_offsets(
     return picture, f"limbs {weights.any(axis=(1, 2)).sum()} of {skeleton.num_limbs}"
 
 
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    return np.asarray(tensor.detach().float().cpu())
-
-
 VIEWS = {
-    "heatmaps": View(draw_responses, draw_taught_responses),
+    "heatmaps": HEATMAPS,
     "offsets": View(draw_offsets, draw_taught_offsets),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from importlib import import_module
@@ -14,10 +14,13 @@ import torch
 from torch import nn
 
 from gog_pose.errors import InputError
+from gog_pose.imaging.preprocessing import Preprocessing
 from gog_pose.methods.method import FeatureMap
 from gog_pose.networks.recompute import run
 
 _STRIDES = (4, 8, 16, 32)  # px per cell of the features
+_FILES = ("model.safetensors", "pytorch_model.bin")  # of weights in the Hugging Face Hub
+_TIMEOUT = 10  # s that the hub may take for its first reply
 _PERMISSIVE = ("apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0")  # as timm writes the licenses of weights
 
 
@@ -25,7 +28,7 @@ class TimmTrunk(nn.Module):
     """Features of strides 4, 8, 16 and 32, the finest first; a neck makes one map of them.
 
     Args:
-        architecture: Name in timm, with or without the tag of its weights, such as ``resnet50.a1_in1k``; without one
+        name: Of a model in timm, with or without the tag of its weights, such as ``resnet50.a1_in1k``; without one
             timm chooses the weights.
         pretrained: Start from these weights, from timm's cache or downloaded; otherwise from timm's initialization.
         recompute: Keep only what goes from one stage to the next, and compute the inside of each again for the
@@ -36,22 +39,20 @@ class TimmTrunk(nn.Module):
             images of any size, its license is not permissive, or its weights cannot be had.
     """
 
-    def __init__(self, *, architecture: str, pretrained: bool = False, recompute: bool = False) -> None:
+    def __init__(self, *, name: str, pretrained: bool = False, recompute: bool = False) -> None:
         super().__init__()
         timm = _timm()
-        _require_usable(timm, architecture)
-        self._architecture = architecture
-        self.body: nn.Module = _create(timm, architecture, pretrained=pretrained)
-        self.feature_maps = tuple(
-            FeatureMap(channels, stride) for channels, stride in _features(self.body, architecture)
-        )
+        about = _about(timm, name)
+        if pretrained:
+            _require_weights(about, name)
+        self._name = name
+        self.body: nn.Module = _create(timm, name, pretrained=pretrained)
+        self.feature_maps = tuple(FeatureMap(channels, stride) for channels, stride in _features(self.body, name))
         self.max_stride: int = _STRIDES[-1]
         _separate_activations(self.body)
         num_stages = _wrap_stages(self.body, recompute=recompute)
         if recompute and num_stages == 0:
-            raise InputError(
-                f"model.trunk.recompute: {architecture} is not one stage after another in timm; leave it false"
-            )
+            raise InputError(f"model.trunk.recompute: {name} is not one stage after another in timm; leave it false")
 
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Map ``(B, 3, H, W)``, sides multiples of 32, to ``(B, C_i, H / s_i, W / s_i)`` of strides 4, 8, 16, 32."""
@@ -59,7 +60,25 @@ class TimmTrunk(nn.Module):
 
     def options(self) -> dict[str, Any]:
         """Return the keyword arguments that decide its shape; where its weights come from is not among them."""
-        return {"architecture": self._architecture}
+        return {"architecture": self._name}  # a description's "name" is the trunk's
+
+
+def preprocessing_of(
+    *, name: str, mean: Sequence[float] | None = None, std: Sequence[float] | None = None, **options: Any
+) -> Preprocessing:
+    """Prepare images as the weights of a model of timm were trained with.
+
+    Args:
+        name: Of the model in timm.
+        mean: Of the pixels / 255; None: timm's.
+        std: Likewise.
+        options: Others of ``Preprocessing``.
+
+    Raises:
+        InputError: timm is not installed, or it has no such model.
+    """
+    about = _about(_timm(), name)
+    return Preprocessing(mean=tuple(mean or about.mean), std=tuple(std or about.std), **options)
 
 
 class _Stage(nn.Module):
@@ -86,41 +105,57 @@ def _timm() -> Any:
         ) from error
 
 
-def _require_usable(timm: Any, architecture: str) -> None:
-    """Check what timm says about a model before it is built."""
+def _about(timm: Any, name: str) -> Any:
+    """Return what timm says about a model, if it is of use."""
     try:
-        about = timm.get_pretrained_cfg(architecture) if timm.is_model(architecture) else None
+        about = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
     except RuntimeError as error:
-        raise InputError(f"model.trunk.architecture: {_line(error)}") from error
+        raise InputError(f"model.trunk.name: {_line(error)}") from error
     if about is None:
-        raise InputError(
-            f"model.trunk.architecture: timm has no model {architecture!r}; timm.list_models() names all of them"
-        )
+        raise InputError(f"model.trunk.name: timm has no model {name!r}; timm.list_models() names all of them")
     if about.license not in _PERMISSIVE:
         raise InputError(
-            f"model.trunk.architecture: the license of {architecture} is {about.license or 'not stated'}, which is not"
+            f"model.trunk.name: the license of {name} is {about.license or 'not stated'}, which is not"
             f" permissive; choose a model of {', '.join(_PERMISSIVE)}"
         )
     if about.fixed_input_size:
-        raise InputError(f"model.trunk.architecture: {architecture} takes images of one size only; choose another")
+        raise InputError(f"model.trunk.name: {name} takes images of one size only; choose another")
+    return about
 
 
-def _create(timm: Any, architecture: str, *, pretrained: bool) -> Any:
+def _require_weights(about: Any, name: str) -> None:
+    """Check that weights of the Hugging Face Hub are in its cache, or that it gives them.
+
+    Its downloader tries again for a minute where there is no network.
+    """
+    hub = import_module("huggingface_hub")
+    if not about.hf_hub_id or any(
+        isinstance(hub.try_to_load_from_cache(about.hf_hub_id, file), str) for file in _FILES
+    ):
+        return
+    try:
+        hub.HfApi().model_info(about.hf_hub_id, timeout=_TIMEOUT)
+    except Exception as error:  # of whatever library it opens connections with
+        raise _no_weights(name, error) from error
+
+
+def _no_weights(name: str, error: Exception) -> InputError:
+    return InputError(
+        f"model.trunk.pretrained: the weights of {name} are not in the cache of Hugging Face and cannot be downloaded"
+        f" ({_line(error)}); connect to the network, copy the cache (HF_HOME) from a machine that has them, or leave it"
+        " false"
+    )
+
+
+def _create(timm: Any, name: str, *, pretrained: bool) -> Any:
     """Build the part of a model that gives its last four features."""
     try:
         with _without_retries_on_the_console():
-            return timm.create_model(
-                architecture, pretrained=pretrained, features_only=True, out_indices=(-4, -3, -2, -1)
-            )
+            return timm.create_model(name, pretrained=pretrained, features_only=True, out_indices=(-4, -3, -2, -1))
     except OSError as error:
-        raise InputError(
-            f"model.trunk.pretrained: the weights of {architecture} are not in timm's cache and cannot be downloaded"
-            f" ({_line(error)}); connect to the network, or leave it false"
-        ) from error
+        raise _no_weights(name, error) from error
     except (RuntimeError, ValueError, AssertionError, TypeError, AttributeError, IndexError) as error:
-        raise InputError(
-            f"model.trunk.architecture: timm does not give features of {architecture} ({_line(error)})"
-        ) from error
+        raise InputError(f"model.trunk.name: timm does not give features of {name} ({_line(error)})") from error
 
 
 @contextmanager
@@ -135,20 +170,20 @@ def _without_retries_on_the_console() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _features(body: nn.Module, architecture: str) -> list[tuple[int, int]]:
+def _features(body: nn.Module, name: str) -> list[tuple[int, int]]:
     """Return channels and stride of each feature, seen in a run without numbers; the body itself is left alone."""
     height, width = 2 * _STRIDES[-1], 3 * _STRIDES[-1]
     try:
         outputs = deepcopy(body).to("meta").eval()(torch.empty(1, 3, height, width, device="meta"))
     except (RuntimeError, ValueError, AssertionError) as error:
         raise InputError(
-            f"model.trunk.architecture: {architecture} does not take images of {height}x{width} px ({_line(error)});"
+            f"model.trunk.name: {name} does not take images of {height}x{width} px ({_line(error)});"
             " choose a convolutional network, such as resnet50"
         ) from error
     shapes = [tuple(output.shape[1:]) for output in outputs]
     if [shape[1:] for shape in shapes] != [(height // stride, width // stride) for stride in _STRIDES]:
         raise InputError(
-            f"model.trunk.architecture: {architecture} makes of a {height}x{width} image features of {shapes}, not such"
+            f"model.trunk.name: {name} makes of a {height}x{width} image features of {shapes}, not such"
             " of strides 4, 8, 16 and 32; choose a convolutional network, such as resnet50"
         )
     return [(shape[0], stride) for shape, stride in zip(shapes, _STRIDES, strict=True)]
@@ -186,4 +221,9 @@ def _wrap_stages(body: nn.Module, *, recompute: bool) -> int:
     return len(stages)
 
 
-TRUNK = TimmTrunk
+def _described(*, architecture: str, **options: Any) -> TimmTrunk:
+    """Build the trunk of a description, see ``options``."""
+    return TimmTrunk(name=architecture, **options)
+
+
+TRUNK = _described
