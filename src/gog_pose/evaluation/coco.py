@@ -81,10 +81,9 @@ class CocoKeypointEvaluator:
             for people in detections.values()
             for person in people
         ]
-        if not entries:
-            return dict.fromkeys(METRICS, 0.0)
         with contextlib.redirect_stdout(io.StringIO()):
-            evaluation = COCOeval(self._truth, self._truth.loadRes(entries), "keypoints")
+            found = self._truth.loadRes(entries) if entries else COCO()
+            evaluation = COCOeval(self._truth, found, "keypoints")
             evaluation.params.imgIds = sorted(detections)
             evaluation.params.catIds = [self.category_id]
             evaluation.params.kpt_oks_sigmas = self._sigmas
