@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 
 
 def focal_l2(
@@ -34,6 +35,27 @@ def focal_l2(
     difficulty = torch.where(target >= tau, 1 - predicted, predicted).abs()
     loss = 0.5 * (predicted - target).square() * difficulty.pow(gamma) * mask
     return loss.sum(dim=(1, 2, 3))
+
+
+def focal_cross_entropy(
+    predicted: torch.Tensor, target: torch.Tensor, mask: torch.Tensor, *, gamma: float
+) -> torch.Tensor:
+    """Focal cross entropy of heatmaps with targets between 0 and 1.
+
+    ``|s - G|^gamma (-G log s - (1 - G) log(1 - s))``, the quality focal loss of "Generalized Focal Loss" (Li et al.,
+    2020). Unlike the focal L2 it also corrects responses that are surely wrong, where the slope of a sigmoid vanishes.
+
+    Args:
+        predicted: ``(B, K, h, w)`` responses ``s``, between 0 and 1.
+        target: ``(B, K, h, w)`` responses ``G``.
+        mask: ``(B, 1, h, w)``, 1 = supervised.
+        gamma: Exponent; 0 gives the plain cross entropy.
+
+    Returns:
+        ``(B,)`` sums over keypoint types and cells.
+    """
+    entropy = F.binary_cross_entropy(predicted.clamp(0, 1), target, reduction="none")
+    return ((predicted - target).abs().pow(gamma) * entropy * mask).sum(dim=(1, 2, 3))
 
 
 def weighted_l1(

@@ -1,6 +1,7 @@
 """Losses by hand, in float32 under autocast, and independent of how a batch is cut."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from gog_pose.errors import InputError
 from gog_pose.maps.records import images_of
 from gog_pose.methods.gog.loss import GogLoss
 from gog_pose.methods.gog.records import PoseMaps, PoseTargets
-from gog_pose.methods.losses import focal_l2, weighted_l1
+from gog_pose.methods.losses import focal_cross_entropy, focal_l2, weighted_l1
 
 
 def batch(num_images=4, seed=0):
@@ -43,6 +44,41 @@ def test_focal_l2_by_hand():
     assert focal_l2(predicted, target, mask, gamma=0, tau=0.01).item() == pytest.approx(0.5 * (0.04 + 0.16 + 0.04))
     mask[..., 2] = 0
     assert focal_l2(predicted, target, mask, gamma=1, tau=0.01).item() == pytest.approx(expected - 0.5 * 0.4**3)
+
+
+def test_focal_cross_entropy_by_hand():
+    target = torch.tensor([[[[1.0, 0.5, 0.0]]]])
+    predicted = torch.tensor([[[[0.8, 0.25, 0.4]]]])
+    mask = torch.ones(1, 1, 1, 3)
+    entropies = [-math.log(0.8), -0.5 * (math.log(0.25) + math.log(0.75)), -math.log(0.6)]
+    expected = 0.2**2 * entropies[0] + 0.25**2 * entropies[1] + 0.4**2 * entropies[2]
+    assert focal_cross_entropy(predicted, target, mask, gamma=2).item() == pytest.approx(expected)
+    assert focal_cross_entropy(predicted, target, mask, gamma=0).item() == pytest.approx(sum(entropies))
+    mask[..., 1] = 0
+    less = expected - 0.25**2 * entropies[1]
+    assert focal_cross_entropy(predicted, target, mask, gamma=2).item() == pytest.approx(less)
+
+
+def test_focal_cross_entropy_is_smallest_at_the_target_and_moves_a_saturated_sigmoid():
+    target = torch.linspace(0, 1, 11)[None, None, None]
+    mask = torch.ones(1, 1, 1, 11)
+    assert focal_cross_entropy(target, target, mask, gamma=2).item() == 0
+    logits = torch.full((1, 1, 1, 11), -20.0, requires_grad=True)  # a sigmoid of 2e-9
+    for loss, moved in (("cross_entropy", True), ("l2", False)):
+        (slope,) = torch.autograd.grad(heatmap_part(loss, logits.sigmoid(), target, mask), logits)
+        assert bool(slope[..., -1].abs() > 0.1) == moved
+        assert slope.isfinite().all()
+
+
+def heatmap_part(loss, predicted, target, mask):
+    maps = PoseMaps(predicted, torch.zeros(1, 2, 1, 11))
+    targets = PoseTargets(target, torch.zeros(1, 2, 1, 11), torch.zeros(1, 1, 1, 11), mask)
+    return GogLoss(heatmap_loss=loss, gamma=2.0)([maps], targets).total
+
+
+def test_an_unknown_heatmap_loss_is_refused():
+    with pytest.raises(InputError, match="heatmap_loss: 'l1' is unknown; choose l2 or cross_entropy"):
+        GogLoss(heatmap_loss="l1")
 
 
 def test_offsets_count_in_scales_of_their_person():

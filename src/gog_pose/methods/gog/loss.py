@@ -9,28 +9,35 @@ from torch import nn
 
 from gog_pose.errors import InputError
 from gog_pose.methods.gog.records import PoseMaps, PoseTargets
-from gog_pose.methods.losses import LossTerms, focal_l2, sum_over_stacks, weighted_l1
+from gog_pose.methods.losses import LossTerms, focal_cross_entropy, focal_l2, sum_over_stacks, weighted_l1
+
+_HEATMAP_LOSSES = ("l2", "cross_entropy")
 
 
 class GogLoss(nn.Module):
     """Weighted sum of the losses over all stacks (intermediate supervision: every stack has the same targets).
 
     Args:
-        heatmap_weight: Weight of the focal L2.
+        heatmap_weight: Weight of the heatmap loss.
+        heatmap_loss: ``l2``, the paper's focal L2, or ``cross_entropy``, for responses that are sigmoids.
         offset_weight: Weight of the offset loss. The paper gives none; the public code has 10000 on a mean over the
             batch that it divides once more by the batch size of a device, and takes the root of each error.
         refinement_weight: Weight of the loss of refinement offsets, where there are any. The paper gives none; the
             public code's default is 100 on a mean that it divides once more by the batch size of a device, 8 in its
             recipe, which is about 10.
         stack_weights: One weight a stack, from first to last; equal weights that sum to 1 where it is None.
-        gamma: Exponent of the focal L2. The public code trains with 1 whatever its command line says.
+        gamma: Exponent of the heatmap loss. The public code trains with 1 whatever its command line says.
         tau: Foreground threshold of the focal L2.
+
+    Raises:
+        InputError: The heatmap loss is unknown.
     """
 
     def __init__(
         self,
         *,
         heatmap_weight: float = 1.0,
+        heatmap_loss: str = "l2",
         offset_weight: float = 1000.0,
         refinement_weight: float = 10.0,
         stack_weights: Sequence[float] | None = None,
@@ -38,6 +45,9 @@ class GogLoss(nn.Module):
         tau: float = 0.01,
     ) -> None:
         super().__init__()
+        if heatmap_loss not in _HEATMAP_LOSSES:
+            raise InputError(f"loss.heatmap_loss: {heatmap_loss!r} is unknown; choose {' or '.join(_HEATMAP_LOSSES)}")
+        self.heatmap_loss = heatmap_loss
         self._weights = {"heatmap": heatmap_weight, "offset": offset_weight, "refinement": refinement_weight}
         self.stack_weights = None if stack_weights is None else tuple(stack_weights)
         self.gamma = gamma
@@ -61,6 +71,8 @@ class GogLoss(nn.Module):
 
     def _heatmap(self, maps: PoseMaps, targets: PoseTargets) -> torch.Tensor:
         predicted = maps.heatmaps.float()
+        if self.heatmap_loss == "cross_entropy":
+            return focal_cross_entropy(predicted, targets.heatmaps, targets.mask, gamma=self.gamma).mean()
         return focal_l2(predicted, targets.heatmaps, targets.mask, gamma=self.gamma, tau=self.tau).mean()
 
     def _offset(self, maps: PoseMaps, targets: PoseTargets) -> torch.Tensor:
