@@ -7,22 +7,27 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from gog_pose.drawing import contact_sheet, draw_people, fit
 from gog_pose.errors import InputError
 from gog_pose.estimator import Answer, PoseEstimator
-from gog_pose.media.frames import Frame, Frames, ImageFile, find_media
-from gog_pose.media.overlays import OverlayFiles, Spread, overlay_names, refuse_to_overwrite
+from gog_pose.imaging.writing import write_picture
+from gog_pose.media.frames import Frame, Frames, Medium
+from gog_pose.media.overlays import OverlayFiles, OverlayNames, Spread
+from gog_pose.media.sources import find_media
 from gog_pose.methods import load_method, method_of
 from gog_pose.methods.method import View
 from gog_pose.poses import Poses
+from gog_pose.system.files import replaced
 from gog_pose.system.interrupts import Interrupt
+from gog_pose.system.memory import is_out_of_memory
 from gog_pose.system.progress import Progress, silent
 
 PREDICTIONS = "predictions.json"
@@ -39,9 +44,10 @@ class PredictionRecord(NamedTuple):
     Attributes:
         people: The number of people whose score is high enough to be drawn.
         frames: The number of images and of frames of videos.
-        images_only: Whether no source is a video or a camera.
+        images_only: Whether none of them is a frame of a video, a camera or an animation, or a page.
         unreadable: What was wrong with the sources that could not be read, or only in part.
-        interrupted: Whether Ctrl+C ended the prediction; the files of the frames until then are complete.
+        interrupted: Whether Ctrl+C or SIGTERM ended the prediction; the files of the frames until then are complete.
+        passed_over: The number of files in a folder that are neither images nor videos, by the ends of their names.
     """
 
     people: int
@@ -49,6 +55,7 @@ class PredictionRecord(NamedTuple):
     images_only: bool
     unreadable: list[InputError]
     interrupted: bool
+    passed_over: Counter[str]
 
 
 def predict_files(
@@ -66,34 +73,36 @@ def predict_files(
 ) -> PredictionRecord:
     """Predict the people in every frame of a source, past what cannot be read.
 
-    It writes an overlay per source, ``<name>.png`` of an image and ``<name>.mp4`` of a video, ``contact_sheet.png``,
-    ``predictions.json`` in COCO's results format, and ``images.json``, which gives for each ``image_id`` the file, its
-    size and its overlay, and for a video frame its number and its time. Coordinates are px of the image turned upright.
+    It writes overlays, ``<name>.png`` of an image and ``<name>.mp4`` of a video or an animation,
+    ``contact_sheet.png``, ``predictions.json`` in COCO's results format, and ``images.json``, which gives for each
+    ``image_id`` the file, its size and its overlay, for a frame its number and its time, and for a page after the first
+    its number. Coordinates are px of the image turned upright. Each file appears when it is complete.
 
     Args:
         estimator: Predicts ``estimator.batch_size`` frames at once.
         source: An image, a video, a folder, a pattern or a camera, as of ``find_media``.
         output: Folder to write; made if it does not exist.
-        every: Use only each n-th frame of a video or a camera.
+        every: Use only each n-th frame of a video, a camera or an animation, and each n-th page.
         limit: Use only the first so many frames of all sources together; None = all.
         views: Names of the pictures of the method's maps to write too.
         min_score: People of a lower score are not drawn; ``predictions.json`` has them all.
         codec: Four letters by which FFmpeg knows the codec of overlay videos.
-        rate: Frames per second of the source; None = as the source says.
+        rate: Frames per second of the source, each shown equally long; None = as its time stamps say.
         progress: Wraps the loop over the frames.
 
     Raises:
         InputError: There is no source, no such view, or the output cannot be written.
     """
     output = Path(output)
-    media = find_media(source, output)
+    media, passed_over, unreadable = find_media(source, output)
     drawers = _views(estimator, views)
-    names = overlay_names(media, views, taken=(SHEET,))
-    refuse_to_overwrite(media, (output / name for own in names.values() for name in own.values()))
+    names = OverlayNames(media, output, views, taken=(SHEET,))
     frames = Frames(media, every)
     total = min((number for number in (frames.count(), limit) if number is not None), default=None)
     num_people = num_frames = 0
+    images_only = True
     cells = Spread(_SHEET_IMAGES)
+    too_large: Counter[Medium] = Counter()  # frames
     try:
         output.mkdir(parents=True, exist_ok=True)
         with (
@@ -102,35 +111,70 @@ def predict_files(
             OverlayFiles(output, names, every=every, codec=codec, rate=rate) as files,
             Interrupt() as interrupt,
         ):
-            answered = predicted(itertools.islice(frames, limit), estimator)
+            answered = predicted(itertools.islice(frames, limit), estimator, too_large)
             for frame, answer in progress(answered, "finding people", total):
                 shown = answer.poses.above(min_score)
-                overlay = draw_people(frame.image, shown.keypoints, estimator.skeleton, shown.inferred)
-                drawn = {name: draw_view(view, answer, shown, estimator) for name, view in drawers.items()}
-                files.write(frame, {"overlay": overlay, **drawn})
+                try:
+                    overlay = draw_people(frame.image, shown.keypoints, estimator.skeleton, shown.inferred)
+                    drawn = {name: draw_view(view, answer, shown, estimator) for name, view in drawers.items()}
+                    written = files.write(frame, {"overlay": overlay, **drawn})
+                    cells.add(fit(overlay, _SHEET_CELL_HW))
+                except Exception as error:
+                    if not is_out_of_memory(error):
+                        raise
+                    too_large[frame.medium] += 1
+                    continue
                 for entry in answer.poses.to_coco(num_frames):
                     predictions.append(entry)
-                images.append({"id": num_frames, **_description(frame), **names[frame.medium]})
-                cells.add(fit(overlay, _SHEET_CELL_HW))
+                images.append({"id": num_frames, **_description(frame), **written})
                 num_people += len(shown)
                 num_frames += 1
+                images_only &= frame.number is None
                 if interrupt.requested:
                     break
         if cells.kept:
-            Image.fromarray(contact_sheet(cells.kept, _SHEET_COLUMNS, _SHEET_CELL_HW)).save(output / SHEET)
+            write_picture(output / SHEET, contact_sheet(cells.kept, _SHEET_COLUMNS, _SHEET_CELL_HW))
     except OSError as error:
         raise InputError(f"output: {output} cannot be written ({error.strerror}); give another folder") from error
-    images_only = all(isinstance(medium, ImageFile) for medium in media)
-    return PredictionRecord(num_people, num_frames, images_only, frames.unreadable, interrupt.requested)
+    unreadable += frames.unreadable
+    unreadable += [
+        InputError(f"{medium.name}: there is not enough memory for {number} of its pictures; use a smaller input")
+        for medium, number in too_large.items()
+    ]
+    return PredictionRecord(num_people, num_frames, images_only, unreadable, interrupt.requested, passed_over)
 
 
-def predicted(frames: Iterable[Frame], estimator: PoseEstimator) -> Iterator[tuple[Frame, Answer]]:
-    """Yield each frame with the estimator's answer; no more than a batch of them is held."""
+def predicted(
+    frames: Iterable[Frame], estimator: PoseEstimator, too_large: Counter[Medium]
+) -> Iterator[tuple[Frame, Answer]]:
+    """Yield each frame with the estimator's answer; no more than a batch of them is held.
+
+    Args:
+        frames: Where to look.
+        estimator: Finds the people.
+        too_large: Frames that memory does not suffice for are left out and counted here.
+    """
     frames = iter(frames)
     while batch := list(itertools.islice(frames, estimator.batch_size)):
-        answers = estimator.predict_with_maps([frame.image for frame in batch])
+        answers = _answers(batch, estimator)
         while batch:
-            yield batch.pop(0), answers.pop(0)
+            frame, answer = batch.pop(0), answers.pop(0)
+            if answer is None:
+                too_large[frame.medium] += 1
+            else:
+                yield frame, answer
+
+
+def _answers(frames: Sequence[Frame], estimator: PoseEstimator) -> list[Answer | None]:
+    """Return the answer for each frame, None where memory does not suffice even for it alone."""
+    try:
+        return list(estimator.predict_with_maps([frame.image for frame in frames]))
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+    if len(frames) == 1:
+        return [None]
+    return [answer for frame in frames for answer in _answers([frame], estimator)]
 
 
 def draw_view(view: View, answer: Answer, shown: Poses, estimator: PoseEstimator) -> np.ndarray:
@@ -170,21 +214,30 @@ def _views(estimator: PoseEstimator, names: Sequence[str]) -> Mapping[str, View]
 
 def _description(frame: Frame) -> dict[str, Any]:
     """Return the entry of a frame in ``images.json``, without its number and its files."""
-    record = {"file_name": frame.medium.name, "height": frame.image.shape[0], "width": frame.image.shape[1]}
-    if frame.seconds is None:
-        return record
-    return {**record, "frame": frame.number, "seconds": round(frame.seconds, 6)}
+    record: dict[str, Any] = {
+        "file_name": frame.medium.name,
+        "height": frame.image.shape[0],
+        "width": frame.image.shape[1],
+    }
+    if frame.number is not None:
+        record["frame"] = frame.number
+    if frame.seconds is not None:
+        record["seconds"] = round(frame.seconds, 6)
+    return record
 
 
 class JsonList:
-    """A JSON array written entry by entry, so that memory stays constant; valid even if the writing breaks off.
+    """A JSON array written entry by entry, so that memory stays constant.
+
+    The file appears at the end, complete, even if an error ends the writing; the one before stays until then.
 
     Args:
-        path: The file; overwritten if it exists.
+        path: The file; replaced if it exists.
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("w", encoding="utf-8")
+        self._replaced = ExitStack()
+        self._file = self._replaced.enter_context(replaced(path)).open("w", encoding="utf-8")
         self._file.write("[")
         self._separator = "\n"
 
@@ -192,8 +245,9 @@ class JsonList:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._file.write("\n]\n")
-        self._file.close()
+        with self._replaced:
+            self._file.write("\n]\n")
+            self._file.close()
 
     def append(self, entry: dict[str, Any]) -> None:
         """Write one entry."""

@@ -1,12 +1,13 @@
 """``gog-predict``: find the people in images, videos and camera streams.
 
-It writes overlays, ``<name>.png`` of an image and ``<name>.mp4`` of a video, ``contact_sheet.png``, and
+It writes overlays, ``<name>.png`` of an image and ``<name>.mp4`` of a video or an animation, ``contact_sheet.png``, and
 ``predictions.json`` in COCO's results format. ``images.json`` gives for each ``image_id`` the file, its size and its
-overlay, and for a video frame its number and its time. Coordinates are px of the image as it is shown, that is turned
-upright as its EXIF orientation says.
+overlay, and for a frame its number and its time. Coordinates are px of the image as it is shown, that is turned upright
+as its EXIF orientation says. Each file appears when it is complete.
 
-The exit code is 0 if all sources could be read, 1 if something was left out, 2 if an option is wrong, 130 after Ctrl+C;
-in any case everything found before is written.
+The exit code is 0 if all sources could be read, 1 if something was left out, 2 if an option is wrong, 130 after Ctrl+C
+or SIGTERM; in any case everything found before is written. Files in a folder that are neither images nor videos are
+counted.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ def main(config: DictConfig) -> None:
     check(options)
 
     from gog_pose.cli.console import bar
+    from gog_pose.media.sources import described
     from gog_pose.prediction import IMAGES, PREDICTIONS, SHEET, predict_files
 
     batch_size = options["batch_size"] or (1 if options["device"] == "cpu" else _BATCH_ON_GPU)
@@ -42,7 +44,9 @@ def main(config: DictConfig) -> None:
         **{name: options[name] for name in ("output", "every", "limit", "views")},
     )
     for damage in record.unreadable:
-        print(f"gog-predict: left out: {damage}", file=sys.stderr)
+        print(f"gog-predict: left out: {_printable(str(damage))}", file=sys.stderr)
+    if record.passed_over:
+        print(f"gog-predict: passed over: {_printable(described(record.passed_over))}", file=sys.stderr)
     if record.interrupted:
         print(f"gog-predict: interrupted; the files of the first {record.frames} frames are complete", file=sys.stderr)
     print(
@@ -51,6 +55,11 @@ def main(config: DictConfig) -> None:
     )
     if record.interrupted or record.unreadable:
         sys.exit(130 if record.interrupted else 1)
+
+
+def _printable(text: str) -> str:
+    """Return text on one line, as file names may not be; what a terminal would obey or cannot show is escaped."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def check(options: dict[str, Any]) -> None:

@@ -1,9 +1,7 @@
-"""Where frames come from: image files, videos and cameras, each read one frame at a time."""
+"""Images, videos and cameras, each read one frame at a time."""
 
 from __future__ import annotations
 
-import glob
-import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,11 +12,9 @@ import cv2
 import numpy as np
 
 from gog_pose.errors import InputError
-from gog_pose.imaging.reading import read_image
-from gog_pose.media.video import frame_count, frame_rate, opened
-
-IMAGE_SUFFIXES = frozenset((".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
-VIDEO_SUFFIXES = frozenset((".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".ts", ".webm", ".wmv"))
+from gog_pose.imaging.reading import read_pictures, shortest_duration
+from gog_pose.media.reader import Reader
+from gog_pose.media.video import estimated_count, frame_rate, opened, picture_rate
 
 
 class Frame(NamedTuple):
@@ -27,9 +23,10 @@ class Frame(NamedTuple):
     Attributes:
         medium: Where it comes from.
         image: ``(H, W, 3)`` uint8 RGB, upright.
-        number: Which frame of the video it is, from 0; None of an image file.
-        seconds: When it is shown or was taken, since the first; None of an image file.
-        rate: Frames a second that the medium claims to have; None if it claims none.
+        number: Which frame or page of the medium it is, from 0; None of an image and of the first page.
+        seconds: When it is shown or was taken, since the first; None of an image and of a page.
+        rate: Frames per second that show each frame of the medium as long as it does; None if that is unknown.
+        duration: How long it is shown, s; None if it is shown until the next, or that is unknown.
     """
 
     medium: Medium
@@ -37,6 +34,7 @@ class Frame(NamedTuple):
     number: int | None = None
     seconds: float | None = None
     rate: float | None = None
+    duration: float | None = None
 
 
 @dataclass(frozen=True)
@@ -56,19 +54,25 @@ class _File:
 
 @dataclass(frozen=True)
 class ImageFile(_File):
-    """An image file: one frame."""
+    """An image file: one frame, those of an animation, or pages."""
 
     def count(self) -> int | None:
-        """Return the number of its frames."""
+        """Return 1: whether there are more shows when it is read."""
         return 1
 
     def frames(self, every: int = 1) -> Iterator[Frame]:
-        """Yield the image, whatever ``every`` is.
+        """Yield the image; of an animation or of pages each n-th picture, the first one first.
 
         Raises:
-            InputError: It cannot be read.
+            InputError: It cannot be read or, after the pictures that can, is damaged.
         """
-        yield Frame(self, read_image(self.path, exif=True))
+        duration = shortest_duration(self.path)
+        rate = 1 / duration if duration else None
+        for number, picture in enumerate(read_pictures(self.path)):
+            if number % every == 0:
+                is_first_page = picture.seconds is None and number == 0
+                place = None if is_first_page else number
+                yield Frame(self, picture.pixels, place, picture.seconds, rate, picture.duration)
 
 
 @dataclass(frozen=True)
@@ -76,38 +80,48 @@ class VideoFile(_File):
     """A video file."""
 
     def count(self) -> int | None:
-        """Return how many frames the file says it has, 0 if it cannot be read; None if it does not say."""
+        """Return about how many frames the file holds, 0 if it cannot be read; None if it does not say."""
         try:
             with opened(self.path) as capture:
-                return frame_count(capture)
+                return estimated_count(capture)
         except InputError:
             return 0
 
     def frames(self, every: int = 1) -> Iterator[Frame]:
-        """Yield each n-th frame, the first one first.
+        """Yield each n-th frame, the first one first, with the time that the container gives it.
+
+        Frames without a time of their own follow the one before at the rate that the file claims.
 
         Raises:
-            InputError: It cannot be read or, after the frames that can, holds fewer than it says.
+            InputError: It cannot be read or, after the frames that can, ends too early.
         """
+        rate = picture_rate(self.path)
         with opened(self.path) as capture:
-            announced, rate, number, shape = frame_count(capture), frame_rate(capture), 0, None
+            claimed, number, shape = frame_rate(capture), 0, None
+            start = seconds = 0.0
             while capture.grab():
+                stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                if number == 0:
+                    start = stamp
+                elif stamp - start > seconds:
+                    seconds = stamp - start
+                elif claimed is not None:
+                    seconds += 1 / claimed
                 if number % every == 0:
                     readable, pixels = capture.retrieve()
                     if not readable:
-                        break
+                        raise InputError(f"{self.path}: frame {number} cannot be read; convert the file")
                     if pixels.shape != (shape or pixels.shape):
                         raise InputError(
                             f"{self.path}: frame {number} has another size than the first; convert the file"
                         )
                     shape = pixels.shape
-                    yield Frame(self, _rgb(pixels), number, capture.get(cv2.CAP_PROP_POS_MSEC) / 1000, rate)
+                    yield Frame(self, _rgb(pixels), number, seconds, rate)
                 number += 1
-        if number == 0 or (announced is not None and number < announced):
-            raise InputError(
-                f"{self.path}: only {number} of {announced or 'its'} frames can be read, the rest is damaged or"
-                " missing; replace the file"
-            )
+        if number == 0:
+            raise InputError(f"{self.path}: no frame can be read; replace or convert the file")
+        if _is_cut_off(self.path):
+            raise InputError(f"{self.path}: the file ends after {number} frames, before its own end; replace it")
 
 
 @dataclass(frozen=True)
@@ -156,9 +170,11 @@ Medium: TypeAlias = ImageFile | VideoFile | Camera
 class Frames:
     """The frames of several media, one after the other, past what cannot be read.
 
+    Files are read in a process of its own: a decoder that crashes loses the file, nothing else.
+
     Args:
         media: In this order.
-        every: Of videos and cameras only each n-th frame.
+        every: Of videos, cameras, animations and pages only each n-th frame.
 
     Attributes:
         unreadable: What was wrong with the media read so far.
@@ -170,57 +186,35 @@ class Frames:
         self.unreadable: list[InputError] = []
 
     def __iter__(self) -> Iterator[Frame]:
-        for medium in self._media:
-            try:
-                yield from medium.frames(self._every)
-            except InputError as error:
-                self.unreadable.append(error)
+        with Reader() as reader:
+            for medium in self._media:
+                try:
+                    if isinstance(medium, Camera):
+                        yield from medium.frames(self._every)
+                    else:
+                        yield from reader.frames(medium, self._every)
+                except InputError as error:
+                    self.unreadable.append(error)
 
     def count(self) -> int | None:
-        """Return how many there will be if all can be read; None if a medium does not say."""
+        """Return about how many there will be if all can be read; None if a medium does not say."""
         total = 0
-        for medium in self._media:
-            count = medium.count()
-            if count is None:
-                return None
-            total += -(-count // self._every)
+        with Reader() as reader:
+            for medium in self._media:
+                count = reader.count(medium) if isinstance(medium, VideoFile) else medium.count()
+                if count is None:
+                    return None
+                total += -(-count // self._every)
         return total
 
 
-def find_media(source: str, output: Path) -> list[Medium]:
-    """Return what a source means; files are sorted, and told apart by how their names end.
-
-    Args:
-        source: A file, a folder, whose subfolders count, a pattern, in which ``**`` stands for any folders, or a camera
-            as ``0`` or ``camera:0``.
-        output: Left out of the search if it lies inside the source: overlays are no input.
-
-    Raises:
-        InputError: There are none.
-    """
-    camera = re.fullmatch(r"(?:camera:)?(\d+)", source)
-    if camera:
-        return [Camera(int(camera[1]))]
-    path = Path(source)
-    if path.is_file():
-        return [_medium(path)]
-    if path.is_dir():
-        suffixes = IMAGE_SUFFIXES | VIDEO_SUFFIXES
-        found = [file for file in path.rglob("*") if file.suffix.lower() in suffixes and file.is_file()]
-        remedy = f"it holds no file that ends in {', '.join(sorted(suffixes))}"
-    else:
-        found = [file for file in map(Path, glob.glob(source, recursive=True)) if file.is_file()]
-        remedy = "there is no such file or folder, and as a pattern it matches no file"
-    root, made = path.resolve(), output.resolve()
-    if made not in (root, *root.parents):
-        found = [file for file in found if made not in file.resolve().parents]
-    if not found:
-        raise InputError(f"source: {source}: {remedy}; check the path")
-    return [_medium(file) for file in sorted(found)]
-
-
-def _medium(path: Path) -> Medium:
-    return VideoFile(path) if path.suffix.lower() in VIDEO_SUFFIXES else ImageFile(path)
+def _is_cut_off(path: Path) -> bool:
+    """Return whether an AVI is shorter than it says; of other containers FFmpeg reports it."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    length = int.from_bytes(head[4:], "little")
+    unknown = (0, 0xFFFFFFFF)  # of a recording that was not ended
+    return head[:4] == b"RIFF" and length not in unknown and length + 8 > path.stat().st_size
 
 
 def _rgb(pixels: np.ndarray) -> np.ndarray:

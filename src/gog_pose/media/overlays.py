@@ -2,40 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import os
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
-from PIL import Image
 
 from gog_pose.errors import InputError
+from gog_pose.imaging.writing import write_picture
 from gog_pose.media.frames import Camera, Frame, ImageFile, Medium
 from gog_pose.media.video import VideoWriter
 
 Names: TypeAlias = Mapping[str, str]  # what a picture shows, "overlay" or a view, -> name of the file
 
+_LONGEST_STEM = 180  # bytes; file systems take names of 255, with number, view and temporary ending
+_NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
+
+
+class OverlayNames:
+    """The names of the files of each medium.
+
+    They are ``<stem>.png`` for the overlay of an image, ``<stem>.mp4`` of a video, a camera or an animation,
+    ``<stem>_page_2.png`` of the second page, and ``<stem>_<view>.png`` ... of a view. The stem gets a number where one
+    of these is taken, and is cut where it is too long for a file system. Names of animations and of later pages are
+    given when they are met, all others at once.
+
+    Args:
+        media: Where the frames come from.
+        folder: Where the files go.
+        views: What to draw besides the overlay.
+        taken: Names that are not to be used.
+
+    Raises:
+        InputError: A file would replace one of the media.
+    """
+
+    def __init__(
+        self, media: Iterable[Medium], folder: Path, views: Collection[str] = (), taken: Iterable[str] = ()
+    ) -> None:
+        media = list(media)
+        self._views = views
+        self._used = {_key(name) for name in taken}
+        self._next: dict[tuple[str, str], int] = {}  # of a stem and a suffix, the number to try
+        self._names: dict[tuple[Medium, str], Names] = {}
+        for medium in media:
+            self._give(medium, ".png" if isinstance(medium, ImageFile) else ".mp4")
+        sources = {medium.path.resolve() for medium in media if not isinstance(medium, Camera)}
+        for own in self._names.values():
+            for name in own.values():
+                if (folder / name).resolve() in sources:
+                    raise InputError(
+                        f"output: {folder / name} is one of the sources and would be overwritten; give another folder"
+                    )
+        self._used |= {_key(path.name) for path in sources if path.parent == folder.resolve()}
+
+    def of(self, frame: Frame) -> Names:
+        """Return the names of the files of a frame: those of its medium, or of its own if it is a page."""
+        if frame.seconds is not None:
+            return self._give(frame.medium, ".mp4")
+        return self._give(frame.medium, f"_page_{frame.number + 1}.png" if frame.number else ".png")
+
+    def _give(self, medium: Medium, ending: str) -> Names:
+        if (medium, ending) not in self._names:
+            page, suffix = ending[:-4], ending[-4:]
+            stem = os.fsdecode(os.fsencode(medium.stem)[:_LONGEST_STEM]) + page
+            number = self._next.get((stem, suffix), 1)
+            while True:
+                own = self._numbered(stem if number == 1 else f"{stem}_{number}", suffix)
+                number += 1
+                keys = {_key(name) for name in own.values()}
+                if not keys & self._used:
+                    break
+            self._next[stem, suffix] = number
+            self._used |= keys
+            self._names[medium, ending] = own
+        return self._names[medium, ending]
+
+    def _numbered(self, stem: str, suffix: str) -> Names:
+        return {"overlay": f"{stem}{suffix}", **{view: f"{stem}_{view}{suffix}" for view in self._views}}
+
 
 class OverlayFiles:
     """Writes the pictures of one frame after the other; those of a video are a video.
+
+    Each file appears when it is complete. Videos show each frame as long as the medium does.
 
     Args:
         folder: Where the files go.
         names: Of the files of each medium.
         codec: Four letters that FFmpeg knows the codec of videos by.
-        rate: Frames a second of videos; None = as the source says.
-        every: The source's frames are each n-th of the medium's: videos have fewer frames a second.
+        rate: Frames per second of the media, of which each is shown equally long; None = as their time stamps say.
+        every: The source's frames are each n-th of the medium's: videos have fewer frames per second.
     """
 
-    def __init__(
-        self, folder: Path, names: Mapping[Medium, Names], *, codec: str, rate: float | None, every: int
-    ) -> None:
+    def __init__(self, folder: Path, names: OverlayNames, *, codec: str, rate: float | None, every: int) -> None:
         self._folder = folder
         self._names = names
         self._codec = codec
         self._rate = rate
         self._every = every
-        self._medium: Medium | None = None
+        self._last: Frame | None = None
         self._videos: dict[str, VideoWriter] = {}  # of the medium under way
 
     def __enter__(self) -> OverlayFiles:
@@ -44,28 +113,33 @@ class OverlayFiles:
     def __exit__(self, *error: object) -> None:
         self._close()
 
-    def write(self, frame: Frame, pictures: Mapping[str, np.ndarray]) -> None:
+    def write(self, frame: Frame, pictures: Mapping[str, np.ndarray]) -> Names:
         """Write the pictures of a frame.
 
         Args:
             frame: The next one.
             pictures: ``(H, W, 3)`` uint8 RGB for each name of its medium.
 
+        Returns:
+            The names of the files.
+
         Raises:
-            InputError: A video cannot be written, or nothing says how many frames a second it has.
+            InputError: A video cannot be written, or nothing says how many frames per second it has.
         """
-        if frame.medium != self._medium:
+        if self._last is not None and frame.medium != self._last.medium:
             self._close()
-            self._medium = frame.medium
+        self._last = frame._replace(image=_NO_PIXELS)
+        names = self._names.of(frame)
         for kind, picture in pictures.items():
-            path = self._folder / self._names[frame.medium][kind]
-            if isinstance(frame.medium, ImageFile):
-                Image.fromarray(picture).save(path)
+            path = self._folder / names[kind]
+            if frame.seconds is None:
+                write_picture(path, picture)
                 continue
             if kind not in self._videos:
                 self._videos[kind] = VideoWriter(path, picture.shape[:2], self._frame_rate(frame), self._codec)
-            live = isinstance(frame.medium, Camera)  # it gives as many frames as the network has time for
-            self._videos[kind].write(picture, until=frame.seconds if live else None)
+            timed = self._rate is None or isinstance(frame.medium, Camera)
+            self._videos[kind].write(picture, at=frame.seconds if timed else None)
+        return names
 
     def _frame_rate(self, frame: Frame) -> float:
         rate = self._rate or frame.rate
@@ -74,9 +148,18 @@ class OverlayFiles:
         return rate / self._every
 
     def _close(self) -> None:
-        for video in self._videos.values():
-            video.close()
-        self._videos = {}
+        last, videos = self._last, self._videos
+        self._last, self._videos = None, {}
+        with ExitStack() as stack:  # all are completed, whatever becomes of one
+            for video in videos.values():
+                stack.callback(video.close)
+                if last is not None and last.seconds is not None and last.duration is not None and self._rate is None:
+                    video.hold(last.seconds + last.duration)
+
+
+def _key(name: str) -> str:
+    """Return what two names share that are one file for some file systems: case and composition of letters."""
+    return unicodedata.normalize("NFC", name).lower()
 
 
 class Spread:
@@ -100,42 +183,3 @@ class Spread:
                 self._step *= 2
             self.kept.append(picture)
         self._seen += 1
-
-
-def overlay_names(
-    media: Sequence[Medium], views: Collection[str] = (), taken: Iterable[str] = ()
-) -> dict[Medium, Names]:
-    """Return the names of the files of each medium.
-
-    Args:
-        media: Where the frames come from.
-        views: What to draw besides the overlay.
-        taken: Names that are not to be used.
-
-    Returns:
-        ``<stem>.png`` or ``<stem>.mp4`` for the overlay, ``<stem>_<view>.png`` ... for a view; the stem gets a number
-        where one of these is taken.
-    """
-    used = set(taken)
-    names: dict[Medium, Names] = {}
-    for medium in media:
-        suffix = ".png" if isinstance(medium, ImageFile) else ".mp4"
-        stem, number = medium.stem, 1
-        while True:
-            own = {"overlay": f"{stem}{suffix}", **{view: f"{stem}_{view}{suffix}" for view in views}}
-            lowered = {name.lower() for name in own.values()}  # some file systems know no case
-            if not lowered & used:
-                break
-            number += 1
-            stem = f"{medium.stem}_{number}"
-        used |= lowered
-        names[medium] = own
-    return names
-
-
-def refuse_to_overwrite(media: Iterable[Medium], files: Iterable[Path]) -> None:
-    """Raise ``InputError`` if one of the files to write is a medium."""
-    sources = {medium.path.resolve() for medium in media if not isinstance(medium, Camera)}
-    for file in files:
-        if file.resolve() in sources:
-            raise InputError(f"output: {file} is one of the sources and would be overwritten; give another folder")

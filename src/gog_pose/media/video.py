@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,50 +13,118 @@ import cv2
 import numpy as np
 
 from gog_pose.errors import InputError
+from gog_pose.imaging.reading import check_pixels
+from gog_pose.media.contents import kind_of
+
+_SCANNED = 4 << 30  # bytes of a video that are looked at to find its rate
+_STEADY = 0.75  # frames: how far time stamps may lie from those of a steady rate
+_FASTEST = 0.05  # share of the shortest times between frames that count as glitches
+_MAX_RATE = 240.0  # frames per second of an overlay
+_LEVEL = "OPENCV_FFMPEG_LOGLEVEL"
+_is_quiet = True
 
 
 @contextmanager
-def opened(source: Path | int) -> Iterator[cv2.VideoCapture]:
+def opened(source: Path | int, options: tuple[int, ...] = ()) -> Iterator[cv2.VideoCapture]:
     """Open a video file or the camera of a number.
 
-    What OpenCV and FFmpeg themselves print is silenced: thousands of lines for one damaged frame.
+    OpenCV gets the open file, not its name: it crashes on names that are not UTF-8, takes ``%`` for a sequence of
+    images and what stands before a colon for a protocol.
+
+    Args:
+        source: Path or number.
+        options: Properties and their values by turns, as OpenCV takes them.
 
     Raises:
-        InputError: There is no such file or camera, or the file is no video.
+        InputError: There is no such file or camera, the file is no video, or its pictures are too large.
     """
-    if isinstance(source, Path) and not source.is_file():
-        raise InputError(f"{source}: there is no such video file; check the path")
     _silence()
-    capture = cv2.VideoCapture(source if isinstance(source, int) else str(source))
-    try:
-        if not capture.isOpened():
-            if isinstance(source, int):
+    if isinstance(source, int):
+        capture = cv2.VideoCapture(source)
+        try:
+            if not capture.isOpened():
                 raise InputError(f"camera:{source}: cannot be opened; connect it, or give the number of another one")
-            raise InputError(f"{source}: is not a video that can be read, or is damaged; replace or convert it")
-        yield capture
-    finally:
-        capture.release()
+            yield capture
+        finally:
+            capture.release()
+        return
+    if not source.is_file():
+        raise InputError(f"{source}: there is no such video file; check the path")
+    with source.open("rb") as file:
+        if kind_of(source) == "text":  # a playlist names other files to open
+            raise InputError(f"{source}: is not a video that can be read: it holds text; remove or rename it")
+        capture = cv2.VideoCapture(file, cv2.CAP_FFMPEG, options)  # type: ignore[call-overload]  # it takes files
+        try:
+            if not capture.isOpened():
+                raise InputError(f"{source}: is not a video that can be read, or is damaged; replace or convert it")
+            try:
+                check_pixels(int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
+            except InputError as error:
+                raise InputError(f"{source}: {error}") from None
+            yield capture
+        finally:
+            capture.release()
 
 
 def frame_rate(capture: cv2.VideoCapture) -> float | None:
-    """Return the frames a second that a video or a camera claims to have; None if it claims none."""
+    """Return the frames per second that a video or a camera claims to have; None if it claims none."""
     rate = float(capture.get(cv2.CAP_PROP_FPS))
     return rate if math.isfinite(rate) and rate > 0 else None
 
 
-def frame_count(capture: cv2.VideoCapture) -> int | None:
-    """Return how many frames a video says it has; None if it does not say."""
+def estimated_count(capture: cv2.VideoCapture) -> int | None:
+    """Return how many frames a video claims to have, which may be far from their number; None if it claims nothing."""
     count = float(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     return int(count) if math.isfinite(count) and count > 0 else None
+
+
+def picture_rate(path: Path) -> float | None:
+    """Return the frames per second at which each frame of a video can be shown as long as its time stamps say.
+
+    It is the claimed rate where the time stamps keep to it, otherwise that of the frames that follow each other most
+    closely. The packets are read, not decoded.
+
+    Raises:
+        InputError: As of ``opened``.
+    """
+    with opened(path, (cv2.CAP_PROP_FORMAT, -1)) as capture:
+        rate, stamps = frame_rate(capture), list[float]()
+        share = min(1.0, _SCANNED / max(1, path.stat().st_size))
+        most = math.inf if share == 1 else share * (estimated_count(capture) or 0)
+        while len(stamps) < most and capture.grab():
+            stamps.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+    times = np.unique(np.array(stamps))  # sorted: packets come in the order of decoding
+    if len(times) < max(2, len(stamps) / 2):  # there are no time stamps
+        return rate
+    times -= times[0]
+    if rate is not None and np.abs(times * rate - np.arange(len(times))).max() < _STEADY:
+        return rate
+    return float(min(1 / np.quantile(np.diff(times), _FASTEST, method="higher"), _MAX_RATE))
+
+
+def packet_count(path: Path) -> int:
+    """Return how many encoded frames a video file holds.
+
+    Raises:
+        InputError: As of ``opened``.
+    """
+    with opened(path, (cv2.CAP_PROP_FORMAT, -1)) as capture:
+        count = 0
+        while capture.grab():
+            count += 1
+    return count
 
 
 class VideoWriter:
     """Writes pictures of one size as a video, without sound.
 
+    The file appears when it is complete: until then it lies in a folder of its own beside its place, under a name that
+    any encoder takes.
+
     Args:
         path: The file; replaced if it exists.
         size_hw: Of the pictures, px. A codec takes even sides only: of an odd one the last column or row is left out.
-        rate: Frames a second.
+        rate: Frames per second.
         codec: Four letters that FFmpeg knows the codec by.
 
     Raises:
@@ -65,35 +134,89 @@ class VideoWriter:
     def __init__(self, path: Path, size_hw: tuple[int, int], rate: float, codec: str) -> None:
         _silence()
         height, width = size_hw
-        self._writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), rate, (width, height))
+        self._path = path
+        self._folder = tempfile.TemporaryDirectory(prefix=".video_", dir=path.parent)
+        self._part = Path(self._folder.name, f"video{path.suffix}")
+        name = os.path.join(os.curdir, self._part)  # no protocol, whatever colons are in it
+        if not _is_utf8(name):
+            self._folder.cleanup()
+            raise InputError(f"output: the name of {path.parent} is not UTF-8, so no video can be written; rename it")
+        self._writer = cv2.VideoWriter(name, cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), rate, (width, height))
         if not self._writer.isOpened():
-            path.unlink(missing_ok=True)
+            self._folder.cleanup()
             raise InputError(
-                f"video.codec: {path} cannot be written by {codec} with {width}x{height} px and {rate:g} frames a"
+                f"video.codec: {path} cannot be written by {codec} with {width}x{height} px and {rate:g} frames per"
                 " second; choose another codec (mp4v, vp09, ...) or a writable folder"
             )
         self._size_hw = size_hw
         self._rate = rate
         self._written = 0
+        self._last: np.ndarray | None = None  # BGR
 
-    def write(self, picture: np.ndarray, *, until: float | None = None) -> None:
+    def write(self, picture: np.ndarray, *, at: float | None = None) -> None:
         """Append a picture.
 
         Args:
             picture: ``(H, W, 3)`` uint8 RGB.
-            until: Repeat it until the video is this long, s.
+            at: When it is shown, s; the picture before it is repeated until then.
         """
         assert picture.shape[:2] == self._size_hw  # OpenCV would leave it out without a word
-        missing = 1 if until is None else max(1, math.floor(until * self._rate) + 1 - self._written)
-        for _ in range(missing):
-            self._writer.write(np.ascontiguousarray(picture[..., ::-1]))
-        self._written += missing
+        if at is not None:
+            self.hold(at)
+        self._last = np.ascontiguousarray(picture[..., ::-1])
+        self._append(self._last)
+
+    def hold(self, until: float) -> None:
+        """Repeat the last picture until a time, s."""
+        if self._last is not None:
+            for _ in range(round(until * self._rate) - self._written):
+                self._append(self._last)
 
     def close(self) -> None:
-        """Complete the file."""
+        """Complete the file, verify it and put it in its place.
+
+        Raises:
+            InputError: It does not hold what was written: the disk is full, or the encoder failed.
+        """
         self._writer.release()
+        try:
+            held = packet_count(self._part)
+        except InputError:
+            held = 0
+        try:
+            if held != self._written:
+                raise InputError(
+                    f"output: {self._path} holds {held} of {self._written} frames after writing; free disk space, or"
+                    " choose another video.codec"
+                )
+            with self._part.open("rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(self._part, self._path)
+        finally:
+            self._folder.cleanup()
+
+    def _append(self, pixels: np.ndarray) -> None:
+        self._writer.write(pixels)
+        self._written += 1
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # OpenCV crashes on it
+        return False
+    return True
+
+
+def keep_decoder_errors() -> None:
+    """Let FFmpeg print errors on the standard error stream of this process, from its first video on."""
+    global _is_quiet
+    _is_quiet = False
+    os.environ.pop(_LEVEL, None)
 
 
 def _silence() -> None:
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # FFmpeg's "quiet"; read when the first video is opened
+    """Keep OpenCV and FFmpeg from printing: thousands of lines for one damaged frame."""
+    if _is_quiet:
+        os.environ.setdefault(_LEVEL, "-8")  # "quiet"; read when the first video is opened
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
