@@ -2,6 +2,7 @@
 
 import json
 import weakref
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -139,7 +140,7 @@ def test_no_more_than_a_batch_of_frames_is_in_memory(tmp_path, batch_size):
             most.append(len(alive))
             return [float(image.sum()) for image in images]
 
-    assert len(list(map(len, predicted(frames(), Estimator())))) == 20
+    assert len(list(map(len, predicted(frames(), Estimator(), Counter())))) == 20
     assert max(most) <= batch_size + 1  # the loop variable of whoever takes the answers
     assert not alive
 
@@ -154,6 +155,69 @@ def test_json_list_is_valid_even_when_broken_off(tmp_path, count):
                 written.append(entry)
             raise KeyboardInterrupt
 
+    (tmp_path / "list.json").write_text("old")
     with pytest.raises(KeyboardInterrupt):
         write()
     assert json.loads((tmp_path / "list.json").read_text()) == entries
+    assert list(tmp_path.iterdir()) == [tmp_path / "list.json"]
+
+
+def test_a_list_appears_when_it_is_complete(tmp_path):
+    (tmp_path / "list.json").write_text("old")
+    with JsonList(tmp_path / "list.json") as written:
+        for number in range(10_000):
+            written.append({"id": number})
+        assert (tmp_path / "list.json").read_text() == "old"
+    assert len(json.loads((tmp_path / "list.json").read_text())) == 10_000
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+@pytest.mark.parametrize(
+    "error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory")]
+)
+def test_an_image_that_memory_does_not_suffice_for_is_left_out(tmp_path, batch_size, error):
+    class Estimator:
+        def __init__(self):
+            self.batch_size = batch_size
+
+        def predict_with_maps(self, images):
+            if any(image.shape[0] == 9 for image in images):
+                raise error
+            return [image.shape[0] for image in images]
+
+    media = [ImageFile(tmp_path / str(number)) for number in range(4)]
+    frames = [
+        Frame(medium, np.zeros((height, 8, 3), np.uint8)) for medium, height in zip(media, (5, 9, 6, 7), strict=True)
+    ]
+    too_large = Counter()
+    found = list(predicted(frames, Estimator(), too_large))
+    assert [(frame.medium, answer) for frame, answer in found] == [(media[0], 5), (media[2], 6), (media[3], 7)]
+    assert too_large == {media[1]: 1}
+
+
+def test_another_error_is_not_taken_for_a_lack_of_memory():
+    class Estimator:
+        batch_size = 1
+
+        def predict_with_maps(self, images):
+            raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        list(predicted([Frame(ImageFile("a"), np.zeros((8, 8, 3), np.uint8))], Estimator(), Counter()))
+
+
+def test_animations_pages_and_other_files_are_counted(tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    first, *others = [Image.new("RGB", (60, 40), (60 * number, 0, 0)) for number in range(4)]
+    for name in ("moving.gif", "scan.tif"):
+        first.save(photos / name, save_all=True, append_images=others)
+    (photos / "notes.txt").touch()
+    record = predict_files(estimator_of("gog"), str(photos), tmp_path / "output")
+    assert (record.frames, record.images_only, record.unreadable, record.passed_over) == (8, False, [], {".txt": 1})
+    images = json.loads((tmp_path / "output" / "images.json").read_text())
+    assert [image.get("frame") for image in images] == [0, 1, 2, 3, None, 1, 2, 3]
+    assert [image.get("seconds") for image in images] == [0, 0.1, 0.2, 0.3, *[None] * 4]
+    assert [image["overlay"] for image in images] == [
+        *["moving.mp4"] * 4, "scan.png", "scan_page_2.png", "scan_page_3.png", "scan_page_4.png"
+    ]  # fmt: skip

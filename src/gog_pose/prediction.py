@@ -19,9 +19,10 @@ from gog_pose.drawing import contact_sheet, draw_people, fit
 from gog_pose.errors import InputError
 from gog_pose.estimator import Answer, PoseEstimator
 from gog_pose.imaging.writing import write_picture
-from gog_pose.media.frames import Frame, Frames, Medium
+from gog_pose.media.frames import Frame, Medium
 from gog_pose.media.overlays import OverlayFiles, OverlayNames, Spread
 from gog_pose.media.sources import find_media
+from gog_pose.media.stream import Frames
 from gog_pose.methods import load_method, method_of
 from gog_pose.methods.method import View
 from gog_pose.poses import Poses

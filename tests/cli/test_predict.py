@@ -1,6 +1,7 @@
 """gog-predict: every source gets its own overlay, and neither bad files nor Ctrl+C cost what was found before."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -28,9 +29,9 @@ from gog_pose.skeleton import load_skeleton
 MODULE = ("-m", "gog_pose.cli.predict")
 
 
-def predict(*overrides, cwd, program=MODULE):
+def predict(*overrides, cwd, program=MODULE, env=None):
     command = [sys.executable, *program, *overrides, "output=out", "pictures.min_score=0", "hydra.run.dir=run"]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, env=env)
 
 
 def noise(seed, height, width, channels=3):
@@ -99,7 +100,7 @@ def test_ten_kinds_of_bad_input_are_handled_or_named(checkpoint, clip, tmp_path)
         "notes.jpg: is not an image of a known format",
         "truncated.jpg: the image is damaged",
         "notes.mp4: is not a video that can be read",
-        "truncated.avi: only",
+        "truncated.avi: the file ends after",
     }
     assert len(named) == len(problems)
     for problem in problems:
@@ -162,14 +163,14 @@ def test_a_frame_of_a_video_has_the_poses_of_the_same_image(checkpoint, clip, tm
 INTERRUPTED = """
 import signal, sys
 import cv2, numpy as np
-class Camera:  # a hand presses Ctrl+C as it takes the third picture
+class Camera:  # a signal comes as it takes the third picture
     taken = 0
     def __init__(self, source): assert source == 0
     def isOpened(self): return True
     def get(self, option): return 10.0
     def grab(self):
         Camera.taken += 1
-        if Camera.taken == 3: signal.raise_signal(signal.SIGINT)
+        if Camera.taken == 3: signal.raise_signal(signal.SIGNAL)
         return True
     def retrieve(self): return True, np.full((48, 64, 3), Camera.taken, np.uint8)
     def release(self): pass
@@ -179,9 +180,10 @@ main()
 """
 
 
-def test_ctrl_c_ends_after_the_frame_under_way_with_everything_written(checkpoint, tmp_path):
-    (tmp_path / "interrupted.py").write_text(INTERRUPTED)
-    process = predict("source=0", f"checkpoint={checkpoint}", cwd=tmp_path, program=("interrupted.py",))
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_ctrl_c_and_sigterm_end_after_the_frame_under_way_with_everything_written(checkpoint, tmp_path, name):
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED.replace("SIGNAL", name))
+    process = predict("source=camera:0", f"checkpoint={checkpoint}", cwd=tmp_path, program=("interrupted.py",))
     assert process.returncode == 130, process.stderr
     assert "Traceback" not in process.stderr
     assert "interrupted; the files of the first 3 frames are complete" in process.stderr
@@ -192,6 +194,47 @@ def test_ctrl_c_ends_after_the_frame_under_way_with_everything_written(checkpoin
     overlay = cv2.VideoCapture(str(tmp_path / "out" / images[0]["overlay"]))
     assert overlay.get(cv2.CAP_PROP_FRAME_COUNT) >= 3
     assert Image.open(tmp_path / "out" / "contact_sheet.png").size == (3 * 484 + 4, 364 + 4)
+
+
+def test_a_killed_run_leaves_the_files_of_the_run_before(checkpoint, tmp_path):
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED.replace("SIGNAL", "SIGKILL"))
+    names = ("predictions.json", "images.json", "camera_0.mp4", "contact_sheet.png")
+    (tmp_path / "out").mkdir()
+    for name in names:
+        (tmp_path / "out" / name).write_text("old")
+    process = predict("source=camera:0", f"checkpoint={checkpoint}", cwd=tmp_path, program=("interrupted.py",))
+    assert process.returncode == -9
+    for name in names:
+        assert (tmp_path / "out" / name).read_text() == "old"
+
+
+def test_odd_names_and_files_that_are_no_media_cost_nothing(checkpoint, clip, tmp_path):
+    """A folder with names in Latin-1, with control characters, and a PostScript file that Ghostscript must not see."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    clip.rename(folder / os.fsdecode(b"caf\xe9.avi"))
+    Image.fromarray(noise(0, 40, 60)).save(folder / "photo.png")
+    (folder / "photo.png").rename(folder / os.fsdecode(b"na\xefve\x1b[2J\n.JFIF"))
+    (folder / "drawing.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n")
+    (folder / "notes.txt").touch()
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "gs").write_text(f"#!/bin/sh\ntouch {tmp_path}/started\nexit 1\n")
+    (programs / "gs").chmod(0o755)
+
+    environment = os.environ | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    process = predict(f"source={folder}", f"checkpoint={checkpoint}", cwd=tmp_path, env=environment)
+    assert process.returncode == 1, process.stderr
+    assert process.stderr.splitlines()[1:] == [
+        f"gog-predict: left out: {folder}/drawing.png: is not an image of a known format"
+        " (BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP); remove it or convert it",
+        "gog-predict: passed over: 1 file with other endings (1 .txt)",
+    ]
+    assert not (tmp_path / "started").exists()
+    images, _ = written(tmp_path / "out")
+    assert len(images) == 20 + 1
+    for image in images:
+        assert (tmp_path / "out" / image["overlay"]).is_file()
 
 
 def test_mistakes_are_told_in_one_line_with_code_2(checkpoint, clip, tmp_path):

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gog_pose.errors import InputError
-from gog_pose.imaging.reading import read_image, resolve_inside, to_rgb
+from gog_pose.imaging import reading
+from gog_pose.imaging.reading import LIMIT, open_image, read_image, read_pictures, resolve_inside, to_rgb
 
 PIXELS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[0, 0, 0], [128, 128, 128], [255, 255, 255]]], np.uint8)
 
@@ -121,3 +122,86 @@ def test_names_inside_the_folder_are_resolved(tmp_path, name):
 def test_names_that_lead_out_of_the_folder_are_refused(tmp_path, name):
     with pytest.raises(InputError, match="file_name"):
         resolve_inside(tmp_path, name)
+
+
+@pytest.mark.parametrize("form", ["EPS", "ICO", "TGA", "PCX", "PDF"])
+def test_other_formats_of_pillow_stay_closed(tmp_path, form):
+    Image.fromarray(PIXELS).save(tmp_path / "image.png", form)
+    with pytest.raises(InputError, match="is not an image of a known format"):
+        read_image(tmp_path / "image.png")
+
+
+def test_an_image_of_too_many_pixels_is_refused_before_they_are_read(tmp_path, monkeypatch):
+    path = saved(tmp_path, Image.fromarray(PIXELS))
+    monkeypatch.setenv(LIMIT, "5")
+    with pytest.raises(InputError, match=f"{path}: 3x2 px are more than 5 pixels; .*{LIMIT}"):
+        read_image(path)
+    monkeypatch.setenv(LIMIT, "6")
+    assert read_image(path).shape == (2, 3, 3)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "1e6", str(10**12)])
+def test_a_limit_out_of_its_range_is_refused(tmp_path, monkeypatch, value):
+    monkeypatch.setenv(LIMIT, value)
+    with pytest.raises(InputError, match=f"{LIMIT}: must be a whole number from 1 to"):
+        read_image(saved(tmp_path, Image.fromarray(PIXELS)))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "L", "1", "CMYK", "I;16", "I"])
+def test_bands_give_the_same_pixels_as_the_whole(mode, monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 256, (13, 7, 4), dtype=np.uint8)
+    if mode in ("I;16", "I"):
+        image = Image.fromarray(noise[..., 0].astype(np.uint16 if mode == "I;16" else np.int32) * 200)
+        assert image.mode == mode
+    else:
+        image = Image.fromarray(noise, "RGBA").convert(mode)
+    if mode == "P":
+        image.info["transparency"] = 3
+    whole = to_rgb(image)
+    monkeypatch.setattr(reading, "_BAND_PIXELS", 3 * 7)
+    np.testing.assert_array_equal(to_rgb(image), whole)
+
+
+def test_lack_of_memory_and_any_error_of_a_decoder_name_the_file(tmp_path, monkeypatch):
+    path = saved(tmp_path, Image.fromarray(PIXELS))
+    for error, words in ((MemoryError(), "not enough memory"), (KeyError("tag"), "the image is damaged")):
+        with pytest.raises(InputError, match=f"{path}: .*{words}"), open_image(path):
+            raise error
+
+
+def test_more_exif_segments_than_any_camera_writes_are_refused(tmp_path):
+    path = saved(tmp_path, Image.fromarray(PIXELS), "image.jpg")
+    content = path.read_bytes()
+    segment = b"\xff\xe1\x00\x0aExif\0\0II"
+    for number in (16, 17):
+        path.write_bytes(content[:2] + segment * number + content[2:])
+        if number == 17:
+            with pytest.raises(InputError, match="more than 16 EXIF segments"):
+                read_image(path)
+        else:
+            assert read_image(path).shape == (2, 3, 3)
+
+
+def test_only_the_first_picture_is_read_with_a_warning(tmp_path):
+    other = Image.new("RGB", (3, 2))
+    path = saved(tmp_path, Image.fromarray(PIXELS), "image.tif", save_all=True, append_images=[other])
+    with pytest.warns(UserWarning, match="only the first of its pictures is used"):
+        np.testing.assert_array_equal(read_image(path), PIXELS)
+
+
+def test_thumbnails_are_no_pictures(tmp_path):
+    """A raw file of a camera begins with one, a pyramid ends with them."""
+    photo, thumbnail = Image.new("RGB", (64, 48)), Image.new("RGB", (16, 12))
+    thumbnail.encoderinfo = {"tiffinfo": {254: 1}}
+    photo.save(tmp_path / "pyramid.tif", save_all=True, append_images=[thumbnail])
+    Image.new("RGB", (16, 12)).save(tmp_path / "raw.tif", tiffinfo={254: 1})
+    assert [picture.pixels.shape for picture in read_pictures(tmp_path / "pyramid.tif")] == [(48, 64, 3)]
+    for read in (read_image, lambda path: list(read_pictures(path))):
+        with pytest.raises(InputError, match="only a thumbnail"):
+            read(tmp_path / "raw.tif")
+
+
+def test_the_still_of_an_apng_is_none_of_its_pictures(tmp_path):
+    first, *others = [Image.new("RGB", (8, 8), (60 * number, 0, 0)) for number in range(3)]
+    first.save(tmp_path / "a.png", save_all=True, append_images=others, default_image=True, duration=100)
+    assert [int(picture.pixels[0, 0, 0]) for picture in read_pictures(tmp_path / "a.png")] == [60, 120]

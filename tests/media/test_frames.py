@@ -1,15 +1,19 @@
-"""Media: files, folders, patterns and cameras give upright RGB frames, and what cannot be read is named, not lost."""
+"""Media: files and cameras give upright RGB frames, and what cannot be read is named, not lost."""
 
 import itertools
+import os
+import re
 import struct
 
 import cv2
 import numpy as np
 import pytest
+from failing_media import FailingFile
 from PIL import Image
 
 from gog_pose.errors import InputError
-from gog_pose.media.frames import Camera, Frames, ImageFile, VideoFile, find_media
+from gog_pose.media.frames import Camera, ImageFile, VideoFile
+from gog_pose.media.stream import Frames
 
 HW = (48, 64)
 RATE = 12.5
@@ -35,7 +39,7 @@ class _Capture:
     rate = 10.0
     pictures = colors(5)
 
-    def __init__(self, source):
+    def __init__(self, source, *options):
         self.index = source
         self.taken = -1
 
@@ -104,18 +108,31 @@ def test_a_video_with_damaged_later_frames_gives_the_rest_and_is_named(tmp_path,
     assert 1 <= len(found) - 1 < 20
     assert found[-1].medium == ImageFile(image)  # it went on
     assert len(frames.unreadable) == 1
-    assert f"clip.avi: only {len(found) - 1} of 20 frames can be read" in str(frames.unreadable[0])
+    number = len(found) - 1
+    words = {
+        "truncated": f"clip.avi: the file ends after {number} frames",
+        "zeros": f"clip.avi: may be incomplete: {number} frames were read, but the decoder reports: [",
+    }
+    assert words[damage] in str(frames.unreadable[0])
 
 
-@pytest.mark.parametrize("content", [b"", b"no video" * 100])
-def test_what_is_no_video_is_named(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is not a video that can be read, or is damaged; replace or convert it"),
+        (bytes(range(256)) * 9, "is not a video that can be read, or is damaged; replace or convert it"),
+        (b"no video" * 100, "is not a video that can be read: it holds text; remove or rename it"),
+        (b"#EXTM3U\n/etc/passwd\n", "is not a video that can be read: it holds text; remove or rename it"),
+    ],
+)
+def test_what_is_no_video_is_named(tmp_path, content, words):
     path = tmp_path / "clip.mp4"
     path.write_bytes(content)
     frames = Frames([VideoFile(path), VideoFile(tmp_path / "absent.mp4")])
     assert frames.count() == 0
     assert list(frames) == []
     assert [str(error) for error in frames.unreadable] == [
-        f"{path}: is not a video that can be read, or is damaged; replace or convert it",
+        f"{path}: {words}",
         f"{tmp_path}/absent.mp4: there is no such video file; check the path",
     ]
 
@@ -125,9 +142,141 @@ def test_frames_of_another_size_end_a_video(tmp_path, monkeypatch):
     monkeypatch.setattr(cv2, "VideoCapture", _Capture)
     monkeypatch.setattr(_Capture, "isOpened", lambda self: True)
     monkeypatch.setattr(_Capture, "pictures", [*colors(2), np.zeros((9, 9, 3), np.uint8)])
-    frames = Frames([VideoFile(tmp_path / "clip.avi")])
-    assert len(list(frames)) == 2
-    assert "frame 2 has another size than the first" in str(frames.unreadable[0])
+    frames = VideoFile(tmp_path / "clip.avi").frames()
+    assert [next(frames).number, next(frames).number] == [0, 1]
+    with pytest.raises(InputError, match="frame 2 has another size than the first"):
+        next(frames)
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.mp4", b"%03d.mp4", b"concat:a|b.mp4", b"-i.mp4", b"a\nb.mp4", b"clip"])
+def test_a_video_is_read_whatever_its_name(tmp_path, name):
+    path = tmp_path / os.fsdecode(name)
+    save_video(tmp_path / "video.mp4", colors(3), "mp4v").rename(path)
+    frames = Frames([VideoFile(path)])
+    assert [frame.number for frame in frames] == [0, 1, 2]
+    assert frames.unreadable == []
+
+
+def test_the_number_of_frames_that_a_container_claims_is_no_fact(tmp_path):
+    """The header of an AVI is changed to promise more; nothing is missing."""
+    path = save_video(tmp_path / "clip.avi", colors(6))
+    content = bytearray(path.read_bytes())
+    for mark, offset in ((b"avih", 8 + 16), (b"strh", 8 + 32)):
+        place = content.index(mark) + offset
+        assert struct.unpack_from("<i", content, place) == (6,)
+        struct.pack_into("<i", content, place, 50)
+    path.write_bytes(content)
+    frames = Frames([VideoFile(path)])
+    assert frames.count() == 50
+    assert len(list(frames)) == 6
+    assert frames.unreadable == []
+
+
+def with_durations(path, durations):
+    """Give the frames of an MP4 of one track these durations, in ticks, instead of equal ones."""
+    content = path.read_bytes()
+    place = content.index(b"stts") - 4
+    (size,) = struct.unpack_from(">i", content, place)
+    runs = b"".join(struct.pack(">ii", 1, duration) for duration in durations)
+    table = struct.pack(">i4sii", 16 + len(runs), b"stts", 0, len(durations)) + runs
+    changed = bytearray(content[:place] + table + content[place + size :])
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+        at = content.index(box) - 4
+        struct.pack_into(">i", changed, at, struct.unpack_from(">i", content, at)[0] + len(table) - size)
+    assert content.index(b"mdat") < place  # where the pixels lie has not changed
+    at = changed.index(b"edts")  # it would end the film where it ended before
+    changed[at : at + 4] = b"free"
+    path.write_bytes(changed)
+    return path
+
+
+def test_times_are_those_of_the_container_where_its_rate_varies(tmp_path):
+    path = save_video(tmp_path / "clip.mp4", colors(8), "mp4v")
+    (_, tick) = struct.unpack_from(">ii", path.read_bytes(), path.read_bytes().index(b"stts") + 12)  # 0.08 s
+    with_durations(path, [tick] * 4 + [5 * tick] * 4)
+    found = list(VideoFile(path).frames())
+    assert [round(frame.seconds / 0.08) for frame in found] == [0, 1, 2, 3, 4, 9, 14, 19]
+    assert [frame.rate for frame in found] == pytest.approx([RATE] * 8)
+
+
+ANIMATIONS = ("clip.gif", "clip.webp", "clip.png")
+
+
+def save_pictures(path, number, **options):
+    first, *others = [Image.fromarray(picture) for picture in colors(number)]
+    first.save(path, save_all=True, append_images=others, **options)
+    return path
+
+
+@pytest.mark.parametrize("name", ANIMATIONS)
+@pytest.mark.parametrize("every", [1, 2])
+def test_an_animation_gives_all_its_pictures_and_their_times(tmp_path, name, every):
+    path = save_pictures(tmp_path / name, 4, duration=[100, 250, 40, 3000])
+    frames = Frames([ImageFile(path)], every)
+    found = list(frames)
+    assert frames.unreadable == []
+    assert [frame.number for frame in found] == list(range(0, 4, every))
+    assert [frame.seconds for frame in found] == pytest.approx([0, 0.1, 0.35, 0.39][::every])
+    assert [frame.duration for frame in found] == pytest.approx([0.1, 0.25, 0.04, 3.0][::every])
+    assert [frame.rate for frame in found] == pytest.approx([25] * len(found))
+    for frame in found:
+        np.testing.assert_allclose(frame.image.mean(axis=(0, 1)), [10 * frame.number, 200, 30], atol=8)
+
+
+def test_the_pages_of_a_tiff_are_pictures_without_times(tmp_path):
+    frames = list(Frames([ImageFile(save_pictures(tmp_path / "scan.tif", 3))]))
+    assert [(frame.number, frame.seconds, frame.rate) for frame in frames] == [
+        (None, None, None), (1, None, None), (2, None, None)
+    ]  # fmt: skip
+    assert [int(frame.image[0, 0, 0]) for frame in frames] == [0, 10, 20]
+
+
+@pytest.mark.parametrize("name", ["clip.gif", "clip.png", "scan.tif"])
+def test_a_cut_animation_gives_the_pictures_before_the_cut_and_is_named(tmp_path, name):
+    path = save_pictures(tmp_path / name, 6)
+    noise = np.random.default_rng(0).integers(0, 256, (6, *HW, 3), dtype=np.uint8)
+    first, *others = map(Image.fromarray, noise)
+    first.save(path, save_all=True, append_images=others)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 7 // 10])
+    frames = Frames([ImageFile(path)])
+    assert 1 <= len(list(frames)) < 6
+    assert str(path) in str(frames.unreadable[0])
+
+
+def test_a_gif_that_ends_between_two_pictures_is_named(tmp_path):
+    path = save_pictures(tmp_path / "clip.gif", 3)
+    content = path.read_bytes()
+    path.write_bytes(content[:-1])  # the trailer
+    frames = Frames([ImageFile(path)])
+    assert len(list(frames)) == 3
+    assert "the file ends after 3 pictures, before its own end" in str(frames.unreadable[0])
+
+
+def test_a_phones_photo_with_a_smaller_gain_map_is_one_picture(tmp_path):
+    photo, gain = Image.new("RGB", (64, 48)), Image.new("RGB", (16, 12))
+    photo.save(tmp_path / "photo.jpg", format="MPO", save_all=True, append_images=[gain])
+    photo.save(tmp_path / "stereo.jpg", format="MPO", save_all=True, append_images=[photo])
+    assert len(list(Frames([ImageFile(tmp_path / "photo.jpg")]))) == 1
+    assert len(list(Frames([ImageFile(tmp_path / "stereo.jpg")]))) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("crash", r"the decoder crashes \(SIGSEGV\) after 1 frames"),
+        ("kill", r"the decoder crashes \(SIGKILL\) after 1 frames"),
+        ("memory", "there is not enough memory"),
+        ("surprise", "cannot be read \\(KeyError"),
+    ],
+)
+def test_a_decoder_that_fails_loses_its_file_only(tmp_path, kind, words):
+    save_pictures(tmp_path / "image.png", 1)
+    image = ImageFile(tmp_path / "image.png")
+    frames = Frames([image, FailingFile(tmp_path / kind), image])
+    assert [frame.medium for frame in frames] == [image, FailingFile(tmp_path / kind), image]
+    assert len(frames.unreadable) == 1
+    assert re.search(words, str(frames.unreadable[0]))
+    assert str(tmp_path / kind) in str(frames.unreadable[0])
 
 
 def test_a_camera_gives_frames_until_it_is_unplugged(camera):
@@ -145,42 +294,3 @@ def test_a_camera_that_is_not_there_is_named(camera):
     frames = Frames([Camera(7)])
     assert list(frames) == []
     assert str(frames.unreadable[0]).startswith("camera:7: cannot be opened")
-
-
-@pytest.fixture
-def folder(tmp_path):
-    folder = tmp_path / "photos"
-    (folder / "deeper.jpg").mkdir(parents=True)
-    for name in ("a.jpg", "a.png", "notes.txt", "clip.MP4", "deeper.jpg/b.JPG"):
-        (folder / name).touch()
-    return folder
-
-
-def test_sources_are_files_folders_patterns_and_cameras(folder, tmp_path):
-    out = tmp_path / "out"
-    deep = ImageFile(folder / "deeper.jpg" / "b.JPG")
-    assert find_media(str(folder / "a.png"), out) == [ImageFile(folder / "a.png")]
-    assert find_media(str(folder / "clip.MP4"), out) == [VideoFile(folder / "clip.MP4")]
-    assert find_media(str(folder), out) == [
-        ImageFile(folder / "a.jpg"), ImageFile(folder / "a.png"), VideoFile(folder / "clip.MP4"), deep
-    ]  # fmt: skip
-    assert find_media(str(folder / "*.p*g"), out) == [ImageFile(folder / "a.png")]
-    assert find_media(str(folder / "**" / "*.JPG"), out) == [deep]
-    assert find_media(str(folder / "deeper.jpg"), out) == [deep]
-    assert find_media("0", out) == [Camera(0)]
-    assert find_media("camera:12", out) == [Camera(12)]
-
-
-@pytest.mark.parametrize("pattern", ["", "*", "**/*.png"])
-def test_overlays_of_an_earlier_run_are_no_input(folder, pattern):
-    (folder / "out").mkdir()
-    before = find_media(str(folder / pattern), folder / "out")
-    (folder / "out" / "a.png").touch()
-    assert find_media(str(folder / pattern), folder / "out") == before
-
-
-@pytest.mark.parametrize("source", ["absent", "absent/*.jpg", "empty"])
-def test_nothing_to_look_at_is_an_error(tmp_path, source):
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"source: .*check the path"):
-        find_media(str(tmp_path / source), tmp_path / "out")

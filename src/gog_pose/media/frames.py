@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -13,7 +13,6 @@ import numpy as np
 
 from gog_pose.errors import InputError
 from gog_pose.imaging.reading import read_pictures, shortest_duration
-from gog_pose.media.reader import Reader
 from gog_pose.media.video import estimated_count, frame_rate, opened, picture_rate
 
 
@@ -165,47 +164,6 @@ class Camera:
 
 
 Medium: TypeAlias = ImageFile | VideoFile | Camera
-
-
-class Frames:
-    """The frames of several media, one after the other, past what cannot be read.
-
-    Files are read in a process of its own: a decoder that crashes loses the file, nothing else.
-
-    Args:
-        media: In this order.
-        every: Of videos, cameras, animations and pages only each n-th frame.
-
-    Attributes:
-        unreadable: What was wrong with the media read so far.
-    """
-
-    def __init__(self, media: Sequence[Medium], every: int = 1) -> None:
-        self._media = media
-        self._every = every
-        self.unreadable: list[InputError] = []
-
-    def __iter__(self) -> Iterator[Frame]:
-        with Reader() as reader:
-            for medium in self._media:
-                try:
-                    if isinstance(medium, Camera):
-                        yield from medium.frames(self._every)
-                    else:
-                        yield from reader.frames(medium, self._every)
-                except InputError as error:
-                    self.unreadable.append(error)
-
-    def count(self) -> int | None:
-        """Return about how many there will be if all can be read; None if a medium does not say."""
-        total = 0
-        with Reader() as reader:
-            for medium in self._media:
-                count = reader.count(medium) if isinstance(medium, VideoFile) else medium.count()
-                if count is None:
-                    return None
-                total += -(-count // self._every)
-        return total
 
 
 def _is_cut_off(path: Path) -> bool:
