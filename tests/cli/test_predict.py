@@ -174,7 +174,8 @@ class Camera:  # a signal comes as it takes the third picture
         return True
     def retrieve(self): return True, np.full((48, 64, 3), Camera.taken, np.uint8)
     def release(self): pass
-cv2.VideoCapture = Camera
+files = cv2.VideoCapture
+cv2.VideoCapture = lambda *source: Camera(*source) if source == (0,) else files(*source)
 from gog_pose.cli.predict import main
 main()
 """

@@ -58,6 +58,16 @@ def logged(output, name):
     return values
 
 
+def test_the_results_count_the_images_that_were_looked_at(gog_train, scenes, tmp_path):
+    output = tmp_path / "run"
+    options = ("trainer.max_epochs=1", "+trainer.limit_val_batches=1", f"hydra.run.dir={output}")
+    code, printed, _ = gog_train(*RUN, f"data.root={scenes}", *options)
+    assert code == 0
+    images = json.loads((output / "results.json").read_text())["images"]
+    assert 0 < images < 4
+    assert f"on {images} images of" in printed
+
+
 def test_a_run_leaves_everything_a_user_expects(gog_train, scenes, tmp_path):
     output = tmp_path / "run"
     run = (*RUN, f"data.root={scenes}", "trainer.max_epochs=2", f"hydra.run.dir={output}")

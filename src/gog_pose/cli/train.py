@@ -167,18 +167,20 @@ def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output
     """Evaluate the best checkpoint, print what was written and return the AP; the results file holds the same."""
     from gog_pose.evaluation.coco import CROWD_METRICS
     from gog_pose.system.results import write_results
+    from gog_pose.training.callbacks.coco_map import CocoMap
 
     kind, path = checkpoint_to_evaluate(trainer)
     metrics = dict(trainer.validate(module, data, ckpt_path=path, weights_only=True, verbose=False)[0])
     average_precision = float(metrics["val/AP"])
     if not trainer.is_global_zero:
         return average_precision
+    validated = [callback for callback in trainer.callbacks if isinstance(callback, CocoMap)]  # type: ignore[attr-defined]
     scores: dict[str, Any] = {
         name.removeprefix("val/"): float(value) for name, value in metrics.items() if "/A" in name
     }
     record = {
         **scores,
-        "images": len(data.val_set),
+        "images": validated[0].num_images,
         "data": str(data.layout.annotation_file("val")),
         "long_side": data.preprocessing.long_side,
         "flip": False,

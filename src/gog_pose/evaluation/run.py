@@ -99,7 +99,7 @@ def evaluate(
     record: dict[str, Any] = {
         **_compared(chosen, truth, detections),
         "detections": None if written is None else str(written),
-        **_speed(seconds, len(chosen.indices)),
+        **_speed(seconds, len(detections)),
         "settings": {
             "annotations": str(file.path),
             "split": split,
@@ -170,7 +170,7 @@ def evaluate_detections(
     record: dict[str, Any] = {
         **_compared(chosen, truth, found),
         "detections": str(detections),
-        **_speed(seconds, len(chosen.indices)),
+        **_speed(seconds, len(found)),
         "settings": {"annotations": str(file.path), "split": split, "limit": limit, "skeleton": skeleton.name},
     }
     if report is not None:
@@ -227,7 +227,7 @@ def _compared(chosen: _Chosen, truth: CocoKeypointEvaluator | None, detections: 
                 found = {image_id: detections[image_id] for image_id in members}
                 metrics[name] = {"images": len(members), **truth.evaluate(found)}
     return {
-        **metrics.get(chosen.subset, {"images": len(chosen.indices)}),
+        **metrics.get(chosen.subset, {"images": len(detections)}),
         "subset": chosen.subset,
         "subsets": metrics,
         "people": sum(map(len, detections.values())),

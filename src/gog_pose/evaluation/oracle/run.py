@@ -71,13 +71,14 @@ def measure(
     target = None if output is None else made_folder(output, "output")
 
     start = time.perf_counter()
-    answered = map_in_processes(oracle, chosen, min(workers, len(chosen)))
+    workers = min(workers, len(chosen))
+    answered = map_in_processes(oracle, chosen, workers)
     answers = list(progress(answered, "decoding the ground truth", len(chosen)))
     seconds = time.perf_counter() - start
 
     record: dict[str, Any] = {
         **_evaluated(evaluator, chosen, [answer.poses for answer in answers]),
-        "images": len(chosen),
+        "images": len(answers),
         **summarize(answer.diagnosis for answer in answers),
         "limits_of_the_graph": {
             name: _limit(evaluator, chosen, skeleton, min_keypoints)["AP"] for name, min_keypoints in _LIMITS.items()

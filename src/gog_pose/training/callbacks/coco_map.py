@@ -82,6 +82,11 @@ class CocoMap(pl.Callback):
                 self.file.parent.mkdir(parents=True, exist_ok=True)
                 write_detections(self.file, ({**person, **category} for person in people))
 
+    @property
+    def num_images(self) -> int:
+        """The number of images that the last validation looked at, on all devices."""
+        return len(self._detections)
+
     def image_precision(self, image_id: int) -> float:
         """Return the AP of one image of the last validation; nan where nobody is annotated."""
         assert self._evaluator is not None
