@@ -50,14 +50,16 @@ class OverlayNames:
         self._names: dict[tuple[Medium, str], Names] = {}
         for medium in media:
             self._give(medium, ".png" if isinstance(medium, ImageFile) else ".mp4")
-        sources = {medium.path.resolve() for medium in media if not isinstance(medium, Camera)}
-        for own in self._names.values():
-            for name in own.values():
-                if (folder / name).resolve() in sources:
+        there = {path.name: path.resolve() for path in folder.iterdir()} if folder.is_dir() else {}
+        replaced = there.keys() & {name for own in self._names.values() for name in own.values()}
+        if there:
+            sources = {medium.path.resolve() for medium in media if not isinstance(medium, Camera)}
+            for name in sorted(replaced):
+                if there[name] in sources:
                     raise InputError(
                         f"output: {folder / name} is one of the sources and would be overwritten; give another folder"
                     )
-        self._used |= {_key(path.name) for path in sources if path.parent == folder.resolve()}
+            self._used |= {_key(name) for name, path in there.items() if path in sources}
 
     def of(self, frame: Frame) -> Names:
         """Return the names of the files of a frame: those of its medium, or of its own if it is a page."""
