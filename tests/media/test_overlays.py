@@ -69,6 +69,8 @@ def test_pages_and_animations_have_names_of_their_own(tmp_path):
 def test_the_video_of_an_animation_never_replaces_a_source(tmp_path):
     moving, film = ImageFile(tmp_path / "a.gif"), VideoFile(tmp_path / "sub" / "film.avi")
     source = VideoFile(tmp_path / "a.mp4")
+    for name in ("a.mp4", "A.MP4"):
+        (tmp_path / name).touch()
     with pytest.raises(InputError, match="is one of the sources"):
         OverlayNames([moving, source], tmp_path)
     names = OverlayNames([moving, film, ImageFile(tmp_path / "A.MP4")], tmp_path)  # a misnamed image
