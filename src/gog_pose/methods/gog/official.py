@@ -83,13 +83,15 @@ class OfficialDecoder:
         with torch.no_grad():
             peaks = _find_candidates(maps.heatmaps, self.stride, self.topk)
             guides = follow_offsets(peaks, maps.offsets, self.skeleton.limbs, self.stride)
-        return [self._group(*(table.cpu().numpy() for table in image)) for image in zip(*peaks, guides, strict=True)]
+        width = self.stride * maps.heatmaps.shape[3]
+        images = zip(*peaks, guides, strict=True)
+        return [self._group(*(table.cpu().numpy() for table in image), width) for image in images]
 
-    def _group(self, xy: np.ndarray, responses: np.ndarray, guides: np.ndarray) -> Poses:
-        """Collect the limbs of one image, type by type, and assemble them."""
+    def _group(self, xy: np.ndarray, responses: np.ndarray, guides: np.ndarray, width: int) -> Poses:
+        """Collect the limbs of one image, ``width`` px wide, type by type, and assemble them."""
         people = _People.nobody(self.skeleton.num_keypoints)
         for limb, guide in zip(self.skeleton.limbs, guides, strict=True):
-            start, end = (_Candidates.of_type(kind, xy, responses, self.threshold) for kind in limb)
+            start, end = (_Candidates.of_type(xy[kind], responses[kind], self.threshold, width) for kind in limb)
             people = _assemble(people, limb, _collect_limbs(start, end, guide, self.gate, self.min_length))
         return _finish(people, self.person_threshold)
 
@@ -99,7 +101,7 @@ class _Candidates(NamedTuple):
 
     Attributes:
         xyr: ``(n, 3)`` float32 x, y (px, input image) and response.
-        ids: ``(n,)`` int64, unique over types.
+        ids: ``(n,)`` int64, the index of the pixel in the image. Merging two people takes the larger one.
         usable: ``(n,)`` True where the response reaches the threshold.
     """
 
@@ -108,11 +110,10 @@ class _Candidates(NamedTuple):
     usable: np.ndarray
 
     @classmethod
-    def of_type(cls, kind: int, xy: np.ndarray, responses: np.ndarray, threshold: float) -> _Candidates:
-        """Pick those of a type from the ``(K, n, 2)`` and ``(K, n)`` tables."""
-        ranks = np.arange(responses.shape[1])
-        xyr = np.concatenate([xy[kind], responses[kind][:, None]], axis=1)
-        return cls(xyr, kind * len(ranks) + ranks, responses[kind] >= threshold)
+    def of_type(cls, xy: np.ndarray, responses: np.ndarray, threshold: float, width: int) -> _Candidates:
+        """Name ``(n, 2)`` pixels of an image of this width, with ``(n,)`` responses."""
+        columns, rows = xy.astype(np.int64).T
+        return cls(np.concatenate([xy, responses[:, None]], axis=1), rows * width + columns, responses >= threshold)
 
 
 class _Rows(NamedTuple):
@@ -231,7 +232,8 @@ def _assemble(people: _People, limb: Sequence[int], rows: _Rows) -> _People:
 def _merge(people: _People) -> _People:
     """Merge every two people that share exactly two keypoints into the first: the maximum of every single number.
 
-    Of several partners of one person only the last is taken over, but all of them go.
+    That holds for the ids, too: of two keypoints of a type the merged person is known by the one that lies lower in the
+    image. Of several partners of one person only the last is taken over, but all of them go.
     """
     same = (people.ids[:, None] == people.ids) & (people.ids != _NOBODY)
     first, second = np.nonzero(np.triu(same.sum(axis=2) == 2, k=1))
