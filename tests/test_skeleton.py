@@ -2,7 +2,11 @@
 
 import pytest
 
+from gog_pose.decoding import GogDecoder
+from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
+from gog_pose.methods import load_method
+from gog_pose.methods.gog.heads import GogHeads
 from gog_pose.skeleton import Skeleton, load_skeleton
 
 NAMES = ["coco_16", "coco_19", "coco_31", "coco_39", "coco_44", "coco_19_bidirectional"]
@@ -98,6 +102,28 @@ def test_a_skeleton_may_be_given_by_plain_lists():
         ({"oks_sigmas": [0.1, 0.1]}, "oks_sigmas"),
         ({"oks_sigmas": [0.1, 0.1, 0.0]}, "oks_sigmas"),
         ({"keypoints": ["root", "left", "left"]}, "keypoints"),
+        ({"keypoints": [True, False, "left"]}, "keypoints"),
+        ({"keypoints": [0, 1, 2]}, "keypoints"),
+        ({"keypoints": ["", "left", "right"]}, "keypoints"),
+        ({"keypoints": 3}, "keypoints"),
+        ({"keypoints": "abc"}, "keypoints"),
+        ({"keypoints": [], "limbs": [], "flip_pairs": [], "oks_sigmas": []}, "keypoints"),
+        ({"limbs": [["root", "left"], ["root", "right"]]}, "limbs"),
+        ({"limbs": [[0, 1, 2]]}, "limbs"),
+        ({"limbs": [0, 1]}, "limbs"),
+        ({"limbs": ["01", "02"]}, "limbs"),
+        ({"limbs": [[0, 1.5], [0, 2]]}, "limbs"),
+        ({"limbs": [[False, True], [0, 2]]}, "limbs"),
+        ({"limbs": None}, "limbs"),
+        ({"flip_pairs": None}, "flip_pairs"),
+        ({"flip_pairs": [[1], [2]]}, "flip_pairs"),
+        ({"flip_pairs": {1: 2}}, "flip_pairs"),
+        ({"oks_sigmas": 0.1}, "oks_sigmas"),
+        ({"oks_sigmas": ["0,1", 0.1, 0.1]}, "oks_sigmas"),
+        ({"oks_sigmas": [float("nan"), 0.1, 0.1]}, "oks_sigmas"),
+        ({"oks_sigmas": [float("inf"), 0.1, 0.1]}, "oks_sigmas"),
+        ({"oks_sigmas": [True, 0.1, 0.1]}, "oks_sigmas"),
+        ({"oks_sigmas": [10**400, 0.1, 0.1]}, "oks_sigmas"),
     ],
 )
 def test_what_does_not_fit_is_refused_by_field(changes, field):
@@ -105,6 +131,22 @@ def test_what_does_not_fit_is_refused_by_field(changes, field):
         custom(**changes)
 
 
+@pytest.mark.parametrize("name", [None, "", 7, ["hand"]])
+def test_a_skeleton_has_a_name(name):
+    with pytest.raises(InputError, match="skeleton: name"):
+        custom(name=name)
+
+
+def test_the_papers_method_needs_limbs_and_others_do_not():
+    points = custom(limbs=[])
+    for build in (PoseEncoder, lambda skeleton: GogHeads(skeleton, []), lambda skeleton: GogDecoder(skeleton).fields):
+        with pytest.raises(InputError, match=r"skeleton hand: limbs: there are none.* method=centernet"):
+            build(points)
+    assert load_method("centernet").encoder(points).fields
+
+
 def test_unknown_name_lists_the_known_ones():
     with pytest.raises(InputError, match="coco_19"):
         load_skeleton("coco_18")
+    with pytest.raises(InputError, match="coco_19"):
+        load_skeleton(["coco_19"])

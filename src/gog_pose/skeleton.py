@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from numbers import Integral, Real
 from typing import Any
 
 from gog_pose.errors import InputError
+
+_LARGEST_SIGMA = 1000  # of a person's size; COCO's are below 0.2
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Skeleton:
         oks_sigmas: K per-keypoint standard deviations of COCO's object keypoint similarity.
 
     Raises:
-        InputError: An index is out of range, a limb repeats, or the limbs are not closed under mirroring.
+        InputError: A field is of another type, an index is out of range, a limb repeats, or the limbs are not closed
+            under mirroring.
     """
 
     name: str
@@ -35,17 +40,31 @@ class Skeleton:
 
     def __post_init__(self) -> None:
         """Freeze lists (as YAML and checkpoints give them) into tuples and check that all fits together."""
+        if not isinstance(self.name, str) or not self.name:
+            raise InputError(f"skeleton: name: must be text, got {reprlib.repr(self.name)}; put it in quotes")
         freeze = object.__setattr__
-        freeze(self, "keypoints", tuple(str(name) for name in self.keypoints))
-        freeze(self, "limbs", tuple((int(start), int(end)) for start, end in self.limbs))
-        freeze(self, "flip_pairs", tuple((int(left), int(right)) for left, right in self.flip_pairs))
-        freeze(self, "oks_sigmas", tuple(float(sigma) for sigma in self.oks_sigmas))
+        freeze(
+            self,
+            "keypoints",
+            self._checked(
+                "keypoints",
+                _is_name,
+                "a list of names, in quotes where YAML takes them for something else, as on, off, yes, no and numbers",
+            ),
+        )
+        freeze(self, "limbs", self._pairs("limbs"))
+        freeze(self, "flip_pairs", self._pairs("flip_pairs"))
+        sigmas = self._checked("oks_sigmas", _is_sigma, "a list of positive numbers, one per keypoint")
+        freeze(self, "oks_sigmas", tuple(float(sigma) for sigma in sigmas))
 
+        if not self.keypoints:
+            raise InputError(f"skeleton {self.name}: keypoints: there are none; name one or more")
         if len(set(self.keypoints)) != self.num_keypoints:
             raise InputError(f"skeleton {self.name}: keypoints: names must differ, got {list(self.keypoints)}")
-        if len(self.oks_sigmas) != self.num_keypoints or min(self.oks_sigmas) <= 0:
+        if len(self.oks_sigmas) != self.num_keypoints:
             raise InputError(
-                f"skeleton {self.name}: oks_sigmas: give {self.num_keypoints} positive numbers, one a keypoint"
+                f"skeleton {self.name}: oks_sigmas: there are {len(self.oks_sigmas)}, give {self.num_keypoints}, one"
+                " per keypoint"
             )
         for field, pairs in (("limbs", self.limbs), ("flip_pairs", self.flip_pairs)):
             for a, b in pairs:
@@ -67,6 +86,22 @@ class Skeleton:
                     f"skeleton {self.name}: limbs: [{start}, {end}] has no mirror image in the list;"
                     f" add [{mirror[0]}, {mirror[1]}]"
                 )
+
+    def _checked(self, field: str, is_entry: Callable[[Any], bool], what: str) -> tuple[Any, ...]:
+        """Return the entries of a list."""
+        entries = getattr(self, field)
+        if not isinstance(entries, Sequence) or isinstance(entries, str):
+            raise InputError(f"skeleton {self.name}: {field}: must be {what}, got {reprlib.repr(entries)}")
+        for place, entry in enumerate(entries):
+            if not is_entry(entry):
+                raise InputError(
+                    f"skeleton {self.name}: {field}[{place}]: must be {what}, but it is {reprlib.repr(entry)}"
+                )
+        return tuple(entries)
+
+    def _pairs(self, field: str) -> tuple[tuple[int, int], ...]:
+        what = "a list of pairs of keypoint indices, counted from 0, such as [[0, 1], [0, 2]], or [] for none"
+        return tuple((int(first), int(second)) for first, second in self._checked(field, _is_pair, what))
 
     @property
     def num_keypoints(self) -> int:
@@ -109,6 +144,23 @@ class Skeleton:
             else value
             for key, value in asdict(self).items()
         }
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_pair(value: Any) -> bool:
+    return (
+        isinstance(value, Sequence)
+        and len(value) == 2
+        and all(isinstance(index, Integral) and not isinstance(index, bool) for index in value)
+    )
+
+
+def _is_sigma(value: Any) -> bool:
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    return is_number and 0 < value < _LARGEST_SIGMA
 
 
 _COCO_KEYPOINTS = (
@@ -211,6 +263,6 @@ def load_skeleton(name: str) -> Skeleton:
     """
     if name == _CROWDPOSE.name:
         return _CROWDPOSE
-    if name not in _COCO_LIMBS:
+    if not isinstance(name, str) or name not in _COCO_LIMBS:
         raise InputError(f"skeleton: {name!r} is unknown; choose one of {', '.join((*_COCO_LIMBS, _CROWDPOSE.name))}")
     return Skeleton(name, _COCO_KEYPOINTS, _COCO_LIMBS[name], _COCO_FLIP_PAIRS, _COCO_OKS_SIGMAS)

@@ -52,6 +52,8 @@ def instantiate(node: Any, **kwargs: Any) -> Any:
     except InstantiationException as error:
         if isinstance(error.__cause__, TypeError) and "unexpected keyword argument" in str(error.__cause__):
             raise InputError(f"configuration: {error.__cause__}; remove the option, or choose another") from error
+        if isinstance(error.__cause__, TypeError) and "required" in str(error.__cause__):
+            raise InputError(f"configuration: {error.__cause__}; add it") from error
         raise
 
 

@@ -16,7 +16,7 @@ from gog_pose.maps.marks import GridMarks, TargetMarks, draw_marks, supervision_
 from gog_pose.maps.records import image_of
 from gog_pose.maps.vectors import vector_marks
 from gog_pose.maps.windows import nearest_cells
-from gog_pose.methods.gog.records import PoseTargets, fields
+from gog_pose.methods.gog.records import PoseTargets, fields, require_limbs
 from gog_pose.methods.people import People
 from gog_pose.skeleton import Skeleton
 
@@ -45,7 +45,7 @@ class PoseEncoder:
             odd (3 in the public code); 0 = none.
 
     Raises:
-        InputError: An option is out of range.
+        InputError: An option is out of range, or the skeleton has no limbs.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class PoseEncoder:
         quantize: bool = False,
         refinement: int = 0,
     ) -> None:
+        require_limbs(skeleton)
         if stride < 1 or sigma <= 0 or support < 1 or support % 2 == 0 or not 0 < min_response < 1:
             raise InputError(
                 f"encoder: stride {stride} must be >= 1, sigma {sigma} > 0, support {support} odd,"

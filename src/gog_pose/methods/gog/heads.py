@@ -10,7 +10,7 @@ from torch import nn
 
 from gog_pose.errors import InputError
 from gog_pose.methods.branches import RARE, branch, require_form
-from gog_pose.methods.gog.records import PoseMaps
+from gog_pose.methods.gog.records import PoseMaps, require_limbs
 from gog_pose.methods.method import FeatureMap
 from gog_pose.skeleton import Skeleton
 
@@ -50,6 +50,7 @@ class GogHeads(nn.Module):
         response: str = "linear",
     ) -> None:
         super().__init__()
+        require_limbs(skeleton)
         require_form(form)
         if response not in _RESPONSES:
             raise InputError(f"heads.response: {response!r} is unknown; choose {' or '.join(_RESPONSES)}")

@@ -84,8 +84,8 @@ class OfficialDecoder:
             peaks = _find_candidates(maps.heatmaps, self.stride, self.topk)
             guides = follow_offsets(peaks, maps.offsets, self.skeleton.limbs, self.stride)
         width = self.stride * maps.heatmaps.shape[3]
-        images = zip(*peaks, guides, strict=True)
-        return [self._group(*(table.cpu().numpy() for table in image), width) for image in images]
+        tables = (table.cpu().numpy() for table in (*peaks, guides))
+        return [self._group(xy, responses, guide, width) for xy, responses, guide in zip(*tables, strict=True)]
 
     def _group(self, xy: np.ndarray, responses: np.ndarray, guides: np.ndarray, width: int) -> Poses:
         """Collect the limbs of one image, ``width`` px wide, type by type, and assemble them."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 
+from gog_pose.errors import InputError
 from gog_pose.maps.fields import Field
 from gog_pose.skeleton import Skeleton
 
@@ -51,13 +52,26 @@ class PoseTargets(NamedTuple):
         return PoseMaps(self.heatmaps, self.offsets, self.refinements)
 
 
+def require_limbs(skeleton: Skeleton) -> None:
+    """Raise ``InputError`` if a skeleton has no limbs, by which keypoints are grouped."""
+    if not skeleton.limbs:
+        raise InputError(
+            f"skeleton {skeleton.name}: limbs: there are none, but method=gog groups keypoints by them; add one, or use"
+            " method=centernet"
+        )
+
+
 def fields(skeleton: Skeleton, stride: int) -> tuple[Field, ...]:
     """Return the fields of ``PoseMaps``.
 
     Args:
         skeleton: Sets the number of maps.
         stride: Px of the input image per cell.
+
+    Raises:
+        InputError: The skeleton has no limbs.
     """
+    require_limbs(skeleton)
     starts, ends = ([limb[end] for limb in skeleton.limbs] for end in (0, 1))
     return (
         Field("heatmaps", "responses", stride, tuple(range(skeleton.num_keypoints)), skeleton.flip_index),
