@@ -14,7 +14,7 @@ from small_runs import SMALL
 
 from gog_pose import PoseEstimator
 from gog_pose.cli import oracle, train
-from gog_pose.data.rules import keypoint_category
+from gog_pose.data.rules import keypoint_categories
 from gog_pose.errors import InputError
 from gog_pose.skeleton import load_skeleton
 
@@ -135,10 +135,42 @@ def test_crowdpose_trains_and_is_evaluated_by_crowding(tmp_path, run_here):
     assert results["AP_hard"] is None  # no such image: undefined
 
 
-def test_the_only_category_has_the_keypoints_and_of_several_the_person():
-    kite, person, car = ({"id": place, "name": name} for place, name in ((3, "kite"), (5, "person"), (6, "car")))
-    for categories, expected in (([kite], 3), ([kite, person], 5)):
-        assert keypoint_category({"categories": categories}, Path("labels.json")) == expected
-    for categories in ([], [kite, car], [person, person]):
-        with pytest.raises(InputError, match=r"labels\.json: categories: there must be one"):
-            keypoint_category({"categories": categories}, Path("labels.json"))
+def category(number, name, *keypoints):
+    return {"id": number, "name": name, "keypoints": list(keypoints)}
+
+
+@pytest.mark.parametrize(
+    ("categories", "option", "chosen"),
+    [
+        ([category(3, "kite")], None, {3: "kite"}),
+        ([{"id": 3}], None, {3: "None"}),
+        ([category(3, "kite"), category(5, "Person"), category(6, "car")], None, {5: "Person"}),
+        ([category(0, "cows"), category(1, "cow", "nose")], None, {1: "cow"}),
+        ([category(0, "person"), category(1, "hand", "wrist")], None, {1: "hand"}),
+        ([category(4, "dog", "nose"), category(5, "person", "nose")], None, {5: "person"}),
+        ([category(4, "dog", "nose"), category(5, "person", "nose")], "DOG", {4: "dog"}),
+        ([category(4, "dog", "nose"), category(5, "cat", "nose")], ["cat", "Dog "], {4: "dog", 5: "cat"}),
+    ],
+)
+def test_the_category_of_the_people(categories, option, chosen):
+    assert keypoint_categories({"categories": categories}, Path("labels.json"), option) == chosen
+
+
+@pytest.mark.parametrize(
+    ("categories", "option", "words"),
+    [
+        ([], None, "there must be one .* but there are none"),
+        ([category(3, "kite"), category(6, "car")], None, "there must be one .* 'kite', 'car'"),
+        ([category(3, "person"), category(5, "person")], None, "there must be one"),
+        ([category(3, "kite")], "car", "none is named 'car'; choose of 'kite'"),
+        ([category(3, "kite")], 3, "category: 3 must be a category's name"),
+        ([category(3, "kite")], [], "must be a category's name"),
+        ([category(3, "kite", "tail"), category(3, "car")], None, "share an id"),
+        ([category("3", "kite")], None, "category 'kite'.id: '3' is not of type int"),
+        (["kite"], None, r"categories\[0\]: must be an object"),
+    ],
+)
+def test_a_category_that_is_not_clear_is_refused(categories, option, words):
+    with pytest.raises(InputError, match=words) as error:
+        keypoint_categories({"categories": categories}, Path("labels.json"), option)
+    assert "\n" not in str(error.value)

@@ -9,7 +9,8 @@ import pycocotools.mask as rle
 import pytest
 from samples import person, write_folder
 
-from gog_pose.data.annotations import AnnotationFile, CocoKeypoints
+from gog_pose.data.annotation_file import AnnotationFile
+from gog_pose.data.annotations import CocoKeypoints
 from gog_pose.errors import InputError
 from gog_pose.evaluation.coco import CocoKeypointEvaluator
 from gog_pose.skeleton import load_skeleton
@@ -76,6 +77,10 @@ def test_uncompressed_run_lengths_are_read_too(tmp_path):
     mask = read(tmp_path).ignore_mask(0)
     assert mask.sum() == 50
     assert mask[:50, 0].all()
+
+
+def runs(counts):
+    return {"size": [100, 120], "counts": counts}
 
 
 def python_objects(thing):
@@ -163,10 +168,6 @@ def test_people_below_the_least_area_are_ignored_in_their_outline(tmp_path):
     assert images.ignore_mask(1).sum() == 400  # without an outline the box
 
 
-def runs(counts):
-    return {"size": [100, 120], "counts": counts}
-
-
 def change(root, edit):
     path = root / "annotations/person_keypoints_train.json"
     content = json.loads(path.read_text())
@@ -186,18 +187,47 @@ def change(root, edit):
         (lambda c: c["annotations"][1].update(bbox=[1, 2, 3, 10**400]), r"annotations\[1\].bbox"),
         (lambda c: c["annotations"][1].update(area=1e39), r"annotations\[1\].area"),
         (lambda c: c["annotations"][1]["keypoints"].__setitem__(4, 1e39), r"annotations\[1\].keypoints: .*no place"),
-        (lambda c: c["annotations"][0].update(segmentation=[[1, 2, 3]]), "annotation 1: segmentation: must be"),
-        (lambda c: c["annotations"][0].update(segmentation=runs([5, 5])), "annotation 1: segmentation: must be"),
-        (lambda c: c["annotations"][0].update(segmentation=runs([0, 12001, -1])), "annotation 1: segmentation: must"),
-        (lambda c: c["annotations"][0].update(segmentation=runs(["0", 12000])), "annotation 1: segmentation: must be"),
-        (lambda c: c["annotations"][0].update(segmentation=runs("zzzz")), "annotation 1: segmentation: must be"),
-        (lambda c: c["annotations"][0].update(segmentation=runs("")), "annotation 1: segmentation: must be"),
-        (lambda c: c["annotations"][0].update(segmentation={"size": [100, 120]}), "annotation 1: segmentation: must"),
+        (lambda c: c["annotations"][0].update(segmentation=[[1, 2, 3]]), r"annotations\[0\].segmentation: must be"),
+        (lambda c: c["annotations"][0].update(segmentation=runs([5, 5])), r"annotations\[0\].segmentation: must be"),
+        (
+            lambda c: c["annotations"][0].update(segmentation=runs([0, 12001, -1])),
+            r"annotations\[0\].segmentation: must",
+        ),
+        (
+            lambda c: c["annotations"][0].update(segmentation=runs(["0", 12000])),
+            r"annotations\[0\].segmentation: must be",
+        ),
+        (lambda c: c["annotations"][0].update(segmentation=runs("zzzz")), r"annotations\[0\].segmentation: must be"),
+        (lambda c: c["annotations"][0].update(segmentation=runs("")), r"annotations\[0\].segmentation: must be"),
+        (
+            lambda c: c["annotations"][0].update(segmentation={"size": [100, 120]}),
+            r"annotations\[0\].segmentation: must",
+        ),
         (lambda c: c["annotations"][1]["keypoints"].pop(), "keypoints: 50 numbers"),
+        (lambda c: c["annotations"][1].update(bbox=[1, 2, -3, 4]), r"annotations\[1\].bbox"),
+        (lambda c: c["annotations"][1].update(bbox=[1e300, -1e300, 3, 4]), r"annotations\[1\].bbox"),
+        (lambda c: c["annotations"][1].update(area=-1), r"annotations\[1\].area"),
+        (lambda c: c["annotations"][1].update(image_id=True), r"annotations\[1\].image_id"),
+        (lambda c: c["annotations"][1].update(iscrowd="0"), r"annotations\[1\].iscrowd: '0' must be 0 or 1"),
+        (lambda c: c["annotations"][1].update(iscrowd=2), r"annotations\[1\].iscrowd"),
+        (lambda c: c["annotations"][1].update(iscrowd=float("nan")), r"annotations\[1\].iscrowd"),
+        (lambda c: c["annotations"][1].update(num_keypoints="17"), r"annotations\[1\].num_keypoints"),
+        (lambda c: c["annotations"][1].update(num_keypoints=1.5), r"annotations\[1\].num_keypoints"),
+        (lambda c: c["annotations"][0].update(segmentation=runs("o" * 100_000)), r"annotations\[0\].segmentation"),
+        (lambda c: c["annotations"][0].update(segmentation=[[1, 2, 3, 1e9]]), r"annotations\[0\].segmentation"),
+        (lambda c: c["annotations"][0].update(segmentation=[[1, 2] * 10_001]), "more than 10,000 points"),
+        (lambda c: c["annotations"][0].pop("category_id"), r"annotations\[0\].category_id"),
+        (lambda c: c["images"][1].update(height=100_000, width=100_000), r"images\[1\]: .* pixels; .*GOG_MAX_PIXELS"),
+        (lambda c: c["images"][1].update(width=10**30), r"images\[1\]: .* pixels"),
+        (lambda c: c["images"][1].update(id=2**63), r"images\[1\].id"),
+        (lambda c: c["images"][1].update(file_name="x" * 300), r"images\[1\].file_name"),
+        (lambda c: c["images"][1].update(file_name="\ud800.jpg"), r"images\[1\].file_name"),
+        (lambda c: c["images"][1].update(file_name="a\0.jpg"), r"images\[1\].file_name"),
+        (lambda c: c["images"][1].update(crowdIndex="0.5"), r"images\[1\].crowdIndex"),
         (lambda c: c["images"][1].update(id=1), "ids repeat"),
         (lambda c: c["images"][1].update(file_name="gone.jpg"), "'gone.jpg' is not in"),
         (lambda c: c["images"][1].update(file_name="../../secret.jpg"), "secret.jpg"),
-        (lambda c: c.update(categories=[]), "category named 'person'"),
+        (lambda c: c.update(categories=[]), "one named 'person'"),
     ],
 )
 def test_contradictions_are_told_by_file_and_field(folder, edit, words):
@@ -207,10 +237,71 @@ def test_contradictions_are_told_by_file_and_field(folder, edit, words):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("value", [None, False, 0, 0.0])
+def test_a_person_is_single_whatever_says_so(folder, value):
+    def edit(content):
+        for entry in content["annotations"][:3]:
+            entry["iscrowd"] = value
+
+    change(folder, edit)
+    assert read(folder).people(0).is_crowd.tolist() == [False, False, True, True]
+
+
+def test_optional_fields_may_be_null_and_unlabelled_keypoints_anywhere(folder):
+    expected = read(folder).people(0)
+
+    def edit(content):
+        for entry in content["annotations"]:
+            entry.update(num_keypoints=None)
+        content["annotations"][2]["keypoints"][-3:] = [float("nan"), 10**400, 0]
+        content["annotations"][3].update(keypoints=None)
+
+    change(folder, edit)
+    for field, other in zip(read(folder).people(0), expected, strict=True):
+        assert np.array_equal(field, other)
+    CocoKeypointEvaluator(folder / "annotations/person_keypoints_train.json", load_skeleton("coco_19"))
+
+
+def test_annotations_of_other_categories_may_be_anything(folder):
+    def edit(content):
+        content["categories"].append({"id": 2, "name": "ball"})
+        content["annotations"] += [
+            {"category_id": 2},
+            {"category_id": 2, "image_id": 77, "bbox": None, "segmentation": [[1]], "iscrowd": "no", "keypoints": [1]},
+            {"category_id": 9, "id": []},
+        ]
+
+    change(folder, edit)
+    assert [len(read(folder).people(index).boxes) for index in range(3)] == [4, 1, 0]
+    evaluator = CocoKeypointEvaluator(folder / "annotations/person_keypoints_train.json", load_skeleton("coco_19"))
+    assert evaluator.evaluate({1: []})["AP"] == 0
+
+
+@pytest.mark.parametrize(
+    "outline",
+    [
+        None, [], [[]], [[], []], [[50, 50]], [[40, 40, 80, 80]], [[40, 40, 80, 40, 60, 40]],
+        [[40, 40, 80, 40, 40, 40, 40, 80]], [[500, 500, 600, 500, 600, 600]], [[-9e5, 0, -9e5, 9, -8e5, 9]],
+        runs([12000]), runs(rle.encode(np.zeros((100, 120), np.uint8, "F"))["counts"].decode()),
+    ],
+)  # fmt: skip
+def test_an_outline_that_encloses_nothing_is_none_and_the_box_is_ignored(tmp_path, outline):
+    write_folder(tmp_path, {"a.png": GREY}, [person(1, xy=(60, 60), size=40, labelled=0, segmentation=outline)])
+    mask = read(tmp_path).ignore_mask(0)
+    assert mask.sum() == 1600
+    assert mask[40:80, 40:80].all()
+
+
+def test_a_byte_order_mark_is_read_over(folder):
+    path = folder / "annotations/person_keypoints_train.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(read(folder)) == 3
+
+
 def test_a_file_that_has_been_read_serves_all_its_readers_and_stays_as_it_is(folder):
     path = folder / "annotations/person_keypoints_train.json"
     file = AnnotationFile.of(path)
-    before = json.dumps(file.content)
+    before = json.dumps([file.images, file.people])
     path.unlink()  # nobody looks there again
     assert AnnotationFile.of(file) is file
     for _ in range(2):
@@ -218,7 +309,7 @@ def test_a_file_that_has_been_read_serves_all_its_readers_and_stays_as_it_is(fol
         assert images.path == path
         assert [len(images.people(index).boxes) for index in range(3)] == [4, 1, 0]
         CocoKeypointEvaluator(file, load_skeleton("coco_19"))
-    assert json.dumps(file.content) == before
+    assert json.dumps([file.images, file.people]) == before
 
 
 def test_missing_files_and_broken_json_are_told_by_name(folder):

@@ -57,6 +57,21 @@ def test_truth_scores_one_and_nothing_scores_zero(truth):
     assert {value for value in nothing.values() if not math.isnan(value)} == {0.0}
 
 
+def test_what_is_undefined_is_so_with_and_without_detections(truth):
+    """Of images without people, of no image, and of sizes that nobody has."""
+    path, keypoints = truth
+    content = json.loads(path.read_text())
+    content["annotations"] = [entry for entry in content["annotations"] if entry["image_id"] != 3]
+    path.write_text(json.dumps(content))
+    evaluator = CocoKeypointEvaluator(path, SKELETON)
+    found = detections(keypoints, 50.0)
+    for images in ({3: []}, {3: found[3]}, {}):
+        assert all(math.isnan(value) for value in evaluator.evaluate(images).values())
+    for images in ({1: [], 3: []}, {1: [], 3: found[3]}, {1: found[1]}):
+        undefined = {name for name, value in evaluator.evaluate(images).items() if math.isnan(value)}
+        assert undefined == {"AP_L", "AR_L"}
+
+
 def test_ap_falls_as_the_definition_of_oks_says(truth):
     """All keypoints off by d: OKS = mean exp(-d^2 / (2 s^2 (2 sigma)^2)); AP counts the thresholds below it."""
     path, keypoints = truth

@@ -8,7 +8,7 @@ from annotated import standing, write_annotations
 from PIL import Image
 from torch import nn
 
-from gog_pose.data.annotations import AnnotationFile
+from gog_pose.data.annotation_file import AnnotationFile
 from gog_pose.decoding import GogDecoder
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError

@@ -20,7 +20,9 @@ LARGE = {"bbox": [0, 0, WIDTH, HEIGHT], "area": 6000}  # of a person who fills t
 def person(image_id=1, xy=(60.0, 50.0), size=40.0, **fields):
     """A person whose 17 keypoints lie on a diagonal of a box of that size around ``xy``."""
     keypoints = [
-        value for step in np.linspace(-0.5, 0.5, 17) for value in (xy[0] + step * size, xy[1] + step * size, 2)
+        value
+        for step in np.linspace(-0.5, 0.5, 17)
+        for value in (xy[0] + step * size + image_id / 100, xy[1] + step * size, 2)  # no two images have the same
     ]
     return {
         "image_id": image_id, "category_id": 1, "bbox": [xy[0] - size / 2, xy[1] - size / 2, size, size],
@@ -29,11 +31,11 @@ def person(image_id=1, xy=(60.0, 50.0), size=40.0, **fields):
 
 
 def write(root, split="train", people=None, num_images=3):
-    """Write a sound split: gray images, a person on each unless others are given."""
+    """Write a sound split: plain images, a person on each unless others are given."""
     (root / "annotations").mkdir(parents=True, exist_ok=True)
     (root / split).mkdir(exist_ok=True)
     for image_id in range(1, num_images + 1):
-        Image.new("RGB", (WIDTH, HEIGHT), (128, 128, 128)).save(root / split / f"{image_id}.jpg")
+        Image.new("RGB", (WIDTH, HEIGHT), (20 * len(split), 128, 40 * image_id)).save(root / split / f"{image_id}.jpg")
     people = [person(image_id) for image_id in range(1, num_images + 1)] if people is None else people
     content = {
         "images": [

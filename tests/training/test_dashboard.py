@@ -179,7 +179,7 @@ def test_artefacts_are_the_best_checkpoint_and_its_detections(run):
 
 def test_detections_are_those_of_the_best_checkpoint(run):
     estimator = PoseEstimator.from_checkpoint(run.output / "checkpoints/best.ckpt", device="cpu")
-    written = read_detections(run.output / "detections.json", SKELETON.num_keypoints)
+    written = read_detections(run.output / "detections.json", SKELETON.num_keypoints, {1}).of_images
     assert written
     for image_id, people in written.items():
         expected = estimator.predict(run.root / f"val/{image_id:012d}.jpg").to_coco(image_id)

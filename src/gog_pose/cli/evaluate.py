@@ -24,7 +24,7 @@ from gog_pose.system.results import commit, results_path, sha256, versions, writ
 if TYPE_CHECKING:
     from gog_pose.data.layout import DataLayout
 
-_LAYOUT = ("root", "images", "annotations", "train_split", "val_split")  # of a data option; the rest is for training
+_LAYOUT = ("root", "images", "annotations", "train_split", "val_split", "category")  # of data; the rest is for training
 _TITLES = {"labelled": "with keypoints", "people": "with people", "all": "all"}  # of subsets
 
 
@@ -53,6 +53,8 @@ def main(config: DictConfig) -> None:
 
         print(f"errors: {Path(options['report']) / PAGE}")
     settings = record["settings"]
+    if left_out := record.get("detections_of_other_categories"):
+        print(f"gog-evaluate: {left_out} detections of other categories were left out", file=sys.stderr)
     print(
         f"{record['people']} people on {record['images']} images of {settings['annotations']}"
         f" -> {record['detections']}, {results}"
@@ -76,7 +78,7 @@ def evaluate_file(options: dict[str, Any], config: DictConfig, layout: DataLayou
     return evaluate_detections(
         options["detections"],
         instantiate(config.skeleton),
-        layout.annotation_file(options["split"]),
+        layout.read(options["split"]),
         layout.image_folder(options["split"]),
         split=layout.name(options["split"]),
         **{name: options[name] for name in ("subset", "limit", "report")},
@@ -93,7 +95,7 @@ def evaluate_checkpoint(options: dict[str, Any], layout: DataLayout) -> dict[str
     several = len(devices) > 1
     record = evaluate(
         make_estimator("cpu" if several else devices[0]),
-        layout.annotation_file(options["split"]),
+        layout.read(options["split"]),
         layout.image_folder(options["split"]),
         split=layout.name(options["split"]),
         devices=devices if several else (),

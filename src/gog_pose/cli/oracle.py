@@ -28,6 +28,7 @@ def main(config: DictConfig) -> None:
     options = resolved(config)
     check(options)
 
+    from gog_pose.data.annotation_file import AnnotationFile
     from gog_pose.evaluation.oracle.oracle import Oracle
     from gog_pose.evaluation.oracle.run import PEOPLE, measure
     from gog_pose.system.processes import available_cores
@@ -41,7 +42,7 @@ def main(config: DictConfig) -> None:
     )
     record = measure(
         oracle,
-        options["annotations"],
+        AnnotationFile.of(options["annotations"], options["category"]),
         workers=available_cores() if options["workers"] is None else options["workers"],
         progress=bar,
         **{option: options[option] for option in ("limit", "output", "images", "worst")},

@@ -1,30 +1,18 @@
-"""COCO-format keypoint annotations, read once, checked and packed into arrays that DataLoader workers share."""
+"""COCO-format keypoint annotations, packed into arrays that DataLoader workers share."""
 
 from __future__ import annotations
 
-import gc
-import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+import os
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from gog_pose.data.annotation_file import AnnotationFile, uncollected
 from gog_pose.data.outlines import Outlines
-from gog_pose.data.rules import (
-    check_annotation,
-    check_box,
-    check_image,
-    check_numbers,
-    check_reference,
-    check_size,
-    flat_keypoints,
-    keypoint_category,
-    outline,
-)
+from gog_pose.data.rules import check_size, flat_keypoints, is_supervised, outline
 from gog_pose.errors import InputError
 from gog_pose.imaging.reading import read_image, resolve_inside
 
@@ -50,33 +38,21 @@ class AnnotatedPeople(NamedTuple):
         return ~self.is_crowd & (self.keypoints[..., 2] > 0).any(axis=1)
 
 
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep Python from looking for garbage meanwhile: again and again among millions of lists, of which none is."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 class CocoKeypoints:
-    """The images and people of one COCO-format JSON file. A list of images without people, such as test-dev's, is one.
+    """The images and people of one COCO-format JSON file.
 
     Args:
-        annotations: The JSON file, or its content where that has been read.
+        annotations: The JSON file, or what ``AnnotationFile.of`` read of it.
         image_root: Folder of its images; None where no pixel will be looked at.
         num_keypoints: Keypoints a person, as the skeleton has them.
         min_area: People of less area, px^2 of the original image, count as people without keypoints.
 
     Raises:
-        InputError: The file or the folder is missing, the JSON is malformed, a field is absent or does not fit, an
-            annotation refers to an image that is not listed, or an image file is absent.
+        InputError: The file or the folder is missing, the file is malformed, an entry breaks a rule, or an image file
+            is absent.
     """
 
-    @_uncollected()
+    @uncollected()
     def __init__(
         self,
         annotations: str | Path | AnnotationFile,
@@ -85,38 +61,38 @@ class CocoKeypoints:
         min_area: float = 0,
     ) -> None:
         file = AnnotationFile.of(annotations)
-        self.path, content = file
+        self.path = file.path
         self.image_root = None if image_root is None else Path(image_root)
         if self.image_root is not None and not self.image_root.is_dir():
             raise InputError(f"{self.image_root}: no such folder of images; check data.root and data.images")
 
-        images = sorted(content["images"], key=lambda image: image["id"])
+        images = sorted(file.images, key=lambda image: image["id"])
         self.image_ids = np.array([image["id"] for image in images], dtype=np.int64)
         self.file_names = np.array([image["file_name"] for image in images], dtype=np.str_)
         self.sizes = np.array([(image["height"], image["width"]) for image in images], dtype=np.int64).reshape(-1, 2)
         if self.image_root is not None:
             self._check_files_exist(self.image_root)
 
-        category = keypoint_category(content, self.path)
-        people = [person for person in content["annotations"] if person["category_id"] == category]
+        people = list(file.people.values())
         index = {image_id: place for place, image_id in enumerate(self.image_ids.tolist())}
         owners = np.array([index[person["image_id"]] for person in people], dtype=np.int64)
         # Arrays are filled in the order of the file and sorted afterwards: that is how its entries lie in memory.
         order = np.argsort(owners, kind="stable")
         self._first = np.searchsorted(owners[order], np.arange(len(images) + 1))
         self._boxes = np.array([person["bbox"] for person in people], dtype=np.float32).reshape(-1, 4)[order]
-        self._is_crowd = np.array([bool(person["iscrowd"]) for person in people], dtype=bool)[order]
-        keypoints = chain.from_iterable(flat_keypoints(person, num_keypoints, self.path) for person in people)
+        self._is_crowd = np.array([person["iscrowd"] for person in people], dtype=bool)[order]
+        keypoints = chain.from_iterable(
+            flat_keypoints(person, num_keypoints, file.where(place)) for place, person in file.people.items()
+        )
         self._keypoints = np.fromiter(keypoints, dtype=np.float32).reshape(-1, num_keypoints, 3)[order]
         self._areas = np.array([person["area"] for person in people], dtype=np.float32)[order]
         self._keypoints[self._areas < min_area] = 0
         sizes = self.sizes[owners].tolist()
-        place = np.argsort(order).tolist()
-        self._outlines = Outlines(  # only regions that hide people from supervision need theirs
-            (place[entry], outline(person, sizes[entry], self.path))
-            for entry, person in enumerate(people)
-            if person.get("segmentation")
-            and (person["iscrowd"] or not person["num_keypoints"] or person["area"] < min_area)
+        entries = np.argsort(order).tolist()
+        self._outlines = Outlines(
+            (entry, outline(person, size, file.where(place)))
+            for entry, size, (place, person) in zip(entries, sizes, file.people.items(), strict=True)
+            if person.get("segmentation") and not is_supervised(person, min_area)
         )
 
     def __len__(self) -> int:
@@ -153,8 +129,8 @@ class CocoKeypoints:
     def ignore_mask(self, index: int) -> np.ndarray:
         """Return ``(H, W)`` bool, True where people are that nobody labelled: px of the original image.
 
-        Crowds and people without keypoints are ignored in their outline (polygons or RLE) or, where there is none, in
-        their box. A labelled person's box is never ignored, even inside a crowd.
+        Crowds and people without keypoints are ignored in their outline (polygons or RLE) or, where there is none that
+        encloses anything, in their box. A labelled person's box is never ignored, even inside a crowd.
         """
         height, width = self.sizes[index]
         ignored = np.zeros((height, width), dtype=bool)
@@ -181,95 +157,10 @@ class CocoKeypoints:
 
     def _check_files_exist(self, image_root: Path) -> None:
         for name in self.file_names.tolist():
-            if not resolve_inside(image_root, name).is_file():
+            if not os.path.isfile(resolve_inside(image_root, name)):
                 raise InputError(
                     f"{self.path}: images: {name!r} is not in {image_root}; add the file or remove its entry"
                 )
-
-
-class AnnotationFile(NamedTuple):
-    """A COCO-format file that has been read and checked; readers leave the content as it is.
-
-    Attributes:
-        path: Where it is.
-        content: Its lists.
-    """
-
-    path: Path
-    content: dict[str, Any]
-
-    @classmethod
-    def of(cls, annotations: str | Path | AnnotationFile) -> AnnotationFile:
-        """Read a file, unless it has been read.
-
-        Raises:
-            InputError: The file is missing or malformed.
-        """
-        if isinstance(annotations, AnnotationFile):
-            return annotations
-        return cls(Path(annotations), load_coco_json(annotations))
-
-
-@_uncollected()
-def load_coco_json(path: str | Path) -> dict[str, Any]:
-    """Read a COCO-format JSON file and check the fields that the package relies on.
-
-    Raises:
-        InputError: The file is missing or malformed, or an entry lacks a field or contradicts another.
-    """
-    path = Path(path)
-    return checked_coco(read_coco_lists(path), path)
-
-
-def checked_coco(content: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Check the entries of a COCO-format file and fill in the fields that may be absent, in place.
-
-    Args:
-        content: What ``read_coco_lists`` returns.
-        path: The file, for messages.
-
-    Raises:
-        InputError: An entry lacks a field or contradicts another.
-    """
-    image_ids = set()
-    for place, image in enumerate(content["images"]):
-        check_image(image, place, path)
-        image_ids.add(image["id"])
-    if len(image_ids) != len(content["images"]):
-        raise InputError(f"{path}: images: ids repeat; every image needs an id of its own")
-    for place, person in enumerate(content["annotations"]):
-        check_annotation(person, place, path)
-        check_reference(person, place, path, image_ids)
-        check_box(person, place, path)
-        check_numbers(person, place, path)
-        person.setdefault("iscrowd", 0)
-        if "area" not in person:  # the share of its box that a person covers, as CrowdPose's evaluation takes it
-            person["area"] = 0.53 * person["bbox"][2] * person["bbox"][3]
-        if "num_keypoints" not in person:
-            person["num_keypoints"] = sum(v > 0 for v in (person.get("keypoints") or [])[2::3])
-    return content
-
-
-def read_coco_lists(path: Path) -> dict[str, Any]:
-    """Read a JSON file and check that it has COCO's lists; their entries may be anything.
-
-    A list of images without annotations, such as COCO's ``image_info_test-dev2017.json``, gets an empty one.
-
-    Raises:
-        InputError: The file is missing or malformed, or another list is absent.
-    """
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such annotation file; check the path") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not a readable JSON file ({error}); restore it from its source") from None
-    if isinstance(content, dict) and "images" in content:
-        content.setdefault("annotations", [])
-    for field in ("images", "annotations", "categories"):
-        if not isinstance(content, dict) or not isinstance(content.get(field), list):
-            raise InputError(f"{path}: the list {field!r} is missing; this is not a COCO-format keypoint file")
-    return content
 
 
 def _box_slices(box: np.ndarray) -> tuple[slice, slice]:

@@ -48,6 +48,8 @@ class PoseDataModule(pl.LightningDataModule):
         num_workers: Loading processes a device.
         val_subset: Which validation images count: ``people`` those with any person (the paper's), ``labelled`` those
             with keypoints, ``all``.
+        category: Name, or list of names, of the categories whose annotations are the people, whatever their case. None:
+            the only category, else the only one that lists keypoints, else the one called person.
         min_area: Training ignores people of less area, px^2 of the original image, as it does people without keypoints.
             The public code ignores those up to 1024; the paper does not say.
         train_limit: Use only the first so many training images.
@@ -81,6 +83,7 @@ class PoseDataModule(pl.LightningDataModule):
         val_batch_size: int = 1,
         num_workers: int = 4,
         val_subset: str = "people",
+        category: str | Sequence[str] | None = None,
         min_area: float = 0,
         train_limit: int | None = None,
         train_exclude: Sequence[int] = (),
@@ -97,7 +100,7 @@ class PoseDataModule(pl.LightningDataModule):
             raise InputError(f"data.encode_on: {encode_on!r} must be worker or device")
         if not 0 <= max_corrupt < 1:
             raise InputError(f"data.max_corrupt: must be a share of at least 0 and below 1, got {max_corrupt}")
-        self.layout = DataLayout(Path(root), images, annotations, train_split, val_split)
+        self.layout = DataLayout(Path(root), images, annotations, train_split, val_split, category)
         self.encoder = encoder
         self.augmentation = augmentation
         self.preprocessing = preprocessing
@@ -164,7 +167,7 @@ class PoseDataModule(pl.LightningDataModule):
     def _read(self, split: str, min_area: float = 0) -> CocoKeypoints:
         num_keypoints = self.encoder.skeleton.num_keypoints
         layout = self.layout
-        return CocoKeypoints(layout.annotation_file(split), layout.image_folder(split), num_keypoints, min_area)
+        return CocoKeypoints(layout.read(split), layout.image_folder(split), num_keypoints, min_area)
 
     def train_dataloader(self) -> Loader[PoseBatch]:
         """Return the loader of augmented crops.

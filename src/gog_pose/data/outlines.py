@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+
+MOST_POINTS = 10_000  # of an outline's polygons together: OpenCV's time grows with the square, to 20 s here at worst
+_MARGIN = 2.0  # px
+_LONGEST_NUMBER = 7  # characters of 5 bits that a length of run takes at most
 
 
 class Outlines:
@@ -29,22 +33,55 @@ class Outlines:
         self._polygons, self._runs = polygons.packed(), runs.packed()
 
     def mask(self, place: int, image_hw: tuple[int, int]) -> np.ndarray | None:
-        """Return the filled outline of an annotation, ``(H, W)`` bool; None if it has none.
+        """Return the filled outline of an annotation, ``(H, W)`` bool; None if it has none that encloses anything.
 
         Args:
             place: Of the annotation.
             image_hw: ``(H, W)`` px of its image.
         """
         if polygons := self._polygons.of(place):
-            mask = np.zeros(image_hw, dtype=np.uint8)
-            # COCO's polygons run along pixel edges, OpenCV's through pixel centers.
-            points = [np.round(polygon.reshape(-1, 2) - 0.5).astype(np.int32) for polygon in polygons if len(polygon)]
-            cv2.fillPoly(mask, points, 1)
-            return mask.astype(bool)
+            return _filled(polygons, image_hw)
         for runs in self._runs.of(place):
-            inside = np.arange(len(runs)) % 2 == 1
-            return np.asarray(np.repeat(inside, runs).reshape(image_hw[::-1]).T)  # column by column
+            inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+            return np.asarray(inside.reshape(image_hw[::-1]).T) if inside.any() else None  # column by column
         return None
+
+
+def encloses(outline: Any, image_hw: tuple[int, int]) -> bool:
+    """Return whether an outline, as ``Outlines`` takes it, encloses anything of an image of ``(H, W)`` px."""
+    return Outlines([(0, outline)]).mask(0, image_hw) is not None
+
+
+def _filled(polygons: Sequence[np.ndarray], image_hw: tuple[int, int]) -> np.ndarray | None:
+    """Return the union of polygons; None where they are points and lines, or outside the image."""
+    mask, lines = np.zeros(image_hw, dtype=np.uint8), np.zeros(image_hw, dtype=np.uint8)
+    area = 0.0  # px^2; that of a line is 0, but so may be that of a polygon that crosses itself
+    for polygon in polygons:
+        # COCO's polygons run along pixel edges, OpenCV's through pixel centers.
+        points = np.round(_clipped(polygon.reshape(-1, 2) - 0.5, image_hw)).astype(np.int32)
+        if len(points):
+            cv2.fillPoly(mask, [points], 1)
+            cv2.polylines(lines, [points], True, 1)
+            area += cv2.contourArea(points)
+    return mask.astype(bool) if mask.any() and (area >= 1 or (mask > lines).any()) else None
+
+
+def _clipped(points: np.ndarray, image_hw: tuple[int, int]) -> np.ndarray:
+    """Clip a polygon, ``(N, 2)``, a little outside the image: OpenCV goes through all rows that a polygon crosses.
+
+    After I. Sutherland and G. Hodgman (1974); the edges that they add along the bounds are outside the image.
+    """
+    for axis in (0, 1):
+        for sign, bound in ((-1, _MARGIN), (1, image_hw[1 - axis] + _MARGIN)):
+            inside = sign * points[:, axis] <= bound
+            if inside.all():
+                continue
+            before = np.roll(points, 1, axis=0)
+            crosses = inside != np.roll(inside, 1)
+            span = np.where(crosses, points[:, axis] - before[:, axis], 1)
+            crossings = before + (points - before) * ((sign * bound - before[:, axis]) / span)[:, None]
+            points = np.stack([crossings, points], axis=1)[np.stack([crosses, inside], axis=1)]
+    return points
 
 
 class _Packed(NamedTuple):
@@ -104,10 +141,11 @@ def run_lengths(counts: Any, num_pixels: int) -> array[int]:
 
 
 def _decompressed(counts: str) -> list[int]:
-    """Undo COCO's compression: 5 bits a character, the lowest first; after three runs the change to the last but one.
+    """Undo COCO's compression: 5 bits per character, the lowest first; after three runs the change to the last but one.
 
     Raises:
         IndexError: The end is missing.
+        OverflowError: A length takes more characters than it can.
     """
     lengths: list[int] = []
     place = 0
@@ -119,6 +157,8 @@ def _decompressed(counts: str) -> list[int]:
             length |= (bits & 31) << shift
             more = bool(bits & 32)
             place, shift = place + 1, shift + 5
+            if shift > 5 * _LONGEST_NUMBER:
+                raise OverflowError
         if bits & 16:
             length |= -1 << shift
         lengths.append(length + (lengths[-2] if len(lengths) > 2 else 0))

@@ -1,62 +1,161 @@
-"""The rules for single entries of a COCO-format file: each raises ``InputError``.
+"""What the annotation format and the detection format require of their entries; each rule raises ``InputError``.
 
-The reader applies them while it reads, the inspection applies them to all entries, one by one.
+There are no other checks of these fields: the reader, the evaluation and the error report apply the rules before they
+use an entry, and the inspection applies them to all entries and reports every objection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+import reprlib
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gog_pose.data.outlines import run_lengths
+from gog_pose.data.outlines import MOST_POINTS, run_lengths
 from gog_pose.errors import InputError
+from gog_pose.imaging.reading import LIMIT, max_pixels
+
+FARTHEST = 1e6  # px; no image is so long: a coordinate beyond is a mistake, and OpenCV would need seconds to draw it
+_LONGEST_NAME = 1024  # bytes; the names of a data set are stored in an array, each with the space of the longest
+_LONGEST_PART = 255  # bytes of a file's or folder's name, on all systems
+_LARGEST_ID = 2**63 - 1
+_NUMBERS = {int, float}
 
 
-def check_image(image: Any, place: int, path: Path) -> None:
-    """Check that an image entry has the fields that are read, and a size."""
-    where = f"images[{place}]"
-    _require(path, where, image, {"id": int, "file_name": str, "height": int, "width": int})
-    if image["height"] < 1 or image["width"] < 1:
-        raise InputError(f"{path}: {where}: {image['width']}x{image['height']} px is no size; correct or remove it")
+def check_image(image: Any, where: str) -> None:
+    """Check the entry of an image: its id, the name of its file, its size and, where it has one, its crowd index.
 
+    An image may have no more pixels than one that is read, for masks of its size are made.
 
-def check_annotation(person: Any, place: int, path: Path) -> None:
-    """Check that an annotation has the fields that are read."""
-    _require(path, f"annotations[{place}]", person, {"image_id": int, "category_id": int, "bbox": list})
-
-
-def check_reference(person: dict[str, Any], place: int, path: Path, image_ids: Container[int]) -> None:
-    """Check that the image of an annotation is listed."""
-    if person["image_id"] not in image_ids:
+    Args:
+        image: The entry.
+        where: File and place of the entry, for messages.
+    """
+    _require(where, image, {"id": int, "file_name": str, "height": int, "width": int})
+    _check_id(image["id"], f"{where}.id")
+    _check_name(image["file_name"], f"{where}.file_name")
+    height, width = image["height"], image["width"]
+    if height < 1 or width < 1:
+        raise InputError(f"{where}: {_short(width)}x{_short(height)} px is no size; correct or remove it")
+    if height * width > max_pixels():
         raise InputError(
-            f"{path}: annotations[{place}].image_id: no image has the id {person['image_id']}; add or remove it"
+            f"{where}: {_short(width)}x{_short(height)} px are more than {max_pixels():,} pixels; correct width and"
+            f" height, or raise the environment variable {LIMIT}"
+        )
+    index = image.get("crowdIndex")
+    if index is not None and not (_is_number(index) and 0 <= index <= 1):
+        raise InputError(f"{where}.crowdIndex: {_short(index)} must be a number from 0 to 1; correct or remove it")
+
+
+def check_category(annotation: Any, where: str) -> None:
+    """Check that an annotation says what it is of; more is not required of an annotation of another category."""
+    _require(where, annotation, {"category_id": int})
+
+
+def check_fields(person: dict[str, Any], where: str) -> None:
+    """Check that a person has the fields that must be there."""
+    _require(where, person, {"image_id": int, "bbox": list})
+
+
+def check_reference(person: dict[str, Any], where: str, image_ids: Container[int]) -> None:
+    """Check that the image of a person is listed."""
+    if person["image_id"] not in image_ids:
+        raise InputError(f"{where}.image_id: no image has the id {_short(person['image_id'])}; add or remove it")
+
+
+def check_box(person: dict[str, Any], where: str) -> None:
+    """Check that a box is four numbers, and that its sides are not negative."""
+    box = person["bbox"]
+    if len(box) != 4 or not _are_numbers(box) or min(box[2:]) < 0:
+        raise InputError(
+            f"{where}.bbox: {_short(box)} must be four numbers: x, y, and width and height of 0 or more,"
+            f" {_EXTENT}; correct it"
         )
 
 
-def check_box(person: dict[str, Any], place: int, path: Path) -> None:
-    """Check that a box is four numbers."""
-    box = person["bbox"]
-    if len(box) != 4 or not _are_numbers(box):
-        raise InputError(f"{path}: annotations[{place}].bbox: {box} must be four numbers: x, y, width, height")
-
-
-def check_numbers(person: dict[str, Any], place: int, path: Path) -> None:
-    """Check that area and keypoints, where there are any, are numbers; unlabelled keypoints may have no place."""
-    if not _is_number(person.get("area", 0)):
-        raise InputError(f"{path}: annotations[{place}].area: {person['area']} must be a number, px^2")
-    keypoints = person.get("keypoints") or []
+def check_numbers(person: dict[str, Any], where: str) -> None:
+    """Check the fields of a person that may be absent; unlabelled keypoints may have no place."""
+    area = person.get("area", 0)
+    if not _is_number(area, FARTHEST**2) or area < 0:
+        raise InputError(f"{where}.area: {_short(area)} must be a number of 0 or more, px^2; correct or remove it")
+    if person.get("iscrowd") not in (None, 0, 1):  # False and True are equal to 0 and 1
+        raise InputError(f"{where}.iscrowd: {_short(person['iscrowd'])} must be 0 or 1; correct or remove it")
+    count = person.get("num_keypoints")
+    if count is not None and not (_is_number(count) and count >= 0 and count == int(count)):
+        raise InputError(f"{where}.num_keypoints: {_short(count)} must be a whole number; correct or remove it")
+    keypoints = person.get("keypoints")
+    if keypoints is None:
+        return
     if not isinstance(keypoints, list) or not set(map(type, keypoints)) <= _NUMBERS:
-        raise InputError(f"{path}: annotations[{place}].keypoints: must be a list of numbers, three a keypoint")
-    if not _is_number(sum(keypoints)):  # every nan and infinity shows in the sum, which takes little time
+        raise InputError(f"{where}.keypoints: must be a list of numbers, three per keypoint; correct it")
+    if not _are_numbers(keypoints):
         for x, y, visibility in zip(*(keypoints[part::3] for part in range(3)), strict=False):
             if not _is_number(visibility) or (visibility > 0 and not (_is_number(x) and _is_number(y))):
                 raise InputError(
-                    f"{path}: annotations[{place}].keypoints: {[x, y, visibility]} is no place; correct it or set all"
+                    f"{where}.keypoints: {_short([x, y, visibility])} is no place, {_EXTENT}; correct it or set all"
                     " three to 0"
                 )
+
+
+# Of a person, by the kind of finding that a violation is.
+PERSON_RULES: Mapping[str, Callable[[dict[str, Any], str], None]] = {
+    "annotation malformed": check_fields,
+    "box malformed": check_box,
+    "numbers malformed": check_numbers,
+}
+
+
+def complete(person: dict[str, Any]) -> dict[str, Any]:
+    """Fill in the fields of a person that may be absent or null, in place, once it follows the rules."""
+    person["iscrowd"] = int(person.get("iscrowd") or 0)
+    if "area" not in person:  # the share of its box that a person covers, as CrowdPose's evaluation takes it
+        person["area"] = 0.53 * person["bbox"][2] * person["bbox"][3]
+    keypoints = person.get("keypoints") or []
+    if len(keypoints) % 3 == 0 and not _are_numbers(keypoints):  # unlabelled ones may have no place
+        points = zip(*(keypoints[part::3] for part in range(3)), strict=True)
+        keypoints = [value for x, y, v in points for value in ((x, y, v) if v > 0 else (0, 0, v))]
+        person["keypoints"] = keypoints
+    told = person.get("num_keypoints")
+    person["num_keypoints"] = sum(v > 0 for v in keypoints[2::3]) if told is None else int(told)
+    return person
+
+
+def is_supervised(person: dict[str, Any], min_area: float = 0) -> bool:
+    """Return whether a complete person is taught: a single person with a labelled keypoint, of that area or more.
+
+    All others are ignored where their outline is, which is read of nobody else.
+    """
+    labelled = any(v > 0 for v in (person.get("keypoints") or [])[2::3])
+    return labelled and not person["iscrowd"] and person["area"] >= min_area
+
+
+def flat_keypoints(person: dict[str, Any], num_keypoints: int, where: str) -> list[float]:
+    """Return the flat keypoints of a person; those without any (crowds often) have all unlabelled."""
+    keypoints: list[float] = person.get("keypoints") or [0] * (3 * num_keypoints)
+    _check_count(keypoints, num_keypoints, f"{where}.keypoints", "this data set")
+    return keypoints
+
+
+def outline(person: dict[str, Any], image_hw: Sequence[int], where: str) -> Any:
+    """Return the outline of a person as ``Outlines`` takes it: polygons, or lengths of runs."""
+    segmentation = person["segmentation"]
+    try:
+        if isinstance(segmentation, dict) and list(segmentation["size"]) == list(image_hw):
+            return run_lengths(segmentation["counts"], image_hw[0] * image_hw[1])
+    except (KeyError, TypeError, ValueError):
+        pass
+    if isinstance(segmentation, list) and all(
+        isinstance(polygon, list) and len(polygon) % 2 == 0 and _are_numbers(polygon) for polygon in segmentation
+    ):
+        if sum(map(len, segmentation)) <= 2 * MOST_POINTS:
+            return segmentation
+        raise InputError(f"{where}.segmentation: polygons of more than {MOST_POINTS:,} points; simplify or remove them")
+    raise InputError(
+        f"{where}.segmentation: must be polygons, lists of x and y in turn, {_EXTENT}, or run lengths (size, counts)"
+        f" of an image of {image_hw[1]}x{image_hw[0]} px; correct or remove it"
+    )
 
 
 def check_size(
@@ -70,64 +169,141 @@ def check_size(
         )
 
 
-def keypoint_category(content: dict[str, Any], path: Path) -> int:
-    """Return the id of the category that has the keypoints: the only one of a file, or the one named person.
+def category_names(category: Any) -> tuple[str, ...] | None:
+    """Return the names that the option ``category`` gives; None where it leaves the choice to the file.
 
     Raises:
-        InputError: There is none, or several and not exactly one named person.
+        InputError: It is neither a name nor a list of names.
+    """
+    if category is None:
+        return None
+    names = (category,) if isinstance(category, str) else category
+    if not isinstance(names, (list, tuple)) or not names or not all(isinstance(name, str) for name in names):
+        raise InputError(f"category: {_short(category)} must be a category's name, a list of names, or null")
+    return tuple(names)
+
+
+def keypoint_categories(content: Mapping[str, Any], path: Path, category: Any = None) -> dict[int, str]:
+    """Return id and name of the categories whose annotations are the people.
+
+    Args:
+        content: The lists of the file.
+        path: The file.
+        category: A name or names, whatever their case. None: the only category of the file, else the only one that
+            lists keypoints, else the one called person, of those that list keypoints where any does.
+
+    Raises:
+        InputError: No category, or no single one, is meant.
     """
     categories = content["categories"]
-    for place, category in enumerate(categories):
-        _require(path, f"categories[{place}]", category, {"id": int})
-    if len(categories) > 1:
-        categories = [category for category in categories if category.get("name") == "person"]
-    if len(categories) != 1:
-        raise InputError(f"{path}: categories: there must be one, or one category named 'person' among several")
-    return int(categories[0]["id"])
+    for place, entry in enumerate(categories):
+        if not isinstance(entry, dict):
+            raise InputError(f"{path}: categories[{place}]: must be an object with id and name; correct or remove it")
+    wanted = category_names(category)
+    chosen = _likely(categories) if wanted is None else _named(categories, wanted, path)
+    if not chosen:
+        raise InputError(
+            f"{path}: categories: there must be one with keypoints, or one named 'person', but there are"
+            f" {_list(categories)}; choose with the option category"
+        )
+    ids = [entry.get("id") for entry in chosen]
+    for entry in chosen:
+        _require(f"{path}: category {_short(entry.get('name'))}", entry, {"id": int})
+    if sum(entry.get("id") in ids for entry in categories) > len(set(ids)):
+        raise InputError(f"{path}: categories: {_list(chosen)} share an id with another; give each its own")
+    return {entry["id"]: str(entry.get("name")) for entry in chosen}
 
 
-def _require(path: Path, where: str, entry: Any, fields: dict[str, type]) -> None:
+def check_detection(entry: Any, where: str, num_keypoints: int) -> None:
+    """Check an entry of a file of detections in COCO's results format.
+
+    Args:
+        entry: The entry.
+        where: File and place of the entry, for messages.
+        num_keypoints: Keypoints per person.
+    """
+    _require(where, entry, {"image_id": int, "category_id": int, "keypoints": list})
+    _check_count(entry["keypoints"], num_keypoints, f"{where}.keypoints", "these detections")
+    if not _are_numbers(entry["keypoints"]) or not _is_number(entry.get("score")):
+        raise InputError(f"{where}: keypoints and score must be finite numbers, {_EXTENT}; correct or remove the entry")
+
+
+_EXTENT = f"none beyond {FARTHEST:,.0f}"
+
+
+def _require(where: str, entry: Any, fields: Mapping[str, type]) -> None:
+    if not isinstance(entry, dict):
+        raise InputError(f"{where}: must be an object with {', '.join(fields)}; correct or remove it")
     for field, kind in fields.items():
-        if not isinstance(entry, dict) or not isinstance(entry.get(field), kind):
-            raise InputError(f"{path}: {where}.{field}: missing or not of type {kind.__name__}")
+        if type(entry.get(field)) is not kind:  # True and False are no numbers here
+            told = f"{_short(entry[field])} is not" if field in entry else "is missing, must be"
+            raise InputError(f"{where}.{field}: {told} of type {kind.__name__}; correct it")
 
 
-_NUMBERS = {int, float}
-_LARGEST = float(np.finfo(np.float32).max)
+def _check_id(value: int, where: str) -> None:
+    if abs(value) > _LARGEST_ID:
+        raise InputError(f"{where}: {_short(value)} is too large; give an integer below 2^63")
 
 
-def _is_number(value: Any) -> bool:
-    return type(value) in _NUMBERS and abs(value) <= _LARGEST
+def _check_name(value: str, where: str) -> None:
+    try:
+        name = value.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair
+        name = b""
+    if not name or b"\0" in name or len(name) > _LONGEST_NAME or max(map(len, name.split(b"/"))) > _LONGEST_PART:
+        raise InputError(
+            f"{where}: {_short(value)} cannot name a file: up to {_LONGEST_NAME} bytes of text, {_LONGEST_PART} between"
+            " slashes; correct it"
+        )
+
+
+def _check_count(keypoints: Sequence[Any], num_keypoints: int, where: str, owner: str) -> None:
+    if len(keypoints) != 3 * num_keypoints:
+        raise InputError(
+            f"{where}: {len(keypoints)} numbers, but the skeleton has {num_keypoints} keypoints, 3 numbers each;"
+            f" choose the skeleton of {owner}"
+        )
+
+
+def _is_number(value: Any, most: float = FARTHEST) -> bool:
+    return type(value) in _NUMBERS and -most <= value <= most
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:
-    return set(map(type, values)) <= _NUMBERS and _is_number(sum(values))
+    if not values:
+        return True
+    if not set(map(type, values)) <= _NUMBERS or not (min(values) >= -FARTHEST and max(values) <= FARTHEST):
+        return False
+    total = sum(values)
+    return bool(total == total)  # min and max may miss a nan, the sum does not
 
 
-def flat_keypoints(person: dict[str, Any], num_keypoints: int, path: Path) -> list[float]:
-    """Return the flat keypoints of an annotation; those without any (crowds often) have all unlabelled."""
-    keypoints: list[float] = person.get("keypoints") or [0] * (3 * num_keypoints)
-    if len(keypoints) != 3 * num_keypoints:
-        raise InputError(
-            f"{path}: annotation {person.get('id')}: keypoints: {len(keypoints)} numbers, but the skeleton has"
-            f" {num_keypoints} keypoints, 3 numbers each; choose the skeleton of this data set"
-        )
-    return keypoints
+def _likely(categories: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the one category that must be meant; nothing where that is not clear."""
+    if len(categories) > 1:
+        categories = [entry for entry in categories if entry.get("keypoints")] or categories
+    if len(categories) > 1:
+        categories = [entry for entry in categories if _plain(entry.get("name")) == "person"]
+    return list(categories) if len(categories) == 1 else []
 
 
-def outline(person: dict[str, Any], image_hw: Sequence[int], path: Path) -> Any:
-    """Return the outline of an annotation as ``Outlines`` takes it: polygons, or lengths of runs."""
-    segmentation = person["segmentation"]
-    try:
-        if isinstance(segmentation, dict) and list(segmentation["size"]) == list(image_hw):
-            return run_lengths(segmentation["counts"], image_hw[0] * image_hw[1])
-    except (KeyError, TypeError, ValueError):
-        pass
-    if isinstance(segmentation, list) and all(
-        isinstance(polygon, list) and len(polygon) % 2 == 0 and _are_numbers(polygon) for polygon in segmentation
-    ):
-        return segmentation
-    raise InputError(
-        f"{path}: annotation {person.get('id')}: segmentation: must be polygons, lists of x and y in turn, or run"
-        f" lengths (size, counts) of an image of {image_hw[1]}x{image_hw[0]} px; correct or remove it"
-    )
+def _named(categories: Sequence[dict[str, Any]], wanted: Sequence[str], path: Path) -> list[dict[str, Any]]:
+    names = {_plain(entry.get("name")) for entry in categories}
+    for name in wanted:
+        if _plain(name) not in names:
+            raise InputError(f"{path}: categories: none is named {name!r}; choose of {_list(categories)}")
+    return [entry for entry in categories if _plain(entry.get("name")) in set(map(_plain, wanted))]
+
+
+def _plain(name: Any) -> str:
+    return str(name).strip().casefold()
+
+
+def _list(categories: Sequence[dict[str, Any]], most: int = 10) -> str:
+    names = [_short(entry.get("name")) for entry in categories]
+    return ", ".join(names[:most] + ["..."] * (len(names) > most)) or "none"
+
+
+def _short(value: Any) -> str:
+    """Return a value in one line, cut where it is long."""
+    return reprlib.repr(value)

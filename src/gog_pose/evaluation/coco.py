@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import bisect
 import contextlib
-import copy
 import io
 import math
 from collections.abc import Mapping, Sequence
@@ -15,9 +14,8 @@ import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from gog_pose.data.annotations import AnnotationFile
-from gog_pose.data.rules import keypoint_category
-from gog_pose.errors import InputError
+from gog_pose.data.annotation_file import AnnotationFile
+from gog_pose.data.rules import flat_keypoints
 from gog_pose.skeleton import Skeleton
 
 METRICS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
@@ -29,7 +27,7 @@ class CocoKeypointEvaluator:
     """Compares detections with the annotations of a COCO-format file, which is read once.
 
     Args:
-        annotations: The JSON file, or its content where that has been read. If its images have a ``crowdIndex``, as
+        annotations: The JSON file, or what ``AnnotationFile.of`` read of it. If its images have a ``crowdIndex``, as
             CrowdPose's have, the metrics include an AP of the easy, medium and hard images.
         skeleton: Gives the number of keypoints and their OKS sigmas.
 
@@ -41,20 +39,15 @@ class CocoKeypointEvaluator:
     """
 
     def __init__(self, annotations: str | Path | AnnotationFile, skeleton: Skeleton) -> None:
-        path, content = AnnotationFile.of(annotations)
-        nowhere = [0] * (3 * skeleton.num_keypoints)
-        people = [
-            # pycocotools takes an id of 0 for "no match"
-            {**person, "id": place, "keypoints": person.get("keypoints") or nowhere}
-            for place, person in enumerate(content["annotations"], start=1)
-        ]
-        self.category_id = keypoint_category(content, path)
-        self._crowding = {image["id"]: _crowding(image, path) for image in content["images"] if "crowdIndex" in image}
+        file = AnnotationFile.of(annotations)
+        self.category_id = file.category_id
+        self._crowding = {
+            image["id"]: CROWD_METRICS[bisect.bisect(CROWD_BOUNDS, image["crowdIndex"])]
+            for image in file.images
+            if image.get("crowdIndex") is not None
+        }
         self._sigmas = np.array(skeleton.oks_sigmas)
-        with contextlib.redirect_stdout(io.StringIO()):
-            self._truth = COCO()
-            self._truth.dataset = {**content, "annotations": people}
-            self._truth.createIndex()
+        self._truth = coco_truth(file, skeleton)
 
     def evaluate(self, detections: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[str, float]:
         """Return COCO's ten numbers over exactly the images that are given, and the AP by crowding if they have it.
@@ -75,13 +68,10 @@ class CocoKeypointEvaluator:
         return result
 
     def _evaluate(self, detections: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[str, float]:
-        # loadRes adds fields to what it is given, and fails on an empty list.
-        entries = [
-            {**copy.copy(dict(person)), "category_id": self.category_id}
-            for people in detections.values()
-            for person in people
-        ]
+        # loadRes adds fields to what it is given.
+        entries = [{**person, "category_id": self.category_id} for people in detections.values() for person in people]
         with contextlib.redirect_stdout(io.StringIO()):
+            # loadRes fails on an empty list.
             found = self._truth.loadRes(entries) if entries else COCO()
             evaluation = COCOeval(self._truth, found, "keypoints")
             evaluation.params.imgIds = sorted(detections)
@@ -96,9 +86,26 @@ class CocoKeypointEvaluator:
         }
 
 
-def _crowding(image: Mapping[str, Any], path: Path) -> str:
-    """Return which of ``CROWD_METRICS`` an image counts in."""
-    index = image["crowdIndex"]
-    if not isinstance(index, (int, float)):
-        raise InputError(f"{path}: image {image['id']}: crowdIndex: {index!r} must be a number from 0 to 1")
-    return CROWD_METRICS[bisect.bisect(CROWD_BOUNDS, index)]
+def coco_truth(file: AnnotationFile, skeleton: Skeleton) -> COCO:
+    """Return the people of an annotation file as pycocotools takes them, all of the file's ``category_id``.
+
+    Their ids are their places in the list, from 1 on: pycocotools takes an id of 0 for "no match".
+
+    Raises:
+        InputError: A person has another number of keypoints than the skeleton.
+    """
+    people = [
+        {
+            "id": number,
+            "category_id": file.category_id,
+            "keypoints": flat_keypoints(person, skeleton.num_keypoints, file.where(place)),
+            **{field: person[field] for field in ("image_id", "bbox", "area", "iscrowd", "num_keypoints")},
+        }
+        for number, (place, person) in enumerate(file.people.items(), start=1)
+    ]
+    categories = [{"id": file.category_id, "name": file.categories[file.category_id]}]
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO()
+        truth.dataset = {"images": file.images, "categories": categories, "annotations": people}
+        truth.createIndex()
+    return truth

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 
+from gog_pose.data.annotation_file import read_json
+from gog_pose.data.rules import check_category, check_detection
 from gog_pose.errors import InputError
 from gog_pose.methods.method import Decoder, Maps
 from gog_pose.system.files import replaced
@@ -40,7 +41,19 @@ def write_detections(path: Path, people: Iterable[dict[str, Any]]) -> None:
         part.write_text("[" + ",\n".join(json.dumps(entry) for entry in people) + "]\n", encoding="utf-8")
 
 
-def read_detections(path: str | Path, num_keypoints: int) -> dict[int, list[dict[str, Any]]]:
+class ReadDetections(NamedTuple):
+    """A file of detections.
+
+    Attributes:
+        of_images: The detections of each image id that has any.
+        left_out: The number of other categories' detections, which are not compared.
+    """
+
+    of_images: dict[int, list[dict[str, Any]]]
+    left_out: int
+
+
+def read_detections(path: str | Path, num_keypoints: int, categories: Collection[int]) -> ReadDetections:
     """Read a file of detections in COCO's results format, of any program.
 
     Only the fields that COCO requires are kept: pycocotools would take the area from a ``bbox``.
@@ -48,40 +61,32 @@ def read_detections(path: str | Path, num_keypoints: int) -> dict[int, list[dict
     Args:
         path: The JSON file.
         num_keypoints: Keypoints per person.
-
-    Returns:
-        The detections of each image id that has any.
+        categories: Ids of the annotated people's categories.
 
     Raises:
-        InputError: The file is missing or malformed.
+        InputError: The file is missing or malformed, or all detections are of other categories.
     """
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file of detections; check detections=") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not a readable JSON file ({error}); restore it from its source") from None
+    content = read_json(Path(path), "file of detections; check detections=")
     if not isinstance(content, list):
         raise InputError(
             f"{path}: must be a list with one entry per detected person; give a file in COCO's results format"
         )
     detections: dict[int, list[dict[str, Any]]] = {}
+    others = set()
+    left_out = 0
     for place, entry in enumerate(content):
-        _check_detection(entry, f"{path}: [{place}]", num_keypoints)
+        where = f"{path}: [{place}]"
+        check_category(entry, where)
+        if entry["category_id"] not in categories:
+            left_out += 1
+            others.add(entry["category_id"])
+            continue
+        check_detection(entry, where, num_keypoints)
         kept = {field: entry[field] for field in ("image_id", "category_id", "keypoints", "score")}
         detections.setdefault(entry["image_id"], []).append(kept)
-    return detections
-
-
-def _check_detection(entry: Any, where: str, num_keypoints: int) -> None:
-    for field, kinds in {"image_id": int, "category_id": int, "keypoints": list, "score": (int, float)}.items():
-        if not isinstance(entry, dict) or not isinstance(entry.get(field), kinds):  # type: ignore[arg-type]
-            raise InputError(f"{where}.{field}: missing or of another type; give a file in COCO's results format")
-    values = entry["keypoints"]
-    if len(values) != 3 * num_keypoints:
+    if left_out and not detections:
         raise InputError(
-            f"{where}.keypoints: {len(values)} numbers, but the skeleton has {num_keypoints} keypoints of 3 numbers;"
-            " choose the skeleton of these detections"
+            f"{path}: category_id: is {min(others)}, but the annotated people have {min(categories)}; correct it, or"
+            " choose another category"
         )
-    if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in (*values, entry["score"])):
-        raise InputError(f"{where}: keypoints and score must be finite numbers; correct or remove the entry")
+    return ReadDetections(detections, left_out)

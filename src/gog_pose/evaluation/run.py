@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from gog_pose.data.annotations import AnnotationFile, CocoKeypoints
+from gog_pose.data.annotation_file import AnnotationFile
+from gog_pose.data.annotations import CocoKeypoints
 from gog_pose.errors import InputError
 from gog_pose.estimator import PoseEstimator
 from gog_pose.evaluation.coco import CocoKeypointEvaluator
@@ -49,7 +50,7 @@ def evaluate(
 
     Args:
         estimator: Finds the people, ``estimator.batch_size`` images of one size at once.
-        annotations: COCO-format keypoint JSON, or its content where that has been read. Images without annotations,
+        annotations: COCO-format keypoint JSON, or what ``AnnotationFile.of`` read of it. Images without annotations,
             such as those of COCO's test sets, are not compared with anything.
         images: Folder of the images.
         split: The data set's name of the split, which names the file for COCO's server.
@@ -102,6 +103,7 @@ def evaluate(
         **_speed(seconds, len(detections)),
         "settings": {
             "annotations": str(file.path),
+            "categories": list(file.categories.values()),
             "split": split,
             "limit": limit,
             "skeleton": estimator.skeleton.name,
@@ -146,7 +148,7 @@ def evaluate_detections(
         report: As of ``evaluate``.
 
     Returns:
-        As of ``evaluate``.
+        As of ``evaluate``, and ``detections_of_other_categories``, the number of those that were left out.
 
     Raises:
         InputError: A file cannot be used, or the detections are of other images.
@@ -158,7 +160,7 @@ def evaluate_detections(
         raise InputError(f"{file.path}: has no people to compare detections with; give another split")
 
     start = time.perf_counter()
-    found = read_detections(detections, skeleton.num_keypoints)
+    found, left_out = read_detections(detections, skeleton.num_keypoints, file.categories)
     foreign = found.keys() - set(chosen.images.image_ids.tolist())
     if foreign:
         raise InputError(
@@ -170,8 +172,15 @@ def evaluate_detections(
     record: dict[str, Any] = {
         **_compared(chosen, truth, found),
         "detections": str(detections),
+        "detections_of_other_categories": left_out,
         **_speed(seconds, len(found)),
-        "settings": {"annotations": str(file.path), "split": split, "limit": limit, "skeleton": skeleton.name},
+        "settings": {
+            "annotations": str(file.path),
+            "categories": list(file.categories.values()),
+            "split": split,
+            "limit": limit,
+            "skeleton": skeleton.name,
+        },
     }
     if report is not None:
         record["errors"] = _explain(report, file, found, skeleton, images)

@@ -71,7 +71,7 @@ def wide(folder, name, channels):
 )  # fmt: skip
 def test_image_files(tmp_path, make, expected):
     path = make(tmp_path)
-    findings = check_file(ImageJob(5, path, (HEIGHT, WIDTH), tmp_path / "people.json"))
+    findings = check_file(ImageJob(5, path, (HEIGHT, WIDTH), tmp_path / "people.json")).findings
     assert sorted(finding.kind for finding in findings) == sorted(expected)
     for finding in findings:
         assert finding.image_id == 5

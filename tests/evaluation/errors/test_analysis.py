@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools.cocoeval import COCOeval
 
-from gog_pose.data.annotations import AnnotationFile
+from gog_pose.data.annotation_file import AnnotationFile
 from gog_pose.errors import InputError
 from gog_pose.evaluation import CocoKeypointEvaluator
-from gog_pose.evaluation.errors.analysis import _read, analyse
+from gog_pose.evaluation.coco import coco_truth
+from gog_pose.evaluation.errors.analysis import analyse
 from gog_pose.evaluation.errors.keypoint_errors import GOOD, INVERSION, JITTER, KINDS, MISS, SWAP, classify
 from gog_pose.evaluation.errors.precision import Detected, KeypointEvaluation, match
 from gog_pose.evaluation.errors.repairs import REPAIRS
@@ -304,7 +305,8 @@ def test_similarities_and_matches_are_those_of_pycocotools(tmp_path):
         if place % 4 == 1:
             person |= {"keypoints": [0] * 51, "num_keypoints": 0, "iscrowd": place // 4 % 2}
     path.write_text(json.dumps(content))
-    truth, category = _read(AnnotationFile.of(path), SKELETON)
+    file = AnnotationFile.of(path)
+    truth, category = coco_truth(file, SKELETON), file.category_id
     random = np.random.default_rng(0)
     detected = []
     for image, own in found.items():

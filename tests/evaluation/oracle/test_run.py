@@ -7,7 +7,7 @@ import pytest
 from annotated import HEAD, LEFT_SHIN, RIGHT_SHIN, standing, write_annotations
 from PIL import Image
 
-from gog_pose.data.annotations import AnnotationFile
+from gog_pose.data.annotation_file import AnnotationFile
 from gog_pose.decoding import GogDecoder
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError

@@ -10,16 +10,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gog_pose.data.annotations import read_coco_lists
+from gog_pose.data.annotation_file import read_coco_lists
 from gog_pose.data.inspection.findings import REFUSED, Finding, objection
+from gog_pose.data.inspection.suspicions import LabelledPerson, skeleton_suspicions, suspicions
+from gog_pose.data.outlines import encloses
 from gog_pose.data.rules import (
-    check_annotation,
-    check_box,
+    PERSON_RULES,
+    check_category,
     check_image,
-    check_numbers,
     check_reference,
+    complete,
     flat_keypoints,
-    keypoint_category,
+    is_supervised,
+    keypoint_categories,
     outline,
 )
 from gog_pose.errors import InputError
@@ -46,28 +49,49 @@ class CheckedAnnotations(NamedTuple):
     content: dict[str, Any] | None
 
 
-def check_annotations(path: Path, image_root: Path, skeleton: Skeleton) -> CheckedAnnotations:
+class _Checks(NamedTuple):
+    """What the checks of all entries share: the file, the skeleton, and the options of the reader."""
+
+    path: Path
+    skeleton: Skeleton
+    min_area: float
+
+
+def check_annotations(
+    path: Path,
+    image_root: Path,
+    skeleton: Skeleton,
+    *,
+    category: Any = None,
+    min_area: float = 0,
+) -> CheckedAnnotations:
     """Check all entries of an annotation file; image files are not looked at.
 
     Args:
         path: The JSON file.
         image_root: Folder that file names must not leave.
         skeleton: What the keypoints should be.
+        category: As ``AnnotationFile.of`` takes it.
+        min_area: As ``CocoKeypoints`` takes it.
     """
+    checks = _Checks(path, skeleton, min_area)
     try:
         content = read_coco_lists(path)
     except InputError as error:
         return CheckedAnnotations([Finding("annotations unreadable", str(error))], [], None)
     findings: list[Finding] = []
-    images = _known_images(content["images"], path, image_root, findings)
-    category: int | None = None
+    images = _known_images(content["images"], checks, image_root, findings)
+    categories: dict[int, str] | None = None
     try:
-        category = keypoint_category(content, path)
-        findings += _category_findings(content["categories"], category, path, skeleton)
+        categories = keypoint_categories(content, path, category)
+        findings += _category_findings(content["categories"], categories, checks)
     except InputError as error:
         findings.append(Finding("category absent", str(error)))
-    findings += _annotation_list_findings(content, category, path, skeleton)
-    return CheckedAnnotations(findings, images, None if category is None else content)
+    findings += skeleton_suspicions(skeleton)
+    people: list[LabelledPerson] = []
+    findings += _annotation_list_findings(content, categories, checks, people)
+    findings += suspicions(people, skeleton)
+    return CheckedAnnotations(findings, images, None if categories is None else content)
 
 
 def without_refused(content: dict[str, Any], findings: Iterable[Finding]) -> dict[str, Any]:
@@ -86,18 +110,20 @@ def without_refused(content: dict[str, Any], findings: Iterable[Finding]) -> dic
     return {**content, "images": list(images.values()), "annotations": people}
 
 
-def _known_images(entries: list[Any], path: Path, image_root: Path, findings: list[Finding]) -> list[dict[str, Any]]:
+def _known_images(
+    entries: list[Any], checks: _Checks, image_root: Path, findings: list[Finding]
+) -> list[dict[str, Any]]:
     """Return the image entries without errors; of entries with the same id none is sure to be meant."""
     known = []
     repeated = _repeated(entries, "id")
     files = _repeated(entries, "file_name")
     for place, image in enumerate(entries):
-        message = objection(check_image, image, place, path)
+        where = f"{checks.path}: images[{place}]"
+        message = objection(check_image, image, where)
         if message:
             findings.append(Finding("image entry malformed", message, _id(image)))
             continue
         image_id, name = image["id"], image["file_name"]
-        where = f"{path}: images[{place}]"
         if name in files:
             message = f"{where}.file_name: {name!r} is listed {files[name]} times; keep one entry"
             findings.append(Finding("image listed twice", message, image_id))
@@ -112,15 +138,15 @@ def _known_images(entries: list[Any], path: Path, image_root: Path, findings: li
     return known
 
 
-def _category_findings(
-    categories: list[dict[str, Any]], category_id: int, path: Path, skeleton: Skeleton
-) -> Iterator[Finding]:
-    """Compare the keypoint names of a category with those of the skeleton."""
-    place, category = next((place, entry) for place, entry in enumerate(categories) if entry["id"] == category_id)
-    names = category.get("keypoints")
-    if not isinstance(names, list):
-        return
-    where = f"{path}: categories[{place}].keypoints:"
+def _category_findings(entries: list[dict[str, Any]], categories: dict[int, str], checks: _Checks) -> Iterator[Finding]:
+    """Compare the keypoint names of the people's categories with those of the skeleton."""
+    for place, entry in enumerate(entries):
+        names = entry.get("keypoints")
+        if _id(entry) in categories and isinstance(names, list) and names:
+            yield from _name_findings(names, f"{checks.path}: categories[{place}].keypoints:", checks.skeleton)
+
+
+def _name_findings(names: list[Any], where: str, skeleton: Skeleton) -> Iterator[Finding]:
     theirs, ours = [_plain(name) for name in names], [_plain(name) for name in skeleton.keypoints]
     if len(theirs) != len(ours):
         yield Finding(
@@ -137,68 +163,102 @@ def _category_findings(
 
 
 def _annotation_list_findings(
-    content: dict[str, Any], category: int | None, path: Path, skeleton: Skeleton
+    content: dict[str, Any], people: dict[int, str] | None, checks: _Checks, sound: list[LabelledPerson]
 ) -> Iterator[Finding]:
-    """Find what is wrong with all annotations; where no category has the keypoints, all may be people."""
+    """Find what is wrong with all annotations; where no category has the keypoints, all may be people.
+
+    Args:
+        content: The file's lists.
+        people: The categories that are people.
+        checks: What all checks share.
+        sound: Gets the labelled people that the reader takes.
+    """
     sizes = {
         image["id"]: (image["height"], image["width"])
-        for place, image in enumerate(content["images"])
-        if not objection(check_image, image, place, path)
+        for image in content["images"]
+        if not objection(check_image, image, "")
     }
     listed = {_id(image) for image in content["images"]}
     categories = {_id(entry) for entry in content["categories"]}
     repeated = _repeated(content["annotations"], "id")
     for place, entry in enumerate(content["annotations"]):
-        own = list(_annotation_findings(entry, place, path, listed, categories))
-        yield from own
-        if any(finding.is_error for finding in own):
+        where = f"{checks.path}: annotations[{place}]"
+        if message := objection(check_category, entry, where):
+            yield _about(entry, "annotation malformed", message)
             continue
         if (count := repeated.get(_id(entry), 0)) > 1:
-            message = f"annotations[{place}].id: {count} annotations have the id {_id(entry)}"
-            yield _about(entry, "annotation id repeated", f"{path}: {message}; give each its own")
-        if entry["image_id"] in sizes and category in (None, entry["category_id"]):
-            yield from _person_findings(entry, place, path, sizes[entry["image_id"]], skeleton)
+            message = f"{where}.id: {count} annotations have the id {_id(entry)}; give each its own"
+            yield _about(entry, "annotation id repeated", message)
+        if entry["category_id"] not in categories:
+            message = f"{where}.category_id: no category has the id {entry['category_id']}"
+            yield _about(entry, "category unknown", f"{message}; add it or correct the annotation")
+        if people is None or entry["category_id"] in people:
+            refused = list(_refusals(entry, where, listed))
+            yield from refused
+            if not refused and entry["image_id"] in sizes:
+                person = complete(dict(entry))  # the file's entries stay as they are
+                yield from _person_findings(entry, person, where, sizes[entry["image_id"]], checks, sound)
 
 
-def _annotation_findings(
-    entry: Any, place: int, path: Path, listed: set[int | None], categories: set[int | None]
-) -> Iterator[Finding]:
-    """Find what is wrong with any annotation, whatever its category."""
-    message = objection(check_annotation, entry, place, path)
-    if message:
-        yield _about(entry, "annotation malformed", message)
-        return
-    for kind, message in (
-        ("image unknown", objection(check_reference, entry, place, path, listed)),
-        ("box malformed", objection(check_box, entry, place, path)),
-        ("numbers malformed", objection(check_numbers, entry, place, path)),
-    ):
-        if message:
+def _refusals(entry: dict[str, Any], where: str, listed: set[int | None]) -> Iterator[Finding]:
+    """Find why the reader refuses a person."""
+    for kind, rule in PERSON_RULES.items():
+        if message := objection(rule, entry, where):
             yield _about(entry, kind, message)
-    if entry["category_id"] not in categories:
-        message = f"{path}: annotations[{place}].category_id: no category has the id {entry['category_id']}"
-        yield _about(entry, "category unknown", f"{message}; add it or correct the annotation")
+            if kind == "annotation malformed":  # the others are about fields that it lacks
+                return
+    if message := objection(check_reference, entry, where, listed):
+        yield _about(entry, "image unknown", message)
 
 
 def _person_findings(
-    person: dict[str, Any], place: int, path: Path, size: tuple[int, int], skeleton: Skeleton
+    entry: dict[str, Any],
+    person: dict[str, Any],
+    where: str,
+    size: tuple[int, int],
+    checks: _Checks,
+    sound: list[LabelledPerson],
 ) -> Iterator[Finding]:
-    """Find what is wrong with a person whose fields are all there, on an image of ``size`` (height, width) px."""
-    where = f"{path}: annotations[{place}]"
-    if person.get("segmentation"):
-        message = objection(outline, person, size, path)
-        if message:
-            yield _about(person, "outline malformed", message)
+    """Find what is wrong with a person that follows the rules, on an image of ``size`` (height, width) px.
+
+    Args:
+        entry: As the file has it.
+        person: The same, complete.
+        where: Its place in the file.
+        size: Of its image.
+        checks: What all checks share.
+        sound: Gets the person if it is labelled.
+    """
+    skeleton = checks.skeleton
+    yield from _outline_findings(person, where, size, is_supervised(person, checks.min_area))
     yield from _box_findings(person, where, size)
-    message = objection(flat_keypoints, person, skeleton.num_keypoints, path)
+    message = objection(flat_keypoints, person, skeleton.num_keypoints, where)
     if message:
         yield _about(person, "keypoint count wrong", message)
         return
-    keypoints = np.array(flat_keypoints(person, skeleton.num_keypoints, path), dtype=np.float64).reshape(-1, 3)
+    keypoints = np.array(flat_keypoints(person, skeleton.num_keypoints, where), dtype=np.float64).reshape(-1, 3)
     yield from _keypoint_findings(person, where, size, keypoints, skeleton)
     labelled = keypoints[keypoints[:, 2] > 0, :2]
-    if len(labelled) and not person.get("iscrowd"):
-        yield from _size_findings(person, where, labelled)
+    if len(labelled) and person["iscrowd"]:
+        yield _about(
+            person, "crowd with keypoints", f"{where}: iscrowd is 1, but {len(labelled)} keypoints are labelled"
+        )
+    elif len(labelled):
+        yield from _size_findings(entry, where, labelled)
+        box = np.array(person["bbox"], dtype=np.float64)
+        sound.append(LabelledPerson(where, person["image_id"], _id(person), size, box, person["area"], keypoints))
+
+
+def _outline_findings(person: dict[str, Any], where: str, size: tuple[int, int], supervised: bool) -> Iterator[Finding]:
+    """Check the outline of a person; that of a supervised one is not read."""
+    if not person.get("segmentation"):
+        return
+    message = objection(outline, person, size, where)
+    if message:
+        yield _about(person, "outline not read" if supervised else "outline malformed", message)
+    elif not supervised and not encloses(outline(person, size, where), size):
+        message = f"{where}.segmentation: encloses nothing of the image; correct or remove it"
+        yield _about(person, "outline without area", message)
 
 
 def _box_findings(person: dict[str, Any], where: str, size: tuple[int, int]) -> Iterator[Finding]:
@@ -233,9 +293,9 @@ def _keypoint_findings(
     unusual = sorted(set(keypoints[:, 2].tolist()) - {0.0, 1.0, 2.0})
     if unusual:
         yield _about(person, "visibility unusual", f"{where}.keypoints: visibility {_short(unusual)} is not 0, 1 or 2")
-    count, told_count = int(labelled.sum()), person.get("num_keypoints", int(labelled.sum()))
+    count, told_count = int(labelled.sum()), person["num_keypoints"]
     if told_count != count:
-        kind = "num_keypoints differs" if told_count or person.get("iscrowd") else "labelled but not counted"
+        kind = "num_keypoints differs" if told_count or person["iscrowd"] else "labelled but not counted"
         yield _about(person, kind, f"{where}.num_keypoints: is {told_count}, but {count} keypoints are labelled")
 
 
@@ -263,7 +323,7 @@ def _about(annotation: Any, kind: str, message: str) -> Finding:
 
 def _id(entry: Any, field: str = "id") -> int | None:
     value = entry.get(field) if isinstance(entry, dict) else None
-    return value if isinstance(value, int) else None
+    return value if type(value) is int else None
 
 
 def _image_id(annotation: Any) -> int | None:

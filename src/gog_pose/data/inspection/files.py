@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,7 +48,7 @@ def file_jobs(images: list[dict[str, Any]], root: Path, annotations: Path) -> tu
     neighbours: dict[Path, dict[str, str]] = {}  # of folders that lack a file: names by what they begin with
     for image in sorted(images, key=lambda image: int(image["id"])):
         path = resolve_inside(root, image["file_name"])
-        if path.is_file():
+        if os.path.isfile(path):
             jobs.append(ImageJob(image["id"], path, (image["height"], image["width"]), annotations))
         else:
             if path.parent not in neighbours:
@@ -58,23 +60,36 @@ def file_jobs(images: list[dict[str, Any]], root: Path, annotations: Path) -> tu
     return jobs, missing
 
 
-def check_file(job: ImageJob) -> list[Finding]:
-    """Read an image and return what is wrong with it."""
+class CheckedFile(NamedTuple):
+    """An image file after its check.
+
+    Attributes:
+        findings: What is wrong with it.
+        digest: Of its pixels; None where they cannot be read.
+    """
+
+    findings: list[Finding]
+    digest: bytes | None
+
+
+def check_file(job: ImageJob) -> CheckedFile:
+    """Read an image and find what is wrong with it."""
     findings = []
     try:
         with open_image(job.path) as image:
             findings += [Finding(kind, f"{job.path}: {message}", job.image_id) for kind, message in _oddities(image)]
             rotated = image.getexif().get(ExifTags.Base.Orientation, 1)
             image.load()
-            pixel_hw = to_rgb(image).shape[:2]
+            pixels = to_rgb(image)
     except InputError as error:
-        return [*findings, Finding("image corrupt", str(error), job.image_id)]
+        return CheckedFile([*findings, Finding("image corrupt", str(error), job.image_id)], None)
+    pixel_hw = pixels.shape[:2]
     message = objection(check_size, job.path, pixel_hw, job.size, job.annotations)
     if message:
         if rotated in (5, 6, 7, 8) and job.size == pixel_hw[::-1]:
             message += "; the annotations are for the image as its EXIF tag rotates it: store it so, without the tag"
         findings.append(Finding("image size differs", message, job.image_id))
-    return findings
+    return CheckedFile(findings, hashlib.blake2b(pixels.tobytes(), digest_size=16).digest())
 
 
 def _oddities(image: Image.Image) -> Iterator[tuple[str, str]]:

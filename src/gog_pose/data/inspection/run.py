@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from PIL import Image
 
 from gog_pose.data.datamodule import PoseDataModule
 from gog_pose.data.inspection.findings import Finding
-from gog_pose.data.inspection.split import inspect_split
+from gog_pose.data.inspection.split import SplitReport, inspect_split
 from gog_pose.system.progress import Progress, silent
 from gog_pose.system.results import made_folder
 
@@ -58,7 +59,8 @@ def inspect(
         )
         for split in map(data.layout.name, splits)
     }
-    for report in reports.values():
+    for split, report in reports.items():
+        report.findings.extend(_shared_images(split, reports))
         for name, sheet in report.sheets.items():
             Image.fromarray(sheet).save(folder / name)
     findings = [_entry(split, finding) for split, report in reports.items() for finding in report.findings]
@@ -71,6 +73,16 @@ def inspect(
         "files_read": {split: report.files_read for split, report in reports.items()},
         "pictures": [name for report in reports.values() for name in report.sheets],
     }
+
+
+def _shared_images(split: str, reports: Mapping[str, SplitReport]) -> Iterator[Finding]:
+    """Find the images of a split that splits before it have, too."""
+    own = reports[split].digests
+    for before in itertools.takewhile(lambda name: name != split, reports):
+        for digest in own.keys() & reports[before].digests.keys():
+            other = reports[before].digests[digest]
+            message = f"{own[digest].path}: holds the same image as {other.path} of {before}; leave it in one split"
+            yield Finding("image in two splits", message, own[digest].image_id)
 
 
 def _entry(split: str, finding: Finding) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gog_pose.data.annotations import AnnotationFile, CocoKeypoints, checked_coco
+from gog_pose.data.annotation_file import AnnotationFile
+from gog_pose.data.annotations import CocoKeypoints
 from gog_pose.data.datamodule import PoseDataModule
 from gog_pose.data.inspection.annotations import check_annotations, without_refused
 from gog_pose.data.inspection.files import ImageJob, check_file, file_jobs
@@ -28,12 +28,14 @@ class SplitReport(NamedTuple):
         statistics: Of what the reader accepts; None where it accepts nothing.
         sheets: Pictures by file name, ``(H, W, 3)`` uint8 RGB.
         files_read: Number of image files that were read.
+        digests: The files that were read by digests of their pixels; of those that hold the same image, the first.
     """
 
     findings: list[Finding]
     statistics: dict[str, Any] | None
     sheets: dict[str, np.ndarray]
     files_read: int
+    digests: dict[bytes, ImageJob]
 
 
 def inspect_split(
@@ -60,26 +62,33 @@ def inspect_split(
         progress: Wraps the loop over the image files.
     """
     path, root, skeleton = data.layout.annotation_file(split), data.layout.image_folder(split), data.encoder.skeleton
-    checked = check_annotations(path, root, skeleton)
+    min_area = data.min_area if split == data.layout.train_split else 0
+    checked = check_annotations(path, root, skeleton, category=data.layout.category, min_area=min_area)
     findings = list(checked.findings)
     read: list[ImageJob] = []
+    digests: dict[bytes, ImageJob] = {}
     has_images = read_images and root.is_dir()
     if has_images:
         jobs, missing = file_jobs(checked.images, root, path)
         read = jobs[:limit]
         checks = map_in_processes(check_file, read, min(workers, len(read)))
         findings += missing
-        findings += itertools.chain.from_iterable(progress(checks, f"reading {split}", len(read)))
+        for job, image in zip(read, progress(checks, f"reading {split}", len(read)), strict=True):
+            findings += image.findings
+            first = job if image.digest is None else digests.setdefault(image.digest, job)
+            if first.path != job.path:
+                message = f"{job.path}: holds the same image as {first.path}; remove one"
+                findings.append(Finding("image stored twice", message, job.image_id))
     elif read_images:
         findings.append(Finding("image folder missing", f"{root}: no such folder of images; check data.root"))
     if checked.content is None:
-        return SplitReport(findings, None, {}, len(read))
+        return SplitReport(findings, None, {}, len(read), digests)
 
     content = without_refused(checked.content, findings)
     if any(len(content[entries]) < len(checked.content[entries]) for entries in ("images", "annotations")):
         sound_file.write_text(json.dumps(content), encoding="utf-8")
         path = sound_file
-    file = AnnotationFile(path, checked_coco(content, path))
+    file = AnnotationFile.checked(content, path, data.layout.category)
     images = CocoKeypoints(file, root if has_images else None, skeleton.num_keypoints)
     if not len(images.with_labelled_people()):
         findings.append(Finding("nobody labelled", f"{path}: no image that can be used has a labelled person"))
@@ -92,4 +101,4 @@ def inspect_split(
             chosen = choose(images, previews, usable, with_ignored=with_ignored)
             if chosen:
                 sheets[name] = draw(data, images, chosen)
-    return SplitReport(findings, statistics, sheets, len(read))
+    return SplitReport(findings, statistics, sheets, len(read), digests)

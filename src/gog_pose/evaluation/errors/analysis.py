@@ -13,8 +13,6 @@ The cost of an error is what its repair gains (see ``repairs``).
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +21,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from pycocotools.coco import COCO
 
-from gog_pose.data.annotations import AnnotationFile
-from gog_pose.data.rules import flat_keypoints, keypoint_category
+from gog_pose.data.annotation_file import AnnotationFile
 from gog_pose.errors import InputError
+from gog_pose.evaluation.coco import coco_truth
 from gog_pose.evaluation.errors.keypoint_errors import KINDS, MISS, UNLABELLED, classify, object_similarities
 from gog_pose.evaluation.errors.precision import MAX_DETECTIONS, Detected, KeypointEvaluation, Precision
 from gog_pose.evaluation.errors.repairs import Repair, measure_repairs
@@ -174,7 +172,7 @@ def analyse(
             have another number of keypoints than the skeleton.
     """
     file = AnnotationFile.of(annotations)
-    truth, category_id = _read(file, skeleton)
+    truth, category_id = coco_truth(file, skeleton), file.category_id
     detected = [_detected(image_id, detections[image_id], skeleton) for image_id in sorted(detections)]
     for image in detected:
         if image.image_id not in truth.imgs:
@@ -251,23 +249,6 @@ def _count(kinds: np.ndarray, not_detected: np.ndarray) -> dict[str, int]:
     """Count keypoints of matched people: of each kind, and how many of the misses were not detected at all."""
     counts = {name: int((kinds == index).sum()) for index, name in enumerate(KINDS)}
     return {**counts, "not_detected": int(not_detected.sum())}
-
-
-def _read(file: AnnotationFile, skeleton: Skeleton) -> tuple[COCO, int]:
-    """Return the annotations as pycocotools has them, and the id of the category that has the keypoints."""
-    path, content = file
-    category_id = keypoint_category(content, path)
-    chosen = [person for person in content["annotations"] if person["category_id"] == category_id]
-    people = [
-        # pycocotools takes an id of 0 for "no match"
-        {**person, "id": place, "keypoints": flat_keypoints(person, skeleton.num_keypoints, path)}
-        for place, person in enumerate(chosen, start=1)
-    ]
-    with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO()
-        truth.dataset = {**content, "annotations": people}
-        truth.createIndex()
-    return truth, category_id
 
 
 def _detected(image_id: int, people: Sequence[Mapping[str, Any]], skeleton: Skeleton) -> Detected:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from gog_pose.data.annotations import AnnotationFile, CocoKeypoints
+from gog_pose.data.annotation_file import AnnotationFile
+from gog_pose.data.annotations import CocoKeypoints
 from gog_pose.drawing import contact_sheet, draw_people
 from gog_pose.errors import InputError
 from gog_pose.evaluation.canvases import canvas
@@ -45,7 +46,7 @@ def measure(
 
     Args:
         oracle: Encoder, noise and decoder.
-        annotations: COCO-format keypoint JSON, or its content where that has been read.
+        annotations: COCO-format keypoint JSON, or what ``AnnotationFile.of`` read of it.
         limit: Use only the first so many images; None = all.
         workers: Processes of one thread each; 0 = only this one.
         output: Folder to write: ``people.json``, which lists what became of each labelled person, and ``worst/``,
@@ -87,6 +88,7 @@ def measure(
         "seconds": seconds,
         "settings": {
             "annotations": str(file.path),
+            "categories": list(file.categories.values()),
             "limit": limit,
             "long_side": oracle.long_side,
             "multiple": oracle.multiple,

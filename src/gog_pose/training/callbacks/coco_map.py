@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch.distributed as dist
 from pytorch_lightning.trainer.states import TrainerFn
 
+from gog_pose.data.annotation_file import AnnotationFile
 from gog_pose.data.datamodule import PoseDataModule
 from gog_pose.data.samples import EvaluationSample
 from gog_pose.evaluation import CocoKeypointEvaluator, detect
@@ -40,13 +41,14 @@ class CocoMap(pl.Callback):
         """Forget the last epoch; read the annotations the first time."""
         self._detections = {}
         if self._evaluator is None:
-            annotations = self._annotations
-            if annotations is None:
+            assert isinstance(pl_module, PoseModule)
+            if self._annotations is None:
                 datamodule = trainer.datamodule  # type: ignore[attr-defined]
                 assert isinstance(datamodule, PoseDataModule)
-                annotations = datamodule.layout.annotation_file("val")
-            assert isinstance(pl_module, PoseModule)
-            self._evaluator = CocoKeypointEvaluator(annotations, pl_module.network.skeleton)
+                file = datamodule.layout.read("val")
+            else:
+                file = AnnotationFile.of(self._annotations)
+            self._evaluator = CocoKeypointEvaluator(file, pl_module.network.skeleton)
 
     def on_validation_batch_end(
         self,

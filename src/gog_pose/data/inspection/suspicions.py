@@ -1,0 +1,214 @@
+"""Checks of all labelled people of a split together, for the mistakes of converters and annotators."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from gog_pose.data.inspection.findings import Finding
+from gog_pose.skeleton import Skeleton
+
+_FEWEST = 20  # people of whom something is said in general
+_SAME = 0.9  # object keypoint similarity of two annotations of one person
+_SAME_LABELS = 0.75  # share of the keypoints labelled in either that are labelled in both
+_FEWEST_KEYPOINTS = 3  # that coincide by chance hardly ever
+_FITS_BETTER = 0.15  # intersection over union
+_CORNER = 0.5  # of both sides of the images: nobody reaches beyond
+# Who faces the camera has the left eye at the right side. COCO val2017: 0.6% have not; of the shoulders 29%.
+_MOST_REVERSED = {"eye": 0.3, "shoulder": 0.6}
+
+
+class LabelledPerson(NamedTuple):
+    """A labelled person whose fields are sound.
+
+    Attributes:
+        where: File and place of the annotation.
+        image_id: COCO's id of the image.
+        annotation_id: COCO's id of the annotation, if it has one.
+        image_hw: ``(H, W)`` px.
+        box: ``(4,)`` x, y, width, height, px.
+        area: px^2.
+        keypoints: ``(K, 3)`` x, y, px, and visibility.
+    """
+
+    where: str
+    image_id: int
+    annotation_id: int | None
+    image_hw: tuple[int, int]
+    box: np.ndarray
+    area: float
+    keypoints: np.ndarray
+
+    @property
+    def labelled(self) -> np.ndarray:
+        """``(N, 2)`` the labelled keypoints."""
+        return self.keypoints[self.keypoints[:, 2] > 0, :2]
+
+    def finding(self, kind: str, message: str) -> Finding:
+        """Return a finding about this person."""
+        return Finding(kind, f"{self.where}: {message}", self.image_id, self.annotation_id)
+
+
+def suspicions(people: Sequence[LabelledPerson], skeleton: Skeleton) -> Iterator[Finding]:
+    """Find what is suspicious about the labelled people of a split."""
+    yield from _listed_twice(people, skeleton)
+    yield from _copied(people)
+    for person in people:
+        yield from _of_person(person, skeleton)
+    if len(people) >= _FEWEST:
+        yield from _of_another_format(people)
+        yield from _in_a_corner(people)
+    yield from _sides_swapped(people, skeleton)
+
+
+def skeleton_suspicions(skeleton: Skeleton) -> Iterator[Finding]:
+    """Find keypoints that are called left and right of something, but that a mirror does not swap."""
+    partners = {
+        name: skeleton.keypoints[mirror] for name, mirror in zip(skeleton.keypoints, skeleton.flip_index, strict=True)
+    }
+    for left, right in _sides(skeleton):
+        if partners[left] != right:
+            message = f"skeleton {skeleton.name}: flip_pairs: {left} and {right} are no pair; add them"
+            yield Finding("flip pair forgotten", message)
+
+
+def _listed_twice(people: Sequence[LabelledPerson], skeleton: Skeleton) -> Iterator[Finding]:
+    variances = (2 * np.array(skeleton.oks_sigmas)) ** 2
+    by_image = defaultdict(list)
+    for person in people:
+        by_image[person.image_id].append(person)
+    for own in by_image.values():
+        for first, second in combinations(own, 2):
+            one, other = first.keypoints[:, 2] > 0, second.keypoints[:, 2] > 0
+            both = one & other
+            if both.sum() < max(min(_FEWEST_KEYPOINTS, one.sum()), _SAME_LABELS * (one | other).sum()):
+                continue
+            distances = np.linalg.norm(first.keypoints[both, :2] - second.keypoints[both, :2], axis=1)
+            scale = max(first.area, second.area, 1.0)
+            if np.exp(-(distances**2) / (2 * scale * variances[both])).mean() >= _SAME:
+                place = first.where.rpartition(" ")[2]
+                yield second.finding(
+                    "person listed twice",
+                    f"keypoints are {distances.mean():.1f} px from those of {place} on average; remove one",
+                )
+
+
+def _copied(people: Sequence[LabelledPerson]) -> Iterator[Finding]:
+    seen: dict[bytes, LabelledPerson] = {}
+    for person in people:
+        if len(person.labelled) < _FEWEST_KEYPOINTS:
+            continue
+        first = seen.setdefault(np.where(person.keypoints[:, 2:] > 0, person.keypoints, 0).tobytes(), person)
+        if first.image_id != person.image_id:
+            place = first.where.rpartition(" ")[2]
+            yield person.finding(
+                "labels copied", f"has exactly the keypoints of {place}, on another image; see which is right"
+            )
+
+
+def _of_person(person: LabelledPerson, skeleton: Skeleton) -> Iterator[Finding]:
+    labelled = person.labelled
+    at_origin = int((labelled == 0).all(axis=1).sum())
+    if at_origin:
+        message = (
+            f"keypoints: {at_origin} labelled at (0, 0); set the visibility of keypoints that are not labelled to 0"
+        )
+        yield person.finding("keypoint at the origin", message)
+    elif len(labelled) > 1 and labelled.min() >= 0 and labelled.max() <= 1 < min(person.image_hw) - 1:
+        message = "keypoints: all are between 0 and 1, as shares of the image; multiply by width and height"
+        yield person.finding("keypoints in shares", message)
+    else:
+        spots, counts = np.unique(labelled, axis=0, return_counts=True)
+        if counts.max() >= _FEWEST_KEYPOINTS:
+            x, y = spots[counts.argmax()]
+            yield person.finding(
+                "keypoints on one spot", f"keypoints: {counts.max()} at ({x:.6g}, {y:.6g}); correct them"
+            )
+
+
+# Other meanings of box and keypoints: what makes of both what should stand there.
+_FORMATS: Mapping[str, tuple[str, Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]]] = {
+    "boxes as corners": (
+        "bbox as x, y of two corners",
+        lambda box, points: (np.array([*box[:2], *(box[2:] - box[:2]).clip(0)]), points),
+    ),
+    "boxes as centers": (
+        "bbox as center, width and height",
+        lambda box, points: (np.array([*(box[:2] - box[2:] / 2), *box[2:]]), points),
+    ),
+    "keypoints as y, x": ("keypoints as y, x", lambda box, points: (box, points[:, ::-1])),
+    "keypoints in the box": ("keypoints from the corner of the box", lambda box, points: (box, points + box[:2])),
+}
+
+
+def _of_another_format(people: Sequence[LabelledPerson]) -> Iterator[Finding]:
+    """Compare how well boxes and keypoints fit, over all people, with how well they would in another format."""
+    several = [person for person in people if len(person.labelled) > 1]
+    if len(several) < _FEWEST:
+        return
+    fit = np.array([_overlap(person.box, person.labelled) for person in several])
+    for kind, (meaning, change) in _FORMATS.items():
+        changed = [change(person.box, person.labelled) for person in several]
+        others = np.array([_overlap(box, points) for box, points in changed])
+        if others.mean() > fit.mean() + _FITS_BETTER:
+            worst = several[int((others - fit).argmax())]
+            yield worst.finding(
+                kind,
+                f"of {len(several)} people {(others > fit).mean():.0%}, as this one, fit better with {meaning}: mean"
+                f" overlap of box and keypoints {others.mean():.2f} instead of {fit.mean():.2f}; convert the file",
+            )
+
+
+def _overlap(box: np.ndarray, points: np.ndarray) -> float:
+    """Return the intersection over union of a box and that of some points."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    shared = (np.minimum(high, box[:2] + box[2:]) - np.maximum(low, box[:2])).clip(0).prod()
+    union = box[2:].prod() + (high - low).prod() - shared
+    return float(shared / max(union, 1e-9))
+
+
+def _in_a_corner(people: Sequence[LabelledPerson]) -> Iterator[Finding]:
+    reach = np.array([person.labelled.max(axis=0) / person.image_hw[::-1] for person in people])
+    if (reach.max(axis=0) < _CORNER).all() and people[0].labelled.max() > 1:
+        farthest = people[int(reach.max(axis=1).argmax())]
+        yield farthest.finding(
+            "labels of smaller images",
+            f"nobody of {len(people)} people has a keypoint beyond {reach[:, 0].max():.0%} of the width and"
+            f" {reach[:, 1].max():.0%} of the height of an image; see that labels are in px of these images",
+        )
+
+
+def _sides_swapped(people: Sequence[LabelledPerson], skeleton: Skeleton) -> Iterator[Finding]:
+    place = {name: index for index, name in enumerate(skeleton.keypoints)}
+    for part, most in _MOST_REVERSED.items():
+        pairs = [(place[left], place[right]) for left, right in _sides(skeleton) if part in left.lower()]
+        if len(pairs) != 1:
+            continue
+        left, right = pairs[0]
+        both = [person for person in people if (person.keypoints[[left, right], 2] > 0).all()]
+        reversed_ = [person for person in both if person.keypoints[left, 0] < person.keypoints[right, 0]]
+        if len(both) < _FEWEST:
+            continue
+        if len(reversed_) > most * len(both):
+            yield reversed_[0].finding(
+                "left and right swapped",
+                f"of {len(both)} people {len(reversed_) / len(both):.0%}, as this one, have their"
+                f" {skeleton.keypoints[left]} at the left, as seen from behind; see that left is the person's",
+            )
+        return
+
+
+def _sides(skeleton: Skeleton) -> list[tuple[str, str]]:
+    """Return the pairs of keypoints whose names differ in left and right, or in l and r at a separator."""
+    names = {name.lower(): name for name in skeleton.keypoints}
+    pairs = []
+    for lower, name in names.items():
+        mirrored = [lower.replace("left", "right", 1)] if "left" in lower else []
+        mirrored += [f"r{lower[1:]}" for start in ("l_", "l-", "l ") if lower.startswith(start)]
+        mirrored += [f"{lower[:-1]}r" for end in ("_l", "-l", " l") if lower.endswith(end)]
+        pairs += [(name, names[other]) for other in mirrored if other in names]
+    return pairs
