@@ -106,5 +106,5 @@ def test_other_sets_have_no_ap_by_crowding(evaluator):
 
 
 def test_a_crowd_index_that_is_no_number_is_told(evaluator):
-    with pytest.raises(InputError, match=r"crowdpose_val\.json: image 2: crowdIndex: 'high' must be a number"):
+    with pytest.raises(InputError, match=r"crowdpose_val\.json: images\[1\].crowdIndex: 'high' must be a number"):
         evaluator(0.1, "high")

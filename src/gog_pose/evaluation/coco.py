@@ -71,8 +71,7 @@ class CocoKeypointEvaluator:
         # loadRes adds fields to what it is given.
         entries = [{**person, "category_id": self.category_id} for people in detections.values() for person in people]
         with contextlib.redirect_stdout(io.StringIO()):
-            # loadRes fails on an empty list.
-            found = self._truth.loadRes(entries) if entries else COCO()
+            found = self._truth.loadRes(entries) if entries else _nothing()  # loadRes fails on an empty list
             evaluation = COCOeval(self._truth, found, "keypoints")
             evaluation.params.imgIds = sorted(detections)
             evaluation.params.catIds = [self.category_id]
@@ -84,6 +83,14 @@ class CocoKeypointEvaluator:
             name: float(value) if value >= 0 else float("nan")
             for name, value in zip(METRICS, evaluation.stats, strict=True)
         }
+
+
+def _nothing() -> COCO:
+    """Return the detections of a program that found nobody."""
+    found = COCO()
+    found.dataset = {"images": [], "annotations": []}
+    found.createIndex()
+    return found
 
 
 def coco_truth(file: AnnotationFile, skeleton: Skeleton) -> COCO:
