@@ -38,28 +38,32 @@ class FeaturePyramid(nn.Module):
     Args:
         features: Of the trunk, the finest first, each stride a multiple of the one before.
         channels: Channels of the pyramid.
+        keep: Whether the output begins with the finest map as it is, for heads that were trained on that.
     """
 
-    def __init__(self, features: Sequence[FeatureMap], *, channels: int = 128) -> None:
+    def __init__(self, features: Sequence[FeatureMap], *, channels: int = 128, keep: bool = False) -> None:
         super().__init__()
         self._channels = channels
-        self.feature_maps: Sequence[FeatureMap] = (FeatureMap(channels, features[0].stride),)
+        self._keep = keep
+        kept = features[0].channels if keep else 0
+        self.feature_maps: Sequence[FeatureMap] = (FeatureMap(kept + channels, features[0].stride),)
         self.laterals = nn.ModuleList(nn.Conv2d(feature.channels, channels, 1) for feature in features)
         self.smooth = nn.Sequential(
             nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
         )
 
     def forward(self, features: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Map ``(B, C_i, H / s_i, W / s_i)`` features to one ``(B, channels, H / s_0, W / s_0)``."""
+        """Map ``(B, C_i, H / s_i, W / s_i)`` features to one ``(B, C, H / s_0, W / s_0)``."""
         levels = [lateral(feature) for lateral, feature in zip(self.laterals, features, strict=True)]
         merged = levels[-1]
         for level in levels[-2::-1]:
             merged = level + F.interpolate(merged, level.shape[-2:], mode="bilinear", align_corners=False)
-        return [self.smooth(merged)]
+        merged = self.smooth(merged)
+        return [torch.cat([features[0], merged], dim=1) if self._keep else merged]
 
     def options(self) -> dict[str, Any]:
         """Return the keyword arguments that decide its shape."""
-        return {"channels": self._channels}
+        return {"channels": self._channels, "keep": self._keep}
 
 
 NECKS: dict[str, Any] = {"feature_pyramid": FeaturePyramid}

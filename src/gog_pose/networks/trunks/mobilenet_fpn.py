@@ -7,13 +7,11 @@ convolutions: ``norm`` says which form a trunk has. A convolution has the same n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
-from gog_pose.errors import InputError
 from gog_pose.methods.method import FeatureMap
 
 _STEM = 48  # channels
@@ -24,31 +22,25 @@ _BLOCKS = (  # output channels and stride of the inverted residual blocks
 _EXPANSION = 6  # of all blocks but the first
 _LAST = 1280  # channels at stride 32
 _TAPS = (2, 5, 9)  # blocks whose features the pyramid takes, of strides 4, 8 and 16
-_PYRAMID = (24, 32, 64, 64)  # channels of its levels in MoveNet, the finest first
-_STRIDE, _MAX_STRIDE = 4, 32
+_PYRAMID = (24, 32, 64, 64)  # channels of its levels, the finest first
+_MAX_STRIDE = 32
 
 
 class MobileNetFPN(nn.Module):
-    """One feature map of stride 4, with 24 channels as in MoveNet; it then has 4,698,920 parameters without norms.
+    """A feature map of 24 channels at stride 4; 4,698,920 parameters where norms are folded.
 
     Args:
         norm: Whether batch normalization follows the convolutions, which a training from scratch needs; otherwise they
             have biases in its place.
-        pyramid: Channels of the levels of the pyramid, strides 4, 8, 16 and 32. A network with more than MoveNet's can
-            start from MoveNet's weights.
-
-    Raises:
-        InputError: There are not four numbers of channels, or the last two differ.
+        taps: Whether the features that the pyramid is made of follow its output, for a neck: heads that are new find
+            more in them than in 24 channels.
     """
 
-    def __init__(self, *, norm: bool = True, pyramid: Sequence[int] = _PYRAMID) -> None:
+    def __init__(self, *, norm: bool = True, taps: bool = False) -> None:
         super().__init__()
-        if len(pyramid) != len(_PYRAMID) or min(pyramid) < 1 or pyramid[-1] != pyramid[-2]:
-            raise InputError(
-                f"model.trunk.pyramid: needs four numbers of channels, the last two equal, got {list(pyramid)}"
-            )
-        self._pyramid = list(pyramid)
-        self.feature_maps = (FeatureMap(pyramid[0], _STRIDE),)
+        self._taps = taps
+        features = zip((_PYRAMID[0], *(_BLOCKS[place][0] for place in _TAPS), _LAST), (4, 4, 8, 16, 32), strict=True)
+        self.feature_maps = tuple(FeatureMap(*one) for one in features)[: None if taps else 1]
         self.max_stride: int = _MAX_STRIDE
         self._norm = norm
         self.stem = _Conv(3, _STEM, 3, stride=2, norm=norm)
@@ -59,10 +51,12 @@ class MobileNetFPN(nn.Module):
         )
         self.last = _Conv(widths[-1], _LAST, 1, norm=norm)
         taken = (*(_BLOCKS[place][0] for place in _TAPS), _LAST)
-        self.laterals = nn.ModuleList(nn.Conv2d(before, after, 1) for before, after in zip(taken, pyramid, strict=True))
-        smoothed = (pyramid[0], *pyramid[:-2])  # a sum has the channels of its level, its smoothing those of the next
+        self.laterals = nn.ModuleList(
+            nn.Conv2d(before, after, 1) for before, after in zip(taken, _PYRAMID, strict=True)
+        )
+        smoothed = (_PYRAMID[0], *_PYRAMID[:-2])  # a sum has the channels of its level, its smoothing those of the next
         self.smooth = nn.ModuleList(
-            _smoothing(before, after, norm=norm) for before, after in zip(pyramid[:-1], smoothed, strict=True)
+            _smoothing(before, after, norm=norm) for before, after in zip(_PYRAMID[:-1], smoothed, strict=True)
         )
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -71,22 +65,23 @@ class MobileNetFPN(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Map images ``(B, 3, H, W)``, sides multiples of 32, to one ``(B, C, H / 4, W / 4)``."""
+        """Map images ``(B, 3, H, W)``, sides multiples of 32, to ``(B, 24, H / 4, W / 4)`` and the taps."""
         x = self.stem(x)
         taken = []
         for place, block in enumerate(self.blocks):
             x = block(x)
             if place in _TAPS:
                 taken.append(x)
-        merged = self.laterals[-1](self.last(x))
+        last = self.last(x)
+        merged = self.laterals[-1](last)
         for level in reversed(range(len(taken))):
             larger = nn.functional.interpolate(merged, scale_factor=2, mode="bilinear", align_corners=False)
             merged = self.smooth[level](larger + self.laterals[level](taken[level]))
-        return [merged]
+        return [merged, *taken, last] if self._taps else [merged]
 
     def options(self) -> dict[str, Any]:
         """Return the keyword arguments that decide its shape."""
-        return {"norm": self._norm, "pyramid": self._pyramid}
+        return {"norm": self._norm, "taps": self._taps}
 
 
 class InvertedResidual(nn.Module):
