@@ -243,7 +243,7 @@ def test_noise_disturbs_and_follows_from_the_seed(name):
     changed = [
         not torch.equal(getattr(disturbed(1), field.name), getattr(maps, field.name))
         for field in encoder.fields
-        if field.kind == "responses"
+        if field.kind == "responses" and getattr(maps, field.name) is not None
     ]
     assert all(changed)
     assert_same_maps(maps, encoder.draw(encoder.marks(people, SIZE)).as_maps(), encoder.fields)

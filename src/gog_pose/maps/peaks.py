@@ -73,7 +73,7 @@ def find_peaks(
     batch, types, height, width = heatmaps.shape
     if not heatmaps.numel():
         return Peaks(*(heatmaps.new_zeros(batch, types, 0, *last, dtype=torch.float32) for last in ((2,), ())))
-    maps = _finite(heatmaps.detach().reshape(batch * types, height, width).float().cpu().numpy())
+    maps = finite(heatmaps.detach().reshape(batch * types, height, width).float().cpu().numpy())
     interpolation = "bilinear" if localizer == "bilinear" else "bicubic"
     scale = 1 if localizer in ("cell", "dark") else stride  # pixels a cell of the map that is searched
 
@@ -114,7 +114,7 @@ def refine_peaks(peaks: Peaks, refinements: torch.Tensor, stride: int) -> Peaks:
     return Peaks(torch.where(peaks.responses[..., None] > 0, moved, 0), peaks.responses)
 
 
-def _finite(maps: np.ndarray) -> np.ndarray:
+def finite(maps: np.ndarray) -> np.ndarray:
     """Return maps whose responses are numbers within the limit; the maps themselves where they are."""
     with np.errstate(over="ignore", invalid="ignore"):
         if np.vdot(maps, maps) <= LIMIT**2:  # the squares of all; false if there is a nan

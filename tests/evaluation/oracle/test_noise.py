@@ -64,7 +64,7 @@ def test_every_option_matters_and_stays_finite(maps, name):
     changed = not torch.equal(noisy.heatmaps, maps.heatmaps), not torch.equal(noisy.offsets, maps.offsets)
     expected = {
         "coarse": (True, True), "confusion": (True, True), "offset_shrink": (False, True),
-        "offset_noise": (False, True), "background": (False, True),
+        "offset_noise": (False, True), "background": (False, True), "tag_noise": (False, False),
     }  # fmt: skip
     assert changed == expected.get(name, (True, False))
     assert noisy.heatmaps.isfinite().all()

@@ -53,7 +53,9 @@ class MapNoise:
         background: Standard deviation of the offsets where nothing teaches a network, as part of the mean length of
             the image's limbs of the type.
         confusion: Largest part of a left keypoint's response that appears in the right's heatmap and the other way
-            round, together with the mirrored limbs' offsets; the own response falls by the same part.
+            round, together with the mirrored limbs' offsets and the tags; the own response falls by the same part.
+        tag_noise: Standard deviation of the error that the tags nearest to a keypoint share. Below a distance of 1
+            tags count as equal; the ideal ones of two people are 4 apart.
 
     Raises:
         InputError: A strength is negative, or a probability or part is above 1.
@@ -70,6 +72,7 @@ class MapNoise:
     offset_noise: float = 0.0
     background: float = 0.0
     confusion: float = 0.0
+    tag_noise: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the strengths."""
@@ -123,17 +126,18 @@ class MapNoise:
             random: Source of chance.
 
         Returns:
-            Maps of the same shape. Responses, and vectors that lead from one point to another, are disturbed;
-            refinement offsets, scales, spreads and tags stay right.
+            Maps of the same shape. Responses, tags, and vectors that lead from one point to another, are disturbed;
+            refinement offsets, scales and spreads stay right.
         """
         copies = {
             field.name: getattr(maps, field.name).numpy().copy()
             for field in encoder.fields
-            if field.kind == "responses" or field.goals
+            if getattr(maps, field.name) is not None and (field.kind in ("responses", "tags") or field.goals)
         }
         scene = _Scene.of(encoder, encoder.points(people), difficulties, copies)
         self._fade(scene, random)
         self._bend(scene, random)
+        self._retag(scene, random)
         self._confuse(scene, random)
         self._invent(scene, encoder.sigma, random)
         self._coarsen(scene, random)
@@ -175,14 +179,24 @@ class MapNoise:
                 alone = self.offset_noise * 0.2 * lengths[owner] * random.standard_normal((2, len(owner)))
                 item.maps[:, rows, columns] += (error[owner].T + alone).astype(np.float32)
 
+    def _retag(self, scene: _Scene, random: np.random.Generator) -> None:
+        """Change the tags that are nearest to a keypoint, all by the same."""
+        for tags in scene.tags if self.tag_noise else ():
+            errors = self.tag_noise * scene.difficulties * random.standard_normal(len(scene.points))
+            rows, columns = (index.ravel() for index in np.indices(tags.map.shape))
+            owner = scene.owners(tags.point, rows, columns, tags.stride)
+            if owner is not None:
+                tags.map[:] += errors[owner].reshape(tags.map.shape).astype(np.float32)
+
     def _confuse(self, scene: _Scene, random: np.random.Generator) -> None:
-        """Let a part of left responses appear on the right and the other way around, vectors with them."""
+        """Let a part of left responses appear on the right and the other way around, vectors and tags with them."""
         if not self.confusion:
             return
         # Seldom much: the square of a uniform number; the pairs of a person are confused together.
         parts = self.confusion * np.minimum(random.random(len(scene.points)) ** 2 * scene.difficulties, 1)
         before = [response.map.copy() for response in scene.responses]
         vectors_before = [item.maps.copy() for item in scene.vectors]
+        tags_before = [item.map.copy() for item in scene.tags]
         pairs = [(one, response.mirror) for one, response in enumerate(scene.responses) if one < response.mirror]
         for source, target in (*pairs, *((target, source) for source, target in pairs)):
             response = scene.responses[source]
@@ -193,15 +207,18 @@ class MapNoise:
             part = parts[owner].astype(np.float32)
             response.map[rows, columns] -= part * before[source][rows, columns]
             scene.responses[target].map[rows, columns] += part * before[source][rows, columns]
+            # Where the other side's heatmap now responds, its vectors point where this side's do; tags likewise.
+            empty = before[target][rows, columns] < before[source][rows, columns]
+            rows, columns = rows[empty], columns[empty]
             for index, item in enumerate(scene.vectors):
                 if item.point != response.point or item.reversed or item.mirror == index:
                     continue
                 if item.stride != response.stride:
                     continue
-                # Where the other side's heatmap now responds, its vectors point where this side's do.
-                there = vectors_before[index][:, rows, columns]
-                empty = before[target][rows, columns] < before[source][rows, columns]
-                scene.vectors[item.mirror].maps[:, rows[empty], columns[empty]] = there[:, empty]
+                scene.vectors[item.mirror].maps[:, rows, columns] = vectors_before[index][:, rows, columns]
+            for index, tags in enumerate(scene.tags):
+                if tags.point == response.point and tags.stride == response.stride:
+                    scene.tags[tags.mirror].map[rows, columns] = tags_before[index][rows, columns]
 
     def _invent(self, scene: _Scene, sigma: float, random: np.random.Generator) -> None:
         """Add false responses: half anywhere, half where another part of a person is."""
@@ -255,6 +272,15 @@ class _Response(NamedTuple):
     mirror: int
 
 
+class _Tags(NamedTuple):
+    """One map of tags: a view of ``(h, w)``, the type of its point, and the place of its mirror image."""
+
+    map: np.ndarray
+    point: int
+    stride: int
+    mirror: int
+
+
 class _Vectors(NamedTuple):
     """Vectors from one point to another: a view of ``(2, h, w)``, both types, the place of their mirror image."""
 
@@ -275,12 +301,14 @@ class _Scene:
         difficulties: ``(P,)``.
         responses: In the order of the types of their points.
         vectors: Items with a goal.
+        tags: Items of tags.
     """
 
     points: np.ndarray
     difficulties: np.ndarray
     responses: list[_Response]
     vectors: list[_Vectors]
+    tags: list[_Tags]
 
     @classmethod
     def of(
@@ -306,7 +334,12 @@ class _Scene:
             for point, number, item in drawn
         ]
         vectors: list[_Vectors] = []
+        tags: list[_Tags] = []
         for field in fields:
+            if field.kind == "tags":
+                first = len(tags)
+                items = zip(copies[field.name][0], field.points, field.mirror, strict=True)
+                tags += [_Tags(one, point, field.stride, first + mirror) for one, point, mirror in items]
             if field.goals:
                 first = len(vectors)
                 maps = copies[field.name][0]
@@ -315,7 +348,7 @@ class _Scene:
                 for item, (point, goal) in enumerate(zip(field.points, field.goals, strict=True)):
                     mirror = first + field.mirror[item]
                     vectors.append(_Vectors(maps[item], point, goal, field.stride, mirror, reversed_items[item]))
-        return cls(points, difficulties, responses, vectors)
+        return cls(points, difficulties, responses, vectors, tags)
 
     def owners(
         self, point: int, rows: np.ndarray, columns: np.ndarray, stride: int, among: np.ndarray | None = None
