@@ -110,6 +110,7 @@ class PoseEstimator:
         *,
         long_side: int | None = None,
         height: int | None = None,
+        short_side: int | None = None,
         decoder: Mapping[str, Any] | None = None,
         **options: Any,
     ) -> PoseEstimator:
@@ -120,6 +121,7 @@ class PoseEstimator:
             device: Where the network runs.
             long_side: Length of the long side of the input, px, instead of the checkpoint's.
             height: Height of the input, px, instead; the width follows.
+            short_side: Length of the short side of the input, px, instead, as HigherHRNet evaluates.
             decoder: Options that replace those of the checkpoint's decoder; ``rules`` (``gog`` or ``official``) sets
                 up another one, of which they are the options.
             **options: Further keyword arguments of ``PoseEstimator``.
@@ -129,7 +131,7 @@ class PoseEstimator:
         """
         network, stored_decoder, preprocessing = read_network(path)
         changed_decoder = change_decoder(stored_decoder, decoder or {})
-        preprocessing = preprocessing.resized(long_side=long_side, height=height)
+        preprocessing = preprocessing.resized(long_side=long_side, height=height, short_side=short_side)
         return cls(network, changed_decoder, preprocessing, device=device, **options)
 
     @classmethod

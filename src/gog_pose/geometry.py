@@ -14,6 +14,7 @@ import torch
 
 Coordinates = TypeVar("Coordinates", float, np.ndarray, torch.Tensor)
 
+_ROUND_UP = 63 / 64  # HigherHRNet adds 63 px and rounds down to 64: a part of a px at the border may be cut off
 WIDEST = 8  # widths a height: of an input whose height is fixed
 
 
@@ -152,3 +153,25 @@ def centered(image_hw: tuple[int, int], multiple: int) -> Letterbox:
     padded = ((height // multiple + 1) * multiple, (width // multiple + 1) * multiple)
     corner = (padded[0] // 2 - height // 2, padded[1] // 2 - width // 2)
     return Letterbox(translation(corner[1], corner[0]), image_hw, padded, corner)
+
+
+def short_sided(image_hw: tuple[int, int], short_side: int, multiple: int) -> Letterbox:
+    """Bring an image into the middle of a network input by the length of its short side, as HigherHRNet evaluates.
+
+    The center of the image, at whole px, comes to the middle of the input; the bars on both sides may be of any width.
+
+    Args:
+        image_hw: Size of the image.
+        short_side: Length of the short side after resizing, px. A panorama's is shorter: its long side is at most
+            ``WIDEST`` times this.
+        multiple: Both padded sides are multiples of this, px. The program rounds up at the smallest of several scales;
+            at the others ``multiple`` is larger by the ratio of the scales.
+    """
+    height, width = image_hw
+    scale = short_side * min(1 / min(image_hw), WIDEST / max(image_hw))
+    padded = tuple(int(side * scale / multiple + _ROUND_UP) * multiple for side in image_hw)
+    center = int(width / 2 + 0.5), int(height / 2 + 0.5)
+    matrix = translation(padded[1] / 2, padded[0] / 2) @ stretch(scale, scale) @ translation(-center[0], -center[1])
+    left, top = apply_affine(np.array([-0.5, -0.5]), matrix) + 0.5
+    resized = (round(height * scale), round(width * scale))
+    return Letterbox(np.asarray(matrix), resized, (padded[0], padded[1]), (max(0, round(top)), max(0, round(left))))

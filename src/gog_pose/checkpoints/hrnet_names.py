@@ -1,12 +1,13 @@
-"""Weights of the public bottom-up HRNet and HigherHRNet files, under our names: the trunk, which both share."""
+"""Weights of the public bottom-up HRNet and HigherHRNet files, under our names."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 
+from gog_pose.checkpoints.public_names import PublicWeights
 from gog_pose.errors import InputError
 
 _LAYER = r"((?:conv|bn)[123])"
@@ -26,6 +27,13 @@ _NUMBERS = {
     **{f"stage{number}": f"stages.{number - 2}.exchanges" for number in (2, 3, 4)},
 }
 _HEADS = ("final_layers.", "deconv_layers.")
+_FIRST_HEAD = "final_layers.0"  # heatmaps and tags in one convolution
+_HEAD_PARTS = (
+    (r"final_layers\.1", "fine_heatmap.0"),
+    (r"deconv_layers\.0\.0\.([01])", "finer.0.{}"),
+    (rf"deconv_layers\.0\.(\d)\.0\.{_LAYER}", "finer.0.{}.body.{}"),
+)
+_BLOCKS_FROM = 2  # our number of a residual block less theirs, which count the layers before it as one
 
 
 def our_name(name: str) -> str | None:
@@ -65,3 +73,48 @@ def translate(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         named = ", ".join(unknown[:3]) if unknown else "no tensor of its trunk"
         raise InputError(f"{named}: not a public file of bottom-up HRNet or HigherHRNet; check source=")
     return tensors
+
+
+def is_hrnet(names: Iterable[str]) -> bool:
+    """Return whether the names of a state dict are those of HRNet with heads for Associative Embedding."""
+    return any(name.removeprefix("module.").startswith(_FIRST_HEAD) for name in names)
+
+
+def translate_network(state: Mapping[str, torch.Tensor]) -> PublicWeights:
+    """Return trunk and heads by the names of ``PoseNetwork``, and the options that the tensors decide.
+
+    Args:
+        state: A public state dict, with or without ``module.`` before each name.
+
+    Raises:
+        InputError: It holds a tensor that those networks do not have, or lacks one that decides their shape.
+    """
+    tensors = {f"trunk.{name}": tensor for name, tensor in translate(state).items()}
+    own = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    first = own.get(f"{_FIRST_HEAD}.weight")
+    if first is None or first.ndim != 4:
+        raise InputError(f"{_FIRST_HEAD}.weight: is missing: not a public file of bottom-up HRNet; check source=")
+    for name, tensor in own.items():
+        if name.startswith(f"{_FIRST_HEAD}."):
+            field = name.rpartition(".")[2]
+            half = len(first) // 2
+            tensors |= {f"heads.heatmap.0.{field}": tensor[:half], f"heads.tag.0.{field}": tensor[half:]}
+        elif name.startswith(_HEADS):
+            tensors[f"heads.{_head_name(name)}"] = tensor
+    resolutions = 2 if "final_layers.1.weight" in own else 1
+    return PublicWeights("higherhrnet", tensors, {"width": first.shape[1]}, {"resolutions": resolutions})
+
+
+def _head_name(name: str) -> str:
+    """Translate the name of a tensor of the second resolution.
+
+    Raises:
+        InputError: There is no such tensor.
+    """
+    layer, _, field = name.rpartition(".")
+    for pattern, ours in _HEAD_PARTS:
+        if match := re.fullmatch(pattern, layer):
+            block, *inner = match.groups() or ("",)
+            numbered = [str(int(block) + _BLOCKS_FROM)] if inner else [block]
+            return f"{ours.format(*numbered, *(_NUMBERS[part] for part in inner))}.{field}"
+    raise InputError(f"{name}: no such tensor in a public file of HigherHRNet; check source=")

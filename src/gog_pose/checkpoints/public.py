@@ -1,4 +1,4 @@
-"""Public weights: a file of the authors, of CenterNet or of MoveNet to a checkpoint of ours; a checkpoint's trunk."""
+"""Public weights: a file of the authors, CenterNet, MoveNet or HigherHRNet to a checkpoint; a checkpoint's trunk."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from gog_pose.checkpoints.description import KEY, NETWORK_PREFIX, describe, read_checkpoint
+from gog_pose.checkpoints.hrnet_names import is_hrnet, translate_network
 from gog_pose.checkpoints.movenet import OFFSET_UNIT, read_graph_model, translate_movenet
 from gog_pose.checkpoints.public_names import PublicWeights, require_fit, translate
 from gog_pose.checkpoints.reading import read_torch_file
@@ -75,6 +76,10 @@ _FAMILIES = {
         {"rules": "movenet", "spread": 0.6, "refinements": "per_type"},
         Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), long_side=512),
     ),
+    # HigherHRNet, or bottom-up HRNet of one resolution; width and resolutions are those of the file.
+    "higherhrnet": _Family(
+        "associative_embedding", {"name": "hrnet"}, {}, {"rules": "higherhrnet"}, Preprocessing(short_side=512)
+    ),
 }
 KINDS = tuple(_FAMILIES)
 
@@ -100,18 +105,22 @@ def import_weights(source: str | Path, output: str | Path, kind: str, skeletons:
     Args:
         source: A file of ``torch.save``: a state dict, or one under ``state_dict`` or ``model_state_dict``. Or the JSON
             file of MoveNet's graph model, by its name ``.json``, with its numbers beside it.
-        output: The checkpoint to write: of kind ``offsetguided`` a network of ``method=gog``, of the other kinds one of
-            ``method=centernet``. ``load_trunk`` gives its trunk to any.
+        output: The checkpoint to write: of kind ``offsetguided`` a network of ``method=gog``, of ``higherhrnet`` one of
+            ``method=associative_embedding``, of the other kinds one of ``method=centernet``. ``load_trunk`` gives its
+            trunk to any.
         kind: One of ``KINDS`` or ``auto``.
-        skeletons: By their number of limbs those that a file may be for; CenterNet needs no limbs, and the first is
-            noted down.
+        skeletons: By their number of limbs those that a file may be for. Where the network needs no limbs, the first
+            with as many keypoints is noted down.
 
     Raises:
         InputError: The file cannot be read safely, is of another kind, or does not fit the network of its kind.
     """
     weights = _read_weights(Path(source), kind)
+    fitting = [one for one in skeletons.values() if weights.num_keypoints in (None, one.num_keypoints)]
     if weights.num_limbs is None:
-        skeleton = next(iter(skeletons.values()))
+        if not fitting:
+            raise InputError(f"{source}: its heads are for {weights.num_keypoints} keypoints, no skeleton= has as many")
+        skeleton = fitting[0]
     elif weights.num_limbs in skeletons:
         skeleton = skeletons[weights.num_limbs]
     else:
@@ -120,8 +129,8 @@ def import_weights(source: str | Path, output: str | Path, kind: str, skeletons:
         )
     family = _FAMILIES[weights.kind]
     with torch.device("meta"):  # names and shapes only
-        heads = partial(load_method(family.method).heads, **family.heads)
-        network = PoseNetwork(skeleton, build_trunk(**family.trunk), heads)
+        heads = partial(load_method(family.method).heads, **family.heads, **weights.heads)
+        network = PoseNetwork(skeleton, build_trunk(**family.trunk, **weights.trunk), heads)
     expected = network.state_dict()
     try:
         require_fit(weights.tensors, expected)
@@ -163,6 +172,8 @@ def _read_weights(path: Path, kind: str) -> PublicWeights:
     if path.suffix != ".json":
         state = _read_state(path)
         try:
+            if kind == "higherhrnet" or (kind == "auto" and is_hrnet(state)):
+                return translate_network(state)
             return translate(state, kind)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -51,12 +52,22 @@ class PublicWeights:
     """What a public checkpoint holds.
 
     Attributes:
-        kind: ``centernet`` or ``offsetguided``.
+        kind: One of the families.
         tensors: By our names, those of ``PoseNetwork``, and after our conventions: ``trunk.*`` and ``heads.*``.
+        trunk: Options of the trunk that differ within the family, as the tensors tell.
+        heads: Options of the heads, likewise.
     """
 
     kind: str
     tensors: dict[str, torch.Tensor]
+    trunk: dict[str, Any] = field(default_factory=dict)
+    heads: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def num_keypoints(self) -> int | None:
+        """Keypoint types that heatmaps of one convolution are for; None where there are none."""
+        head = self.tensors.get("heads.heatmap.0.weight")
+        return None if head is None else len(head)
 
     @property
     def num_limbs(self) -> int | None:

@@ -31,6 +31,7 @@ def build_estimator(options: dict[str, Any], device: str, batch_size: int) -> Po
             "precision": str(options["precision"]) != "32",
             "input.scales": sizes["scales"] != [1],
             "input.multiple": sizes.get("multiple") is not None,
+            "input.short_side": sizes.get("short_side") is not None,
         }
         for option, changed in changes.items():
             if changed:
@@ -44,6 +45,7 @@ def build_estimator(options: dict[str, Any], device: str, batch_size: int) -> Po
         device,
         scales=sizes["scales"],
         pad_multiple=sizes.get("multiple"),
+        short_side=sizes.get("short_side"),
         flip=options["flip"],
         precision=str(options["precision"]),
         **changeable,

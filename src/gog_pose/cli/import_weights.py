@@ -1,4 +1,4 @@
-"""``gog-import-weights``: make a checkpoint of public weights, of CenterNet, MoveNet or the paper's authors."""
+"""``gog-import-weights``: public weights of CenterNet, MoveNet, HigherHRNet or the paper's authors to a checkpoint."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from gog_pose.errors import InputError
-from gog_pose.geometry import Letterbox, centered, letterbox
+from gog_pose.geometry import Letterbox, centered, letterbox, short_sided
 from gog_pose.imaging.preprocessing import Preprocessing
 
 _METHODS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
@@ -46,6 +46,9 @@ def prepare_image(image: np.ndarray, preprocessing: Preprocessing, multiple: int
     """
     height, width = image.shape[:2]
     matrix, resized_hw, padded_hw, (top, left) = _placed((height, width), preprocessing, multiple)
+    if preprocessing.short_side is not None:
+        padded = cv2.warpAffine(image, matrix[:2], padded_hw[::-1], borderValue=preprocessing.border_rgb)
+        return PreparedImage(preprocessing.to_tensor(padded), matrix, resized_hw, (top, left))
     if resized_hw != (height, width):
         # All methods follow the half-pixel convention. Below half the size, interpolation would skip pixels and alias;
         # averaging over areas does not.
@@ -62,6 +65,8 @@ def _placed(image_hw: tuple[int, int], preprocessing: Preprocessing, multiple: i
     """Return where an image goes in its input."""
     if preprocessing.layout == "centered":
         return centered(image_hw, multiple)
+    if preprocessing.short_side is not None:
+        return short_sided(image_hw, preprocessing.short_side, multiple)
     size, coordinates = preprocessing.long_side, preprocessing.coordinates
     return letterbox(image_hw, size, multiple, coordinates, fixed_height=preprocessing.height)
 

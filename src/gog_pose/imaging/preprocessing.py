@@ -29,6 +29,8 @@ class Preprocessing:
         long_side: Length of the long side of an image at evaluation, px of the network input.
         height: Height of an image at evaluation, px, in place of ``long_side``, as the public code has it for its best
             results; None: the long side counts.
+        short_side: Length of the short side at evaluation, px, in place of both: the image lies in the middle, black
+            around it, as HigherHRNet evaluates; None: the others count.
         interpolation: ``linear`` or ``cubic``: how an image is resized at evaluation.
         coordinates: How a resize is taken to move points: ``half_pixel``, as it moves the pixels, or ``align_corners``,
             as the public code took it to. The two differ by up to half of (resize factor - 1) px at the image's border.
@@ -42,6 +44,7 @@ class Preprocessing:
     channel_order: str = "rgb"
     long_side: int = 640
     height: int | None = None
+    short_side: int | None = None
     interpolation: str = "linear"
     coordinates: str = "half_pixel"
     layout: str = "letterbox"
@@ -54,20 +57,26 @@ class Preprocessing:
             if getattr(self, option) not in choices:
                 raise ValueError(f"{option} must be {' or '.join(choices)}, got {getattr(self, option)!r}")
 
-    def resized(self, *, long_side: int | None = None, height: int | None = None) -> Preprocessing:
-        """Return the same for inputs of another size: letterboxed to this long side or to this height, px.
+    def resized(
+        self, *, long_side: int | None = None, height: int | None = None, short_side: int | None = None
+    ) -> Preprocessing:
+        """Return the same for inputs of another size: letterboxed to one of these lengths, px.
 
         Raises:
-            InputError: Both are given, or one is no length.
+            InputError: Several are given, or one is no length.
         """
-        if long_side is not None and height is not None:
-            raise InputError(f"input: long_side={long_side} and height={height} exclude each other; give one of them")
-        for option, value in (("long_side", long_side), ("height", height)):
-            if value is not None and value < 1:
+        lengths = {"long_side": long_side, "height": height, "short_side": short_side}
+        given = {option: value for option, value in lengths.items() if value is not None}
+        if len(given) > 1:
+            listed = " and ".join(f"{option}={value}" for option, value in given.items())
+            raise InputError(f"input: {listed} exclude each other; give one of them")
+        for option, value in given.items():
+            if value < 1:
                 raise InputError(f"{option}: must be 1 px or more, got {value}")
-        if long_side is not None:
-            return replace(self, long_side=long_side, height=None, layout="letterbox")
-        return self if height is None else replace(self, height=height, layout="letterbox")
+        if not given:
+            return self
+        kept = self.long_side if long_side is None else long_side
+        return replace(self, long_side=kept, height=height, short_side=short_side, layout="letterbox")
 
     def scaled(self, scale: float) -> Preprocessing:
         """Return the same for inputs that are larger by a factor.
@@ -77,13 +86,15 @@ class Preprocessing:
         """
         if self.layout == "centered" and scale != 1:
             raise InputError("scales: this network sees images in their own size; set long_side= or height= with them")
-        height = None if self.height is None else max(1, round(self.height * scale))
-        return replace(self, long_side=max(1, round(self.long_side * scale)), height=height)
+        height, short_side = (
+            None if length is None else max(1, round(length * scale)) for length in (self.height, self.short_side)
+        )
+        return replace(self, long_side=max(1, round(self.long_side * scale)), height=height, short_side=short_side)
 
     @property
     def border_rgb(self) -> tuple[int, int, int]:
-        """Color of the padding around an image, RGB in 0..255: the mean color, or black for CenterNet."""
-        if self.layout == "centered":
+        """Color of the padding, RGB in 0..255: the mean color; black where CenterNet or HigherHRNet has it so."""
+        if self.layout == "centered" or self.short_side is not None:
             return (0, 0, 0)
         mean = self.mean if self.channel_order == "rgb" else self.mean[::-1]
         return (round(mean[0] * 255), round(mean[1] * 255), round(mean[2] * 255))

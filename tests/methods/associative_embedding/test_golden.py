@@ -6,7 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from recorded import recorded_state
 
+from gog_pose.checkpoints.public import import_weights
+from gog_pose.estimator import PoseEstimator
+from gog_pose.geometry import apply_affine, short_sided
 from gog_pose.maps.fields import merge_flipped
 from gog_pose.methods.associative_embedding.encoder import AssociativeEncoder
 from gog_pose.methods.associative_embedding.higherhrnet import HigherHRNetDecoder, enlarged
@@ -159,3 +163,37 @@ def test_aggregation_of_resolutions_mirror_image_and_scales(file):
     tags = merged[[float(scale) for scale in recorded["scales"]].index(1.0) if len(merged) > 1 else 0][1]
     np.testing.assert_allclose(heatmaps[0], recorded["heatmaps"], atol=1e-5)
     np.testing.assert_allclose(tags[0].permute(0, 2, 3, 1), recorded["tags"], atol=1e-5)
+
+
+def test_sizes(golden):
+    """The map from images to inputs of the short side 512; the side is rounded up at the smallest scale."""
+    rows = np.load(golden / "ae_sizes.npz")["rows"]
+    for height, width, smallest, scale, *expected in rows:
+        placed = short_sided((int(height), int(width)), round(512 * scale), round(64 * scale / smallest))
+        assert placed.padded_hw == (expected[1], expected[0])
+        points = np.array([(0, 0), (10.25, 20.75), (expected[0] - 0.75, expected[1] - 0.25)])
+        back = apply_affine(points, np.linalg.inv(placed.matrix))
+        np.testing.assert_allclose(back.ravel(), expected[6:], atol=1e-3)
+
+
+@pytest.mark.parametrize(("family", "resolutions"), [("bottomup_hrnet_w32", 1), ("higherhrnet_w32", 2)])
+def test_the_imported_networks_predict_what_the_program_does(golden, family, resolutions, tmp_path):
+    torch.save(recorded_state(golden / f"{family}_keys.json"), tmp_path / "public.pth")
+    imported = import_weights(tmp_path / "public.pth", tmp_path / "ours.ckpt", "auto", {16: COCO})
+    assert (imported.weights.kind, imported.weights.heads) == ("higherhrnet", {"resolutions": resolutions})
+    assert imported.num_parameters == {1: 28_536_674, 2: 28_645_331}[resolutions]
+    estimator = PoseEstimator.from_checkpoint(tmp_path / "ours.ckpt")
+    assert isinstance(estimator.decoder, HigherHRNetDecoder)
+    assert estimator.preprocessing.short_side == 512
+    files = sorted(golden.glob(f"{family}_[0-9]*x[0-9]*.npz"))
+    assert files
+    for file in files:
+        recorded = np.load(file)
+        with torch.inference_mode():
+            (maps,) = estimator.network(torch.from_numpy(recorded["x"]).float())
+        outputs = [torch.cat([maps.heatmaps, maps.tags], dim=1)]
+        outputs += [] if maps.fine_heatmaps is None else [maps.fine_heatmaps]
+        assert len(outputs) == sum(name.startswith("output_") for name in recorded.files) == resolutions
+        for number, output in enumerate(outputs):
+            theirs = recorded[f"output_{number}"]
+            assert np.abs(output.numpy() - theirs).max() < 1e-5 * np.abs(theirs).max(), (file.name, number)
