@@ -9,6 +9,7 @@ from torch import nn
 from gog_pose.errors import InputError
 
 RARE = -2.19  # bias of a response that is a sigmoid: 0.1, since nearly all cells are background
+_RESPONSES = ("linear", "sigmoid")
 _INSIDE = 96  # channels inside a separable branch, MoveNet's
 
 
@@ -36,6 +37,16 @@ def require_form(form: str) -> None:
     """
     if form not in _FORMS:
         raise InputError(f"heads.form: {form!r} is unknown; choose {', '.join(_FORMS)}")
+
+
+def require_response(response: str) -> None:
+    """Check what a heatmap head gives.
+
+    Raises:
+        InputError: It is neither responses nor their logits.
+    """
+    if response not in _RESPONSES:
+        raise InputError(f"heads.response: {response!r} is unknown; choose {' or '.join(_RESPONSES)}")
 
 
 def _linear(channels: int, last: nn.Conv2d) -> nn.Module:

@@ -83,8 +83,15 @@ def test_heads_refuse_other_resolutions_and_start_with_equal_tags():
     with pytest.raises(InputError, match=r"heads\.resolutions"):
         AssociativeHeads(COCO, [], resolutions=3)
     heads = AssociativeHeads(COCO, [FeatureMap(8, 4)], resolutions=2)
-    assert AssociativeHeads(COCO, [], **heads.options()).options() == {"resolutions": 2}
+    assert AssociativeHeads(COCO, [], **heads.options()).options() == heads.options()
     (maps,) = heads([torch.randn(1, 8, 16, 16)])
+    logits = AssociativeHeads(COCO, [FeatureMap(8, 4)], resolutions=2, response="sigmoid")
+    logits.load_state_dict(heads.state_dict())
+    (responses,) = logits.eval()([feature := torch.randn(1, 8, 16, 16)])
+    (expected,) = heads.eval()([feature])
+    torch.testing.assert_close(responses.heatmaps, expected.heatmaps.sigmoid())
+    torch.testing.assert_close(responses.fine_heatmaps, expected.fine_heatmaps.sigmoid())
+    torch.testing.assert_close(responses.tags, expected.tags)
     assert isinstance(maps, AssociativeMaps)
     assert maps.fine_heatmaps.shape == (1, 17, 32, 32)
     assert maps.tags.abs().max() < 0.05

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
 from gog_pose.errors import InputError
 from gog_pose.methods.associative_embedding.records import AssociativeMaps
+from gog_pose.methods.branches import RARE, branch, require_form, require_response
 from gog_pose.methods.method import FeatureMap
 from gog_pose.skeleton import Skeleton
 
@@ -17,7 +18,7 @@ _BLOCKS = 4  # residual blocks at half the stride, HigherHRNet's
 
 
 class AssociativeHeads(nn.Module):
-    """A 1x1 convolution for heatmaps and one for tags, per supervised output.
+    """Heatmaps and tags of each supervised output, by a 1x1 convolution or a small branch each.
 
     With two resolutions, features, heatmaps and tags together are upsampled by a transposed convolution and refined by
     four residual blocks; a 1x1 convolution gives the fine heatmaps (Cheng et al., "HigherHRNet", 2020, Sec. 3.2).
@@ -26,25 +27,39 @@ class AssociativeHeads(nn.Module):
         skeleton: Sets the number of maps.
         features: The feature maps that the heads are built on.
         resolutions: 1, or 2 for heatmaps at half the stride as well.
+        form: Of the branches of heatmaps and tags (``branch``); ``linear`` is the public program's.
+        response: What the heatmap heads give: responses, ``linear``, or their logits, ``sigmoid``.
 
     Raises:
-        InputError: There is no such number of resolutions.
+        InputError: An option is unknown.
     """
 
-    def __init__(self, skeleton: Skeleton, features: Sequence[FeatureMap], *, resolutions: int = 1) -> None:
+    # The branches that a network of another method can start from, by what their maps mean.
+    BRANCHES: ClassVar[dict[str, str]] = {"keypoint responses": "heatmap"}
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        features: Sequence[FeatureMap],
+        *,
+        resolutions: int = 1,
+        form: str = "linear",
+        response: str = "linear",
+    ) -> None:
         super().__init__()
         if resolutions not in (1, 2):
             raise InputError(f"heads.resolutions: must be 1 or 2, got {resolutions}")
-        self._resolutions = resolutions
+        require_form(form)
+        require_response(response)
+        self._options = {"resolutions": resolutions, "form": form, "response": response}
+        self._activation = nn.Sigmoid() if response == "sigmoid" else nn.Identity()
         types = skeleton.num_keypoints
-        self.heatmap = nn.ModuleList(nn.Conv2d(one.channels, types, 1) for one in features)
-        self.tag = nn.ModuleList(nn.Conv2d(one.channels, types, 1) for one in features)
+        bias = RARE if response == "sigmoid" else 0.0
+        self.heatmap = nn.ModuleList(branch(form, one.channels, types, bias) for one in features)
+        self.tag = nn.ModuleList(branch(form, one.channels, types) for one in features)
         finer = features if resolutions == 2 else ()
         self.finer = nn.ModuleList(_finer(one.channels, 2 * types) for one in finer)
-        self.fine_heatmap = nn.ModuleList(nn.Conv2d(one.channels, types, 1) for one in finer)
-        for head in (*self.heatmap, *self.tag, *self.fine_heatmap):
-            nn.init.normal_(head.weight, std=0.001)
-            nn.init.zeros_(head.bias)
+        self.fine_heatmap = nn.ModuleList(branch("linear", one.channels, types, bias) for one in finer)
 
     def forward(self, features: Sequence[torch.Tensor]) -> list[AssociativeMaps]:
         """Return the maps of each output."""
@@ -52,14 +67,15 @@ class AssociativeHeads(nn.Module):
 
     def options(self) -> dict[str, Any]:
         """Return the keyword arguments that heads like these are built with."""
-        return {"resolutions": self._resolutions}
+        return dict(self._options)
 
     def _output(self, place: int, features: torch.Tensor) -> AssociativeMaps:
         heatmaps, tags = self.heatmap[place](features), self.tag[place](features)
-        if self._resolutions == 1:
-            return AssociativeMaps(heatmaps, tags)
+        if not self.finer:
+            return AssociativeMaps(self._activation(heatmaps), tags)
         finer = self.finer[place](torch.cat([features, heatmaps, tags], dim=1))
-        return AssociativeMaps(heatmaps, tags, self.fine_heatmap[place](finer))
+        fine_heatmaps = self.fine_heatmap[place](finer)
+        return AssociativeMaps(self._activation(heatmaps), tags, self._activation(fine_heatmaps))
 
 
 class _Residual(nn.Module):

@@ -8,13 +8,10 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from gog_pose.errors import InputError
-from gog_pose.methods.branches import RARE, branch, require_form
+from gog_pose.methods.branches import RARE, branch, require_form, require_response
 from gog_pose.methods.gog.records import PoseMaps, require_limbs
 from gog_pose.methods.method import FeatureMap
 from gog_pose.skeleton import Skeleton
-
-_RESPONSES = ("linear", "sigmoid")
 
 
 class GogHeads(nn.Module):
@@ -52,8 +49,7 @@ class GogHeads(nn.Module):
         super().__init__()
         require_limbs(skeleton)
         require_form(form)
-        if response not in _RESPONSES:
-            raise InputError(f"heads.response: {response!r} is unknown; choose {' or '.join(_RESPONSES)}")
+        require_response(response)
         self._offset_unit = offset_unit
         self._form = form
         self._response = response
