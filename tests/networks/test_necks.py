@@ -40,10 +40,20 @@ def test_every_parameter_of_a_pyramid_gets_a_gradient():
     assert all(parameter.grad is not None for parameter in neck.parameters())
 
 
-def test_a_neck_is_built_again_from_plain_values():
-    neck = FeaturePyramid(FEATURES, channels=24)
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_neck_is_built_again_from_plain_values(keep):
+    neck = FeaturePyramid(FEATURES, channels=24, keep=keep)
     description = describe_neck(neck)
-    assert description == {"name": "feature_pyramid", "channels": 24}
+    assert description == {"name": "feature_pyramid", "channels": 24, "keep": keep}
     again = build_neck(FEATURES, **description)
     again.load_state_dict(neck.state_dict())
     torch.testing.assert_close(again.eval()(features()), neck.eval()(features()))
+
+
+def test_a_kept_map_comes_first_and_as_it_is():
+    torch.manual_seed(0)
+    neck = FeaturePyramid(FEATURES, channels=24, keep=True).eval()
+    (output,) = neck(features())
+    first = features()[0]
+    assert output.shape[1] == neck.feature_maps[0].channels == first.shape[1] + 24
+    assert torch.equal(output[:, : first.shape[1]], first)

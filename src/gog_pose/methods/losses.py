@@ -8,10 +8,44 @@ precision.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
+
+from gog_pose.errors import InputError
+
+_HEATMAP_LOSSES = ("l2", "cross_entropy")
+
+
+@dataclass(frozen=True)
+class HeatmapLoss:
+    """The loss of heatmaps that the methods share.
+
+    Attributes:
+        kind: ``l2``, ``focal_l2``, or ``cross_entropy``, ``focal_cross_entropy``, for responses that are sigmoids.
+        gamma: Exponent of its focal factor.
+        tau: Foreground threshold of the focal L2.
+
+    Raises:
+        InputError: The kind is unknown.
+    """
+
+    kind: str = "l2"
+    gamma: float = 1.0
+    tau: float = 0.01
+
+    def __post_init__(self) -> None:
+        """Check the kind."""
+        if self.kind not in _HEATMAP_LOSSES:
+            raise InputError(f"loss.heatmap_loss: {self.kind!r} is unknown; choose {' or '.join(_HEATMAP_LOSSES)}")
+
+    def __call__(self, predicted: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return the ``(B,)`` sums over keypoint types and cells, in float32."""
+        if self.kind == "l2":
+            return focal_l2(predicted.float(), target, mask, gamma=self.gamma, tau=self.tau)
+        return focal_cross_entropy(predicted.float(), target, mask, gamma=self.gamma)
 
 
 def focal_l2(

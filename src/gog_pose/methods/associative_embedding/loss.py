@@ -9,7 +9,7 @@ from torch import nn
 
 from gog_pose.errors import InputError
 from gog_pose.methods.associative_embedding.records import AssociativeMaps, AssociativeTargets
-from gog_pose.methods.losses import LossTerms, focal_l2, sum_over_stacks
+from gog_pose.methods.losses import HeatmapLoss, LossTerms, sum_over_stacks
 
 
 def tag_losses(tags: torch.Tensor, people: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -47,14 +47,15 @@ class AssociativeLoss(nn.Module):
     """Weighted sum of the losses over all stacks (every stack has the same targets).
 
     Args:
-        heatmap_weight: Weight of the focal L2.
-        fine_heatmap_weight: Weight of the focal L2 of the fine heatmaps, where there are any. They have four times as
+        heatmap_weight: Weight of the heatmap loss.
+        heatmap_loss: Its kind, ``l2`` or ``cross_entropy`` (``HeatmapLoss``).
+        fine_heatmap_weight: Weight of the loss of the fine heatmaps, where there are any. They have four times as
             many cells: a quarter weighs both alike, as the public means over cells do.
         pull_weight: Weight of the pull. The public weight is 1e-3 beside a mean over the cells of 512 px crops; beside
             half the sum over them, as here, 139 is the same. The focal factor makes the heatmap loss smaller.
         push_weight: Weight of the push; the public weight is that of the pull.
         stack_weights: One weight per stack, from first to last; equal weights that sum to 1 where it is None.
-        gamma: Exponent of the focal L2; 0 = plain L2, which the public program has.
+        gamma: Exponent of the heatmap loss; 0 = plain, as in the public program.
         tau: Foreground threshold of the focal L2.
     """
 
@@ -62,6 +63,7 @@ class AssociativeLoss(nn.Module):
         self,
         *,
         heatmap_weight: float = 1.0,
+        heatmap_loss: str = "l2",
         fine_heatmap_weight: float = 0.25,
         pull_weight: float = 100.0,
         push_weight: float = 100.0,
@@ -77,8 +79,7 @@ class AssociativeLoss(nn.Module):
             "fine_heatmap": fine_heatmap_weight,
         }
         self.stack_weights = None if stack_weights is None else tuple(stack_weights)
-        self.gamma = gamma
-        self.tau = tau
+        self.heatmap_loss = HeatmapLoss(heatmap_loss, gamma, tau)
 
     def forward(self, stacks: Sequence[AssociativeMaps], targets: AssociativeTargets) -> LossTerms:
         """Compare the maps of all stacks with the targets of a batch, in float32.
@@ -95,7 +96,11 @@ class AssociativeLoss(nn.Module):
     def _parts(self, maps: AssociativeMaps, targets: AssociativeTargets) -> dict[str, torch.Tensor]:
         """Return the terms of one stack, ``(B,)`` each."""
         pull, push = tag_losses(maps.tags.float(), targets.people)
-        parts = {"heatmap": self._focal(maps.heatmaps, targets.heatmaps, targets.mask), "pull": pull, "push": push}
+        parts = {
+            "heatmap": self.heatmap_loss(maps.heatmaps, targets.heatmaps, targets.mask),
+            "pull": pull,
+            "push": push,
+        }
         if (maps.fine_heatmaps is None) != (targets.fine_heatmaps is None):
             raise InputError(
                 "method.heads.resolutions and method.encoder.resolutions must be equal: the heads predict fine"
@@ -104,8 +109,5 @@ class AssociativeLoss(nn.Module):
         if maps.fine_heatmaps is not None:
             assert targets.fine_heatmaps is not None
             assert targets.fine_mask is not None
-            parts["fine_heatmap"] = self._focal(maps.fine_heatmaps, targets.fine_heatmaps, targets.fine_mask)
+            parts["fine_heatmap"] = self.heatmap_loss(maps.fine_heatmaps, targets.fine_heatmaps, targets.fine_mask)
         return parts
-
-    def _focal(self, predicted: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        return focal_l2(predicted.float(), target, mask, gamma=self.gamma, tau=self.tau)

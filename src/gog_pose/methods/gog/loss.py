@@ -9,9 +9,7 @@ from torch import nn
 
 from gog_pose.errors import InputError
 from gog_pose.methods.gog.records import PoseMaps, PoseTargets
-from gog_pose.methods.losses import LossTerms, focal_cross_entropy, focal_l2, sum_over_stacks, weighted_l1
-
-_HEATMAP_LOSSES = ("l2", "cross_entropy")
+from gog_pose.methods.losses import HeatmapLoss, LossTerms, sum_over_stacks, weighted_l1
 
 
 class GogLoss(nn.Module):
@@ -45,13 +43,9 @@ class GogLoss(nn.Module):
         tau: float = 0.01,
     ) -> None:
         super().__init__()
-        if heatmap_loss not in _HEATMAP_LOSSES:
-            raise InputError(f"loss.heatmap_loss: {heatmap_loss!r} is unknown; choose {' or '.join(_HEATMAP_LOSSES)}")
-        self.heatmap_loss = heatmap_loss
+        self.heatmap_loss = HeatmapLoss(heatmap_loss, gamma, tau)
         self._weights = {"heatmap": heatmap_weight, "offset": offset_weight, "refinement": refinement_weight}
         self.stack_weights = None if stack_weights is None else tuple(stack_weights)
-        self.gamma = gamma
-        self.tau = tau
 
     def forward(self, stacks: Sequence[PoseMaps], targets: PoseTargets) -> LossTerms:
         """Compare the maps of all stacks with the targets of a batch.
@@ -70,10 +64,7 @@ class GogLoss(nn.Module):
             return sum_over_stacks(parts, self._weights, self.stack_weights)
 
     def _heatmap(self, maps: PoseMaps, targets: PoseTargets) -> torch.Tensor:
-        predicted = maps.heatmaps.float()
-        if self.heatmap_loss == "cross_entropy":
-            return focal_cross_entropy(predicted, targets.heatmaps, targets.mask, gamma=self.gamma).mean()
-        return focal_l2(predicted, targets.heatmaps, targets.mask, gamma=self.gamma, tau=self.tau).mean()
+        return self.heatmap_loss(maps.heatmaps, targets.heatmaps, targets.mask).mean()
 
     def _offset(self, maps: PoseMaps, targets: PoseTargets) -> torch.Tensor:
         return weighted_l1(maps.offsets.float(), targets.offsets, targets.offset_weights, targets.mask).mean()
