@@ -20,9 +20,8 @@ from gog_pose.evaluation.data_set import find_people, subsets
 from gog_pose.evaluation.detections import read_detections, write_detections
 from gog_pose.methods.decoders import describe_decoder
 from gog_pose.skeleton import Skeleton
-from gog_pose.system.files import replaced
+from gog_pose.system.files import made_folder, replaced
 from gog_pose.system.progress import Progress, silent
-from gog_pose.system.results import made_folder
 
 Detections: TypeAlias = dict[int, list[dict[str, Any]]]  # by image id, as CocoKeypointEvaluator takes them
 

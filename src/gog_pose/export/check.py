@@ -49,7 +49,7 @@ def write_checked(deployable: Deployable, output: Path, kind: str) -> Difference
         if difference.unmatched > _UNMATCHED * difference.total:
             raise InputError(
                 f"output: {difference.unmatched} of {difference.total} candidates of the file differ from PyTorch's;"
-                f" {part.name} is left for inspection, {output} was not written"
+                f" {output} was not written; export another format"
             )
     return difference
 

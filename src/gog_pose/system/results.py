@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gog_pose.errors import InputError
-from gog_pose.system.files import replaced
+from gog_pose.system.files import made_folder, replaced
 
 
 def results_path(results: str) -> Path:
@@ -25,22 +25,8 @@ def results_path(results: str) -> Path:
     """
     path = Path(results)
     made_folder(path.parent, "results")
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
+    if (path.exists() and not path.is_file()) or not os.access(path.parent, os.W_OK):
         raise InputError(f"results: {path} cannot be written; give another file")
-    return path
-
-
-def made_folder(folder: str | Path, option: str) -> Path:
-    """Return the folder that an option names, made if it does not exist.
-
-    Raises:
-        InputError: It cannot be made.
-    """
-    path = Path(folder)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{option}: {path} cannot be made ({error.strerror}); give another folder") from None
     return path
 
 

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from gog_pose.data.datamodule import PoseDataModule
 from gog_pose.data.inspection.findings import Finding
 from gog_pose.data.inspection.split import SplitReport, inspect_split
+from gog_pose.imaging.writing import write_picture
+from gog_pose.system.files import made_folder
 from gog_pose.system.progress import Progress, silent
-from gog_pose.system.results import made_folder
 
 
 def inspect(
@@ -62,7 +61,7 @@ def inspect(
     for split, report in reports.items():
         report.findings.extend(_shared_images(split, reports))
         for name, sheet in report.sheets.items():
-            Image.fromarray(sheet).save(folder / name)
+            write_picture(folder / name, sheet)
     findings = [_entry(split, finding) for split, report in reports.items() for finding in report.findings]
     errors = sum(finding["severity"] == "error" for finding in findings)
     return {

@@ -16,6 +16,7 @@ from gog_pose.data.inspection.files import ImageJob, check_file, file_jobs
 from gog_pose.data.inspection.findings import Finding
 from gog_pose.data.inspection.preview import choose, training_sheet, validation_sheet
 from gog_pose.data.inspection.statistics import summarize_split
+from gog_pose.system.files import write_whole
 from gog_pose.system.processes import map_in_processes
 from gog_pose.system.progress import Progress, silent
 
@@ -86,7 +87,7 @@ def inspect_split(
 
     content = without_refused(checked.content, findings)
     if any(len(content[entries]) < len(checked.content[entries]) for entries in ("images", "annotations")):
-        sound_file.write_text(json.dumps(content), encoding="utf-8")
+        write_whole(sound_file, json.dumps(content).encode())
         path = sound_file
     file = AnnotationFile.checked(content, path, data.layout.category)
     images = CocoKeypoints(file, root if has_images else None, skeleton.num_keypoints)

@@ -17,7 +17,7 @@ from gog_pose.data.synthetic.labels import Annotation
 from gog_pose.data.synthetic.scene import render_scene
 from gog_pose.errors import InputError
 from gog_pose.skeleton import load_skeleton
-from gog_pose.system.files import replaced
+from gog_pose.system.files import LOCK, only_writer, write_whole
 from gog_pose.system.processes import map_in_processes
 
 SPLITS = ("train", "val")
@@ -55,7 +55,7 @@ def synthesize(
         workers: Processes that draw; 0 = draw in this one.
 
     Raises:
-        InputError: A number makes no sense, or ``output`` holds something else.
+        InputError: A number makes no sense, or ``output`` holds something else or is being written.
     """
     output = Path(output)
     counts = {"train": num_train, "val": num_val}
@@ -67,26 +67,27 @@ def synthesize(
         "protectors": bool(protectors),
     }
     _check(counts, settings, workers)
-    _clear(output)
-    (output / "annotations").mkdir(parents=True, exist_ok=True)
-    _write_json(output / _MARKER, {"num_train": num_train, "num_val": num_val, **settings})
-    for split in SPLITS:
-        (output / split).mkdir(exist_ok=True)
+    with only_writer(output, "output"):
+        _clear(output)
+        (output / "annotations").mkdir(parents=True, exist_ok=True)
+        _write_json(output / _MARKER, {"num_train": num_train, "num_val": num_val, **settings})
+        for split in SPLITS:
+            (output / split).mkdir(exist_ok=True)
 
-    jobs = [(split, index) for split in SPLITS for index in range(counts[split])]
-    results: dict[str, list[list[Annotation]]] = {split: [] for split in SPLITS}
-    draw = partial(_write_scene, output, settings)
-    console = Console()
-    with Progress(
-        TextColumn("drawing scenes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
-    ) as progress:
-        drawn = map_in_processes(draw, jobs, workers)
-        for (split, _), annotations in progress.track(zip(jobs, drawn, strict=True), total=len(jobs)):
-            results[split].append(annotations)
+        jobs = [(split, index) for split in SPLITS for index in range(counts[split])]
+        results: dict[str, list[list[Annotation]]] = {split: [] for split in SPLITS}
+        draw = partial(_write_scene, output, settings)
+        console = Console()
+        with Progress(
+            TextColumn("drawing scenes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+        ) as progress:
+            drawn = map_in_processes(draw, jobs, workers)
+            for (split, _), annotations in progress.track(zip(jobs, drawn, strict=True), total=len(jobs)):
+                results[split].append(annotations)
 
-    for split in SPLITS:
-        _write_json(_annotation_file(output, split), _coco(split, results[split], settings))
-    console.print(_summary(output, results), soft_wrap=True, highlight=False)
+        for split in SPLITS:
+            _write_json(_annotation_file(output, split), _coco(split, results[split], settings))
+        console.print(_summary(output, results), soft_wrap=True, highlight=False)
 
 
 def _check(counts: dict[str, int], settings: dict[str, Any], workers: int) -> None:
@@ -111,7 +112,7 @@ def _clear(output: Path) -> None:
     """Remove what an earlier call wrote, annotations first; refuse anything else."""
     if output.exists() and not output.is_dir():
         raise InputError(f"{output}: output must be a folder, but is a file; name another")
-    if not output.is_dir() or not any(output.iterdir()):
+    if not output.is_dir() or all(entry.name == LOCK for entry in output.iterdir()):
         return
     if not (output / _MARKER).is_file():
         raise InputError(
@@ -140,7 +141,7 @@ def _write_scene(output: Path, settings: dict[str, Any], job: tuple[str, int]) -
     encoded, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     if not encoded:
         raise RuntimeError("OpenCV could not encode a JPEG")
-    (output / split / _file_name(split, index)).write_bytes(data.tobytes())
+    write_whole(output / split / _file_name(split, index), data.tobytes())
     return scene.annotations
 
 
@@ -186,8 +187,7 @@ def _coco(split: str, scenes: list[list[Annotation]], settings: dict[str, Any]) 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a file that is there completely or not at all."""
-    with replaced(path) as part:
-        part.write_text(json.dumps(content, separators=(",", ":")))
+    write_whole(path, json.dumps(content, separators=(",", ":")).encode())
 
 
 def _summary(output: Path, results: dict[str, list[list[Annotation]]]) -> str:

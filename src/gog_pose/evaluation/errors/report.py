@@ -15,8 +15,7 @@ from gog_pose.evaluation.errors.analysis import MATCHED, ErrorAnalysis, ImageErr
 from gog_pose.evaluation.errors.keypoint_errors import KINDS
 from gog_pose.evaluation.errors.pictures import picture
 from gog_pose.evaluation.errors.plots import COLORS, plots, words
-from gog_pose.system.files import replaced
-from gog_pose.system.results import made_folder
+from gog_pose.system.files import made_folder, write_whole
 
 PAGE = "errors.html"
 _PICTURE = "worst_{}.jpg"
@@ -74,18 +73,18 @@ def write_report(
     folder = made_folder(folder, "report")
     drawn = plots(analysis)
     for name, content in drawn.items():
-        _write(folder / f"{name}.png", content)
+        write_whole(folder / f"{name}.png", content)
     for stale in folder.glob(_PICTURE.format("*")):
         stale.unlink()
     pictures = []
     for rank, image in enumerate(analysis.worst(worst), start=1):
         pixels, reason = canvas(images, image.file_name, image.image_hw)
         content = picture(image, pixels, analysis.skeleton)
-        _write(folder / _PICTURE.format(f"{rank:02d}"), content)
+        write_whole(folder / _PICTURE.format(f"{rank:02d}"), content)
         remark = "" if reason is None else f" Blank canvas: {html.escape(reason)}."
         pictures.append(_figure(content, "jpeg", f"{rank}. {_describe(image)}{remark}"))
     page = folder / PAGE
-    _write(page, _page(analysis.to_dict(), drawn, pictures).encode())
+    write_whole(page, _page(analysis.to_dict(), drawn, pictures).encode())
     return page
 
 
@@ -176,8 +175,3 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [f"<tr>{''.join(f'<th>{cell}</th>' for cell in header)}</tr>"]
     lines += [f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows]
     return f"<table>{''.join(lines)}</table>"
-
-
-def _write(path: Path, content: bytes) -> None:
-    with replaced(path) as part:
-        part.write_bytes(content)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from gog_pose.data.annotation_file import AnnotationFile
 from gog_pose.data.annotations import CocoKeypoints
@@ -19,11 +18,13 @@ from gog_pose.evaluation.coco import CocoKeypointEvaluator
 from gog_pose.evaluation.oracle.diagnosis import summarize
 from gog_pose.evaluation.oracle.limb_graph import best_possible_poses
 from gog_pose.evaluation.oracle.oracle import AnnotatedImage, Oracle, OracleAnswer, images_with_labelled_people
+from gog_pose.imaging.writing import write_picture
 from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
+from gog_pose.system.files import made_folder
 from gog_pose.system.processes import map_in_processes
 from gog_pose.system.progress import Progress, silent
-from gog_pose.system.results import made_folder, write_results
+from gog_pose.system.results import write_results
 
 PEOPLE = "people.json"
 _PICTURES = "worst"
@@ -153,7 +154,7 @@ def _write_pictures(
         ]
         sheets.append(contact_sheet(pair, 2, image.image_hw))
         name = f"{rank:02d}_{image.image_id}.png"
-        Image.fromarray(sheets[-1]).save(target / name)
+        write_picture(target / name, sheets[-1])
         failures = [" ".join(verdict.failures) for verdict in answer.diagnosis.people if verdict.recall_lost]
         drawn.append(
             {
@@ -165,5 +166,5 @@ def _write_pictures(
             }
         )
     if sheets:
-        Image.fromarray(contact_sheet(sheets, 2, _SHEET_CELL_HW)).save(target / "contact_sheet.png")
+        write_picture(target / "contact_sheet.png", contact_sheet(sheets, 2, _SHEET_CELL_HW))
     return drawn
