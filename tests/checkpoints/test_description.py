@@ -1,6 +1,7 @@
 """Checkpoints of format 2: plain values that name trunk and method, from which all is built again."""
 
 import json
+import zipfile
 
 import pytest
 import torch
@@ -82,7 +83,7 @@ def test_weights_that_do_not_fit_are_reported_in_one_line(tmp_path):
         ({"format": None}, "format is None"),
         ({"method": "giraffe"}, "method: 'giraffe' is unknown"),
         ({"decoder": {"rules": "giraffe"}}, r"decoder\.rules: 'giraffe' is unknown"),
-        ({"decoder": {"neck": 3}}, "does not fit"),
+        ({"decoder": {"neck": 3}}, r"decoder\.neck: is no option"),
     ],
 )
 def test_what_this_version_cannot_read_is_refused(change, words, tmp_path):
@@ -129,3 +130,88 @@ def test_descriptions_of_format_1_written_before_there_were_refinements_are_read
     trained = read_network(saved(content, tmp_path / "old.ckpt"))
     assert trained.network.to_dict() == network.to_dict()
     assert trained.decoder == decoder
+
+
+def first_weight(content):
+    return next(name for name, tensor in content["state_dict"].items() if tensor.ndim == 4)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda weight: torch.full_like(weight, torch.nan),
+        lambda weight: weight.where(weight != weight.max(), torch.inf),
+        lambda weight: weight.to_sparse(),
+        lambda weight: weight[:1, :1, :1, :1].expand(weight.shape),  # one number in the file, any number of them in use
+        lambda weight: weight.to(torch.complex64),
+        lambda weight: weight.to(torch.int64),
+        lambda weight: weight.bool(),
+        lambda weight: weight.to("meta"),
+        lambda weight: weight.tolist(),
+    ],
+)
+def test_weights_that_are_not_finite_dense_real_numbers_are_refused(tmp_path, damage):
+    content = content_of("gog")[0]
+    name = first_weight(content)
+    content["state_dict"][name] = damage(content["state_dict"][name])
+    with pytest.raises(InputError, match=rf"model\.ckpt: .*{name.removeprefix(NETWORK_PREFIX)}") as error:
+        read_network(saved(content, tmp_path / "model.ckpt"))
+    assert "\n" not in str(error.value)
+
+
+def test_weights_of_another_precision_are_converted(tmp_path):
+    content, network, _ = content_of("gog")
+    content["state_dict"] = {
+        name: tensor.double() if tensor.is_floating_point() else tensor
+        for name, tensor in content["state_dict"].items()
+    }
+    read = read_network(saved(content, tmp_path / "model.ckpt")).network
+    assert {tensor.dtype for tensor in read.parameters()} == {torch.float32}
+    torch.testing.assert_close(read.state_dict(), network.state_dict())
+
+
+def nested(depth):
+    """A few lists that stand for 10 ** depth values."""
+    value = [1] * 10
+    for _ in range(depth - 1):
+        value = [value] * 10
+    return value
+
+
+@pytest.mark.parametrize(
+    ("entry", "name", "value"),
+    [
+        ("trunk", "stacks", 10**9),
+        ("trunk", "stacks", 60),  # in the range, but more than the file holds
+        ("trunk", "stacks", "many"),
+        ("trunk", "channels", [10**12] * 3),
+        ("trunk", "channels", nested(9)),
+        ("trunk", "blocks", [64, 64, 64]),
+        ("heads", "offset_unit", float("nan")),
+        ("decoder", "topk", 2.5),
+        ("decoder", "threshold", float("inf")),
+        ("decoder", "localizer", nested(9)),
+        ("preprocessing", "long_side", -64),
+        ("preprocessing", "long_side", 10**9),
+        ("preprocessing", "std", [0.0, 1.0, 1.0]),
+        ("preprocessing", "mean", ["a", "b", "c"]),
+    ],
+)
+def test_what_a_checkpoint_describes_is_bounded(tmp_path, entry, name, value):
+    content = content_of("gog")[0]
+    description = content[KEY]
+    part = description["network"][entry] if entry in ("trunk", "heads") else description[entry]
+    part[name] = value
+    with pytest.raises(InputError, match=r"model\.ckpt: ") as error:
+        read_network(saved(content, tmp_path / "model.ckpt"))
+    assert len(str(error.value)) < 600
+
+
+def test_a_compressed_file_is_refused(tmp_path):
+    """A few bytes of it can stand for gigabytes."""
+    source = saved(content_of("gog")[0], tmp_path / "model.ckpt")
+    with zipfile.ZipFile(source) as whole, zipfile.ZipFile(tmp_path / "small.ckpt", "w", zipfile.ZIP_DEFLATED) as small:
+        for name in whole.namelist():
+            small.writestr(name, whole.read(name))
+    with pytest.raises(InputError, match=r"small\.ckpt: refused: compressed"):
+        read_checkpoint(tmp_path / "small.ckpt")

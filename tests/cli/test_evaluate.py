@@ -239,7 +239,7 @@ def test_a_test_set_becomes_what_the_server_takes(run, trained, tmp_path):
         (["checkpoint={best}", "precision=8"], "precision: '8'"),
         (["checkpoint={best}", "device=abacus"], "device: 'abacus'"),
         (["checkpoint={best}", "device=cuda", "devices=99"], "devices: 99"),
-        (["checkpoint={best}", "batch_size=0"], "batch_size: must be 1"),
+        (["checkpoint={best}", "batch_size=0"], "batch_size: must be a whole number from 1"),
         (["checkpoint={best}", "input.scales=[0.5]"], "scales:"),
         (["checkpoint={best}", "input.height=64", "input.long_side=64"], "exclude each other"),
         (["checkpoint={best}", "input.multiple=24"], "multiple: 24"),

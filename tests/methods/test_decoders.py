@@ -63,7 +63,7 @@ def test_rules_and_options_that_do_not_exist_are_refused():
         change_decoder(CenterDecoder(COCO), {"rules": "official"})
     with pytest.raises(InputError, match=r"reach.*choose from.*person_threshold"):
         change_decoder(OfficialDecoder(COCO), {"reach": 1.0})
-    with pytest.raises(InputError, match=r"decoder\.topk: must be 1 or more"):
+    with pytest.raises(InputError, match=r"decoder\.topk: must be a whole number from 1"):
         change_decoder(ours, {"topk": 0})
     with pytest.raises(InputError, match=r"'giraffe' is unknown; choose .*centernet, gog"):
         build_decoder(COCO, "giraffe", {})

@@ -1,7 +1,9 @@
 """A run that was killed or interrupted goes on as if nothing had happened, and never from half a file."""
 
 import csv
+import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -58,12 +60,13 @@ from gog_pose.cli import train
 
 save, calls = torch.save, itertools.count(1)
 
-def half(checkpoint, path):
+def half(checkpoint, file):
     if next(calls) < 3:
-        return save(checkpoint, path)
+        return save(checkpoint, file)
     whole = io.BytesIO()
     save(checkpoint, whole)
-    path.write_bytes(whole.getvalue()[: whole.tell() // 2])
+    file.write(whole.getvalue()[: whole.tell() // 2])
+    file.flush()
     os.kill(os.getpid(), signal.SIGKILL)
 
 torch.save = half
@@ -91,7 +94,8 @@ def gog_train(scenes, tmp_path_factory):
 
     def run(*overrides, output=None):
         output = output or tmp_path_factory.mktemp("run")
-        code, handler = 0, signal.getsignal(signal.SIGINT)
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        code, handlers = 0, [signal.getsignal(number) for number in numbers]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(
                 sys, "argv", ["gog-train", *RUN, f"data.root={scenes}", f"hydra.run.dir={output}", *overrides]
@@ -101,7 +105,8 @@ def gog_train(scenes, tmp_path_factory):
             except SystemExit as stop:
                 code = stop.code
             finally:
-                signal.signal(signal.SIGINT, handler)
+                for number, handler in zip(numbers, handlers, strict=True):
+                    signal.signal(number, handler)
                 torch.use_deterministic_algorithms(False)
         return output, code
 
@@ -114,7 +119,8 @@ def gog_train_killed(scenes, tmp_path_factory):
 
     def run(program, *arguments):
         output = tmp_path_factory.mktemp("killed")
-        command = [sys.executable, "-c", program, *map(str, arguments), *RUN, f"data.root={scenes}"]
+        own, overrides = arguments[:1], arguments[1:]
+        command = [sys.executable, "-c", program, *map(str, own), *RUN, *overrides, f"data.root={scenes}"]
         process = subprocess.run(
             [*command, f"hydra.run.dir={output}"],
             capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=300, check=False,
@@ -185,11 +191,13 @@ def test_a_killed_run_repeats_the_steps_since_its_last_checkpoint(gog_train, kil
     goes_on_as_if_nothing_had_happened(gog_train, whole, output, "last", 3, f"data.num_workers={workers}")
 
 
-@pytest.mark.parametrize("steps", [MIDDLE, LAST_OF_VALIDATED_EPOCH])
-def test_an_interrupted_run_misses_no_step_and_no_validation(gog_train, whole, monkeypatch, steps):
+@pytest.mark.parametrize(
+    ("steps", "number"), [(MIDDLE, signal.SIGINT), (MIDDLE, signal.SIGTERM), (LAST_OF_VALIDATED_EPOCH, signal.SIGTERM)]
+)
+def test_an_interrupted_run_misses_no_step_and_no_validation(gog_train, whole, monkeypatch, steps, number):
     def interrupt(callback, trainer, module, optimizer):
         if trainer.global_step == steps:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
 
     with monkeypatch.context() as patch:
         patch.setattr(GradientNorm, "on_before_optimizer_step", interrupt)
@@ -202,13 +210,95 @@ def test_an_interrupted_run_misses_no_step_and_no_validation(gog_train, whole, m
 def test_a_kill_during_a_save_leaves_the_checkpoint_before(gog_train_killed, whole):
     last = gog_train_killed(KILLED_WHILE_SAVING) / "checkpoints/last.ckpt"
     complete = (whole / "checkpoints/last.ckpt").stat().st_size
-    assert 0.4 * complete < last.with_name("last.ckpt.part").stat().st_size < 0.6 * complete
+    (part,) = last.parent.glob("last.ckpt.*.part")
+    assert 0.4 * complete < part.stat().st_size < 0.6 * complete
     assert read_checkpoint(last)["global_step"] == 3
 
 
 def test_a_save_that_fails_leaves_the_checkpoint_before(tmp_path):
     path = tmp_path / "new/last.ckpt"
     AtomicCheckpointIO().save_checkpoint({"step": 1}, path)
-    with pytest.raises(AttributeError):  # what cannot be pickled is noticed when much is written already
+    with pytest.raises((AttributeError, pickle.PicklingError)):  # noticed when much is written already
         AtomicCheckpointIO().save_checkpoint({"step": 2, "weights": torch.zeros(9999), "local": lambda: 0}, path)
     assert torch.load(path) == {"step": 1}
+
+
+BEST = ["trainer.check_val_every_n_epoch=1", "callbacks.checkpoint_best.monitor=val/loss"]
+WORSE_EACH_EPOCH = [*BEST, "callbacks.checkpoint_best.mode=max"]  # the loss falls: the first epoch is the best
+
+
+def best_of(output):
+    """Step and score of the best checkpoint, and what the results say."""
+    content = torch.load(output / "checkpoints/best.ckpt")
+    (state,) = (state for name, state in content["callbacks"].items() if "val/loss" in name)
+    results = json.loads((output / "results.json").read_text())
+    assert results.pop("checkpoint") == str(output / "checkpoints/best.ckpt")
+    return content["global_step"], round(float(state["best_model_score"]), 2), results
+
+
+@pytest.fixture(scope="module")
+def best_first(gog_train):
+    """An undisturbed run whose best epoch is the first."""
+    output, code = gog_train(*WORSE_EACH_EPOCH)
+    assert code == 0
+    assert best_of(output)[0] == 3
+    return output
+
+
+@pytest.fixture(scope="module")
+def ended_early(gog_train_killed):
+    """The same, killed in its last epoch."""
+    return gog_train_killed(KILLED, 7, *WORSE_EACH_EPOCH)
+
+
+@pytest.mark.parametrize("place", ["same folder", "renamed", "elsewhere", "only the last"])
+def test_the_best_checkpoint_survives_wherever_a_run_goes_on(gog_train, best_first, ended_early, tmp_path, place):
+    old, new = tmp_path / "old", tmp_path / "new"
+    shutil.copytree(ended_early, old)
+    if place == "renamed":
+        old = new = old.rename(new)
+    elif place == "same folder":
+        new = old
+    elif place == "only the last":  # its folder is gone but for the last one; the best is found where it was recorded
+        (old / "checkpoints/best.ckpt").unlink()
+    assert gog_train(*WORSE_EACH_EPOCH, f"resume={old}/checkpoints/last.ckpt", output=new)[1] == 0
+    assert best_of(new) == best_of(best_first)
+
+
+def test_a_best_checkpoint_that_is_lost_is_reported(gog_train, ended_early, tmp_path, capfd):
+    old = Path(shutil.copytree(ended_early, tmp_path / "old"))
+    hidden = ended_early.rename(ended_early.with_name("hidden"))
+    (old / "checkpoints/best.ckpt").unlink()
+    try:
+        output, code = gog_train(*WORSE_EACH_EPOCH, f"resume={old}/checkpoints/last.ckpt", output=tmp_path / "new")
+    finally:
+        hidden.rename(ended_early)
+    assert code == 0
+    assert best_of(output)[0] == 9
+    assert "is neither beside" in "".join(capfd.readouterr())
+
+
+def test_the_best_checkpoint_of_another_run_is_not_taken(gog_train, best_first, ended_early, tmp_path):
+    """It lies in the folder where the run goes on, and scores higher."""
+    new = Path(shutil.copytree(best_first, tmp_path / "new"))
+    foreign = torch.load(new / "checkpoints/best.ckpt")
+    for name, state in foreign["callbacks"].items():
+        if "val/loss" in name:
+            state["best_model_score"] += 1000
+    torch.save(foreign, new / "checkpoints/best.ckpt")
+    assert gog_train(*WORSE_EACH_EPOCH, f"resume={ended_early}/checkpoints/last.ckpt", output=new)[1] == 0
+    assert best_of(new) == best_of(best_first)
+
+
+def test_a_folder_in_use_is_refused_in_one_line(gog_train, tmp_path, capfd):
+    program = "import sys; from pathlib import Path; from gog_pose.system.files import only_writer\n"
+    program += "with only_writer(Path(sys.argv[1]), 'output'):\n    print('locked', flush=True); sys.stdin.read()"
+    other = subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout.readline() == "locked\n"
+    assert gog_train(output=tmp_path)[1] == 2
+    other.communicate("")
+    errors = capfd.readouterr().err
+    assert f"hydra.run.dir: {tmp_path} is in use by process {other.pid} on" in errors
+    assert "Traceback" not in errors

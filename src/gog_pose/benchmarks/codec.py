@@ -19,6 +19,7 @@ from gog_pose.errors import InputError
 from gog_pose.evaluation import MapNoise
 from gog_pose.methods import method_of
 from gog_pose.methods.method import Decoder, Encoder
+from gog_pose.system.options import Count, CountOrZero, Pixels, Seed
 
 
 class CodecBenchmark:
@@ -49,10 +50,10 @@ class CodecBenchmark:
         baseline_encoder: Encoder,
         baseline_decoder: Decoder,
         noise: MapNoise,
-        people: Sequence[int],
-        sizes: Sequence[int],
-        repeats: int,
-        seed: int,
+        people: Sequence[CountOrZero],
+        sizes: Sequence[Pixels],
+        repeats: Count,
+        seed: Seed,
     ) -> None:
         if not people or min(people) < 0:
             raise InputError(f"people: must be numbers of 0 or more, got {list(people)}")

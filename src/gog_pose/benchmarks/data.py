@@ -32,6 +32,7 @@ from gog_pose.data.sampler import CropDraw, CropSampler
 from gog_pose.data.samples import PoseBatch
 from gog_pose.errors import InputError
 from gog_pose.imaging.reading import to_rgb
+from gog_pose.system.options import Count, CountOrZero
 
 WAYS = ("plain", "worker", "device")  # the straightforward reading, and ours by ``encode_on``
 IMAGE_STAGES = ("read", "decode", "warp", "color", "normalize", "encode")
@@ -64,10 +65,10 @@ class DataBenchmark:
         self,
         *,
         data: Callable[..., PoseDataModule],
-        num_workers: Sequence[int],
-        batches: int,
-        images: int,
-        repeats: int,
+        num_workers: Sequence[CountOrZero],
+        batches: Count,
+        images: Count,
+        repeats: Count,
     ) -> None:
         if not num_workers or min(num_workers) < 0:
             raise InputError(f"num_workers: must be numbers of 0 or more, got {list(num_workers)}")

@@ -41,6 +41,7 @@ from gog_pose.networks.folding import fold_norms
 from gog_pose.networks.network import assembled
 from gog_pose.networks.trunk import Trunk
 from gog_pose.skeleton import Skeleton
+from gog_pose.system.options import Count, CountOrZero, Pixels, Seed
 
 STAGES = ("read", "preprocess", "network", "decode")
 _SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -108,16 +109,16 @@ class SpeedBenchmark:
         checkpoint: str | None,
         encoder: Encoder,
         noise: MapNoise,
-        people: int,
+        people: CountOrZero,
         images: str | None,
-        long_side: int | None,
+        long_side: Pixels | None,
         variants: Mapping[str, Mapping[str, Any]],
-        batches: Sequence[int] | None,
+        batches: Sequence[Count] | None,
         flips: Sequence[bool],
         device: str,
-        threads: int,
-        repeats: int | None,
-        seed: int,
+        threads: Count,
+        repeats: Count | None,
+        seed: Seed,
     ) -> None:
         on_gpu = device == "cuda"  # where ten minutes of a CPU are seconds
         batches = (1, 8)[: 1 + on_gpu] if batches is None else batches

@@ -26,6 +26,7 @@ from gog_pose.networks import PoseNetwork
 from gog_pose.networks.network import assembled
 from gog_pose.networks.trunk import Trunk
 from gog_pose.skeleton import Skeleton
+from gog_pose.system.options import Count, CountOrZero, Pixels, Seed
 
 PARTS = ("forward", "loss", "backward", "optimizer")
 _COMPARED = ("peak", "activations", "kept")  # kinds of memory
@@ -90,14 +91,14 @@ class TrainBenchmark:
         encoder: Encoder,
         optimizer: Callable[..., Optimizer],
         variants: Mapping[str, Mapping[str, bool]],
-        batches: Sequence[int],
-        size: int,
-        forward_size: int,
-        people: int,
+        batches: Sequence[Count],
+        size: Pixels,
+        forward_size: Pixels,
+        people: CountOrZero,
         device: str,
-        threads: int,
-        repeats: int,
-        seed: int,
+        threads: Count,
+        repeats: Count,
+        seed: Seed,
     ) -> None:
         require_cases(batches, variants, device)
         require_counts(people=(people, 0), threads=(threads, 1), repeats=(repeats, 1))

@@ -7,19 +7,22 @@ read with ``weights_only=True``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 from gog_pose.checkpoints.format1 import converted
-from gog_pose.checkpoints.reading import read_torch_file
+from gog_pose.checkpoints.limits import no_more_parameters_than, require_description
+from gog_pose.checkpoints.reading import read_torch_file, require_sound
 from gog_pose.errors import InputError
 from gog_pose.imaging.preprocessing import Preprocessing
 from gog_pose.methods.decoders import build_decoder, describe_decoder
 from gog_pose.methods.method import Decoder
 from gog_pose.networks import PoseNetwork
 from gog_pose.skeleton import Skeleton
+from gog_pose.system.options import check_arguments
 
 KEY = "gog_pose"
 FORMAT = 2
@@ -66,6 +69,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             checkpoint[KEY] = converted(description)
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: {KEY}: not a description of format 1 ({error!r})") from error
+    require_description(checkpoint[KEY], path)
+    require_sound(checkpoint.get("state_dict"), path)
     return checkpoint
 
 
@@ -77,24 +82,41 @@ def read_network(path: str | Path) -> TrainedNetwork:
     """
     checkpoint = read_checkpoint(path)
     description = checkpoint[KEY]
+    weights = {
+        key.removeprefix(NETWORK_PREFIX): value
+        for key, value in checkpoint["state_dict"].items()
+        if key.startswith(NETWORK_PREFIX)
+    }
     try:
         skeleton = Skeleton(**description["skeleton"])
-        with torch.device("meta"):  # no numbers are drawn only to be replaced
+        # Of no device: no numbers are drawn only to be replaced.
+        with torch.device("meta"), no_more_parameters_than(weights):
             network = PoseNetwork.from_dict(skeleton, description["method"], description["network"])
         decoder = build_decoder(skeleton, description["method"], description["decoder"])
+        check_arguments(Preprocessing, description["preprocessing"], "preprocessing")
         preprocessing = Preprocessing(**description["preprocessing"])
-        weights = {
-            key.removeprefix(NETWORK_PREFIX): value.float() if value.is_floating_point() else value  # some are float16
-            for key, value in checkpoint["state_dict"].items()
-            if key.startswith(NETWORK_PREFIX)
-        }
-        network.load_state_dict(weights, assign=True)
-    except InputError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        network.load_state_dict(_of_type(weights, network.state_dict()), assign=True)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, IndexError, ArithmeticError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: its description does not fit its weights ({reason})") from error
     return TrainedNetwork(network, decoder, preprocessing)
+
+
+def _of_type(weights: dict[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return weights in the types of a network; floating-point numbers of another precision are converted.
+
+    Raises:
+        InputError: A tensor is of another kind of number.
+    """
+    converted = {}
+    for name, tensor in weights.items():
+        dtype = expected[name].dtype if name in expected else tensor.dtype
+        if tensor.dtype != dtype and not (tensor.is_floating_point() and dtype.is_floating_point):
+            raise InputError(f"{name}: must be of type {dtype}, is {tensor.dtype}; the file is damaged")
+        converted[name] = tensor.to(dtype)
+    return converted
 
 
 def require_same_kind(checkpoint: dict[str, Any], network: PoseNetwork) -> None:

@@ -60,7 +60,7 @@ def read_graph_model(path: str | Path) -> dict[str, np.ndarray]:
     path = Path(path)
     try:
         groups = _groups(json.loads(_read(path).decode()))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not a JSON file ({error}); check source=") from None
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: not a TensorFlow.js graph model ({error!r}); check source=") from None

@@ -14,6 +14,7 @@ from gog_pose.checkpoints.hrnet_names import is_hrnet, translate_network
 from gog_pose.checkpoints.movenet import OFFSET_UNIT, read_graph_model, translate_movenet
 from gog_pose.checkpoints.public_names import PublicWeights, require_fit, translate
 from gog_pose.checkpoints.reading import read_torch_file
+from gog_pose.checkpoints.writing import save_whole
 from gog_pose.errors import InputError
 from gog_pose.imaging.preprocessing import Preprocessing
 from gog_pose.methods import load_method
@@ -21,7 +22,6 @@ from gog_pose.methods.decoders import build_decoder
 from gog_pose.networks import PoseNetwork
 from gog_pose.networks.trunk import build_trunk
 from gog_pose.skeleton import Skeleton
-from gog_pose.system.files import replaced
 
 TRUNK = "trunk."
 
@@ -141,7 +141,7 @@ def import_weights(source: str | Path, output: str | Path, kind: str, skeletons:
         "state_dict": renamed,
         KEY: describe(network, build_decoder(skeleton, family.method, family.decoder), family.preprocessing),
     }
-    _write(checkpoint, Path(output))
+    save_whole(checkpoint, Path(output))
     learned = {name for name, _ in network.named_parameters()}
     return Imported(weights, skeleton, sum(t.numel() for name, t in weights.tensors.items() if name in learned))
 
@@ -196,13 +196,3 @@ def _read_state(path: Path) -> dict[str, torch.Tensor]:
     if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
         raise InputError(f"{path}: holds no state dict; expected names and tensors, at the top or under state_dict")
     return {str(name): tensor for name, tensor in content.items()}
-
-
-def _write(checkpoint: dict[str, Any], output: Path) -> None:
-    """Write a file that is there completely or not at all."""
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with replaced(output) as part:
-            torch.save(checkpoint, part)
-    except OSError as error:
-        raise InputError(f"output: {output} cannot be written ({error.strerror}); give another file") from None

@@ -21,6 +21,11 @@ def check_choices(config: DictConfig) -> None:
     method = OmegaConf.select(config, "method")
     if method is None:
         return
+    if not isinstance(method, DictConfig):
+        raise InputError(f"method: must be an option of the group, such as method=gog, got {method}")
+    for part in _PARTS:
+        if part in method and not (isinstance(method[part], DictConfig) and "_target_" in method[part]):
+            raise InputError(f"method.{part}: must be a description with _target_, got {method[part]}")
     owners = {part: _owner(method.get(part)) for part in _PARTS if method.get(part) is not None}
     for part, owner in owners.items():
         if owner != owners["encoder"]:

@@ -18,7 +18,7 @@ from rich.console import Console
 from gog_pose.cli.console import bar, table
 from gog_pose.cli.estimator import build_estimator
 from gog_pose.cli.runtime import command, instantiate, resolved
-from gog_pose.errors import InputError, require_at_least
+from gog_pose.errors import InputError
 from gog_pose.system.results import commit, results_path, sha256, versions, write_results
 
 if TYPE_CHECKING:
@@ -28,10 +28,14 @@ _LAYOUT = ("root", "images", "annotations", "train_split", "val_split", "categor
 _TITLES = {"labelled": "with keypoints", "people": "with people", "all": "all"}  # of subsets
 
 
-@command("evaluate")
+def only_layout(config: DictConfig) -> None:
+    """Keep of the data option what says where files lie; the rest is for training."""
+    config.data = OmegaConf.masked_copy(config.data, list(_LAYOUT))
+
+
+@command("evaluate", folder="output", prepare=only_layout)
 def main(config: DictConfig) -> None:
     """Find the people in a data set's images, or read detections, and compare them with the annotations."""
-    config.data = OmegaConf.masked_copy(config.data, list(_LAYOUT))
     options = resolved(config)
     check(options)
 
@@ -67,8 +71,6 @@ def check(options: dict[str, Any]) -> None:
         raise InputError("checkpoint: give checkpoint=FILE or detections=FILE, one of them")
     if options["subset"] not in _TITLES:
         raise InputError(f"subset: {options['subset']!r} is unknown; choose {', '.join(_TITLES)}")
-    least = {"limit": 1, "devices": 1, "batch_size": 1, "num_workers": 0, "max_people": 1}
-    require_at_least(options, nullable=["limit"], **least)
 
 
 def evaluate_file(options: dict[str, Any], config: DictConfig, layout: DataLayout) -> dict[str, Any]:

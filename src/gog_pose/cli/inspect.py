@@ -24,7 +24,7 @@ from rich.markup import escape
 
 from gog_pose.cli.console import bar, table
 from gog_pose.cli.runtime import command, instantiate, resolved
-from gog_pose.errors import InputError, require_at_least
+from gog_pose.errors import InputError
 from gog_pose.system.results import results_path, versions, write_results
 
 _SPLITS = ("train", "val")
@@ -41,7 +41,7 @@ _DISTRIBUTIONS = {
 }
 
 
-@command("inspect")
+@command("inspect", folder="output")
 def main(config: DictConfig) -> None:
     """Inspect the splits of a data set."""
     options = resolved(config)
@@ -81,7 +81,6 @@ def check(options: dict[str, Any]) -> None:
     """Raise ``InputError`` on an option that is out of its range."""
     if options["split"] not in (None, *_SPLITS):
         raise InputError(f"split: must be train, val or null for both, got {options['split']}")
-    require_at_least(options, nullable=("limit", "workers"), limit=1, previews=0, workers=0)
     root = options["data"]["root"]
     if not Path(root).is_dir():
         raise InputError(f"data.root: {root} is not a folder; give data.root=DIR")

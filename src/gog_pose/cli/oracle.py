@@ -16,13 +16,13 @@ from rich.console import Console
 
 from gog_pose.cli.console import bar, table
 from gog_pose.cli.runtime import command, instantiate, resolved
-from gog_pose.errors import InputError, require_at_least
+from gog_pose.errors import InputError
 from gog_pose.system.results import results_path, versions, write_results
 
 _PARTS = ("encoder", "decoder")  # of the method
 
 
-@command("oracle")
+@command("oracle", folder="output")
 def main(config: DictConfig) -> None:
     """Decode the ground truth of every image with labelled people, evaluate and explain it."""
     options = resolved(config)
@@ -71,7 +71,6 @@ def check(options: dict[str, Any]) -> None:
     """Raise ``InputError`` on an option that is missing or out of its range."""
     if options["annotations"] is None:
         raise InputError("annotations: is not set; give annotations=FILE, a COCO-format keypoint JSON")
-    require_at_least(options, nullable=("limit", "workers"), limit=1, workers=0, worst=0)
     if options["images"] is not None and not Path(options["images"]).is_dir():
         raise InputError(f"images: {options['images']} is not a folder; leave it out to draw on blank canvases")
 

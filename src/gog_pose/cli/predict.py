@@ -24,7 +24,7 @@ from gog_pose.errors import InputError, require_at_least
 _BATCH_ON_GPU = 8  # a CPU gains nothing from more than 1
 
 
-@command("predict")
+@command("predict", folder="output")
 def main(config: DictConfig) -> None:
     """Find the people in every frame of the source, past what cannot be read."""
     options = resolved(config)

@@ -1,30 +1,35 @@
-"""Shared parts of the commands: path of the configuration, construction of objects, report of errors."""
+"""Shared parts of the commands: path of the configuration, construction of objects, how a command begins and ends."""
 
 from __future__ import annotations
 
 import functools
-import importlib
-import inspect
+import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.errors import HydraException, InstantiationException, MissingConfigException
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate as hydra_instantiate
-from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig, ListConfig
 
 from gog_pose import __version__
+from gog_pose.cli.aliases import check_aliases
 from gog_pose.cli.choices import check_choices
+from gog_pose.cli.options import check_options, resolved
+from gog_pose.cli.reports import line_of
+from gog_pose.cli.targets import find_target
 from gog_pose.errors import InputError
+from gog_pose.system.files import only_writer
+from gog_pose.system.interrupts import raise_on_termination
+from gog_pose.system.options import shown
 
-# The packages that a configuration may build objects of; of ours functions, too, of others only classes.
-OURS = "gog_pose."
-ALLOWED_TARGETS = (OURS, "pytorch_lightning.", "torch.optim.", "albumentations.")
+OUTPUT = "hydra.run.dir"  # the option by which a user chooses the folder of a run
+
+__all__ = ["command", "config_dir", "instantiate", "resolved"]
 
 
 def config_dir() -> str:
@@ -45,41 +50,35 @@ def instantiate(node: Any, **kwargs: Any) -> Any:
         InputError: A ``_target_`` is not defined in the packages that a configuration may use, or the constructor
             raised it.
     """
+    if not isinstance(node, DictConfig) or "_target_" not in node:
+        raise InputError(f"configuration: {shown(node)} is no description with _target_; choose an option of its group")
     for target in _targets(node):
-        _check_target(target)
+        find_target(target)
     try:
-        return hydra_instantiate(node, _convert_="all", **kwargs)
+        built = hydra_instantiate(node, _convert_="all", **kwargs)
     except InstantiationException as error:
         if isinstance(error.__cause__, TypeError) and "unexpected keyword argument" in str(error.__cause__):
             raise InputError(f"configuration: {error.__cause__}; remove the option, or choose another") from error
         if isinstance(error.__cause__, TypeError) and "required" in str(error.__cause__):
             raise InputError(f"configuration: {error.__cause__}; add it") from error
         raise
+    return _Part(built, str(node["_target_"])) if isinstance(built, functools.partial) else built
 
 
-def _check_target(target: str) -> None:
-    """Check where a target is defined, whatever name it is reached by: packages re-export what they import.
+class _Part:
+    """A constructor with some of its arguments, which reports values that it refuses as a mistake of the user."""
 
-    Raises:
-        InputError: It is not a class or function of the packages that a configuration may use.
-    """
-    refused = InputError(
-        f"configuration: _target_ {target!r} is not a class of {', '.join(name + '*' for name in ALLOWED_TARGETS)};"
-        " name one where it is defined"
-    )
-    if not target.startswith(ALLOWED_TARGETS):
-        raise refused
-    module, _, name = target.rpartition(".")
-    try:
-        found: Any = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"configuration: _target_ {target!r} does not exist ({error})") from error
-    buildable = inspect.isclass(found) or (inspect.isfunction(found) and target.startswith(OURS))
-    defined = f"{getattr(found, '__module__', '')}."
-    if not buildable or not defined.startswith(ALLOWED_TARGETS) or "." in found.__qualname__:
-        raise refused
-    if inspect.isfunction(found) and not defined.startswith(OURS):
-        raise refused
+    def __init__(self, build: Callable[..., Any], target: str) -> None:
+        self._build = build
+        self._target = target
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return self._build(*args, **kwargs)
+        except (ValueError, TypeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"configuration: {self._target}: {error}; change its options") from error
 
 
 def _targets(node: Any) -> Iterator[str]:
@@ -94,23 +93,33 @@ def _targets(node: Any) -> Iterator[str]:
             yield from _targets(item)
 
 
-def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+def command(
+    config_name: str, folder: str | None = None, prepare: Callable[[DictConfig], None] | None = None
+) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Make a Hydra application of a function that takes the composed configuration.
 
-    A user's mistake (``InputError``, or a configuration that does not compose) is reported in one line and ends the
-    process with code 2; anything else is a bug and shows its traceback. Heavy libraries are imported by the function,
-    so that mistakes in the configuration are reported before that.
+    All options are checked before the function runs. A mistake of the user, or something that the machine lacks, is
+    reported in one line and ends the process with code 2, Ctrl+C and SIGTERM with code 130; anything else is a bug and
+    shows its traceback.
 
     Args:
         config_name: The primary configuration, ``conf/<config_name>.yaml``.
+        folder: The option that names the folder to write; while the command runs, no other may write it.
+        prepare: Removes from the configuration what the command does not read.
     """
+    composed: list[bool] = []
 
     def decorate(run: Callable[[DictConfig], Any]) -> Callable[[], None]:
         @functools.wraps(run)
         def checked(cfg: DictConfig) -> Any:
-            with _reported_in_one_line():  # here already: Hydra would print a line of its own before
+            composed.append(True)
+            with _reported_in_one_line(composed):  # here already: Hydra would print a line of its own before
+                if prepare is not None:
+                    prepare(cfg)
                 check_choices(cfg)
-                return run(cfg)  # a sweeper looks at what is returned
+                options = check_options(config_name, cfg)
+                with _locked(options, folder):
+                    return run(cfg)  # a sweeper looks at what is returned
 
         def main() -> None:
             if "--version" in sys.argv[1:]:
@@ -118,8 +127,12 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
                 return
             # Hydra then raises instead of printing, so that all errors are reported in one way.
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+            logging.raiseExceptions = False  # a full disk takes no more log lines; what must be written raises itself
+            raise_on_termination()
             application = hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(checked)
-            with _reported_in_one_line():
+            composed.clear()
+            with _reported_in_one_line(composed):
+                check_aliases(sys.argv[1:])
                 application()
 
         main.__doc__ = run.__doc__
@@ -128,53 +141,33 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
     return decorate
 
 
+def _locked(options: Mapping[str, Any], option: str | None) -> Any:
+    """Keep other processes from writing the folder of an option, in the first process of a distributed run."""
+    folder = None if option is None else options.get(option)
+    if option == OUTPUT:
+        folder = options["paths"]["output_dir"] if _is_first_process() else None
+    return nullcontext() if folder is None else only_writer(Path(folder), option or "")
+
+
+def _is_first_process() -> bool:
+    """Return whether this is the first process of a run, as far as launchers tell by environment variables."""
+    return all(os.environ.get(rank, "0") == "0" for rank in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
+
+
 @contextmanager
-def _reported_in_one_line() -> Iterator[None]:
-    """End the process with code 2 and one line on an error that the user can fix, with code 130 on Ctrl+C."""
+def _reported_in_one_line(composed: Collection[bool]) -> Iterator[None]:
+    """End the process with code 2 and one line on an error that the user can fix, with code 130 on Ctrl+C.
+
+    Args:
+        composed: Empty while Hydra composes the configuration.
+    """
     try:
         yield
-    except (InputError, HydraException, OmegaConfBaseException) as error:
-        known = _cause(error) or _composition_error(error)
-        if known is None:
-            raise
-        line = " ".join(_original_message(known).split())
-        print(f"{Path(sys.argv[0]).name}: error: {line}", file=sys.stderr)
-        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _cause(error: BaseException | None) -> BaseException | None:
-    """Return the first ``InputError`` along the chain of causes (Hydra wraps what constructors raise)."""
-    while error is not None and not isinstance(error, InputError):
-        error = error.__cause__ or error.__context__
-    return error
-
-
-def _original_message(error: BaseException) -> str:
-    """Return the message; an error from a DataLoader worker arrives with that worker's traceback wrapped around it."""
-    _, _, original = str(error).rpartition("gog_pose.errors.InputError: ")
-    return original
-
-
-def _composition_error(error: BaseException) -> BaseException | None:
-    """Return the error if it is about the configuration itself, not about an object built from it."""
-    if isinstance(error, InstantiationException):
-        return None
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        group, _, option = str(error.missing_cfg_file).partition("/")
-        for other, command_name in (("protocol", "gog-evaluate"), ("experiment", "gog-train")):
-            if group != other and Path(config_dir(), other, f"{option}.yaml").is_file():
-                return InputError(f"{group}: {option!r} is for {command_name}; use {command_name} {other}={option}")
-    # An unknown key is reported by OmegaConf below Hydra's more general words; show the cause too.
-    cause = error.__cause__
-    if cause is not None and str(cause) not in str(error):
-        return InputError(f"{error} {cause}")
-    return error
-
-
-def resolved(config: DictConfig) -> dict[str, Any]:
-    """Return the whole configuration as plain Python, interpolations resolved."""
-    container = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}
+    except Exception as error:
+        line = line_of(error, config_dir(), composing=not composed)
+        if line is None:
+            raise
+        print(f"{Path(sys.argv[0]).name}: error: {line}", file=sys.stderr)
+        sys.exit(2)

@@ -12,8 +12,9 @@ from hydra.errors import InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from gog_pose.cli.runtime import command, instantiate, resolved
+from gog_pose.cli.runtime import OUTPUT, command, instantiate, resolved
 from gog_pose.errors import InputError
+from gog_pose.system.files import remove_unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ _log = logging.getLogger(__name__)
 _CROPS, _CROPS_PER_BATCH = 64, 8  # of which the statistics of batch normalization are measured
 
 
-@command("train")
+@command("train", folder=OUTPUT)
 def main(cfg: DictConfig) -> float | None:
     """Train; see ``conf/train.yaml``. Return the AP of the best checkpoint, which sweeps maximize."""
     import pytorch_lightning as pl
@@ -40,23 +41,22 @@ def main(cfg: DictConfig) -> float | None:
     from gog_pose.checkpoints.registry import find_weights
     from gog_pose.checkpoints.transfer import start_from
     from gog_pose.training.console import without_advice
-    from gog_pose.training.loggers import summarize_by_best
+    from gog_pose.training.loggers import start
     from gog_pose.training.module import PoseModule
     from gog_pose.training.precision import resolved_precision
 
     without_advice()
     cfg.trainer.precision = resolved_precision(str(cfg.trainer.precision))
     pl.seed_everything(cfg.seed, verbose=False)
-    module = PoseModule(
-        network=build_network(cfg),
-        loss=instantiate(cfg.method.loss),
-        decoder=instantiate(cfg.method.decoder),
-        preprocessing=instantiate(cfg.preprocessing),
-        optimizer=instantiate(cfg.optim.optimizer),
-        schedule=instantiate(cfg.optim.schedule),
-        trunk_rate=cfg.optim.trunk_rate,
-    )
-    data: PoseDataModule = instantiate(cfg.data)
+    data: PoseDataModule = instantiate(cfg.data)  # before the network, which may take a minute
+    parts: dict[str, Any] = {
+        "decoder": instantiate(cfg.method.decoder),
+        "loss": instantiate(cfg.method.loss),
+        "preprocessing": instantiate(cfg.preprocessing),
+        "optimizer": instantiate(cfg.optim.optimizer),
+        "schedule": instantiate(cfg.optim.schedule),
+    }
+    module = PoseModule(network=build_network(cfg), **parts, trunk_rate=cfg.optim.trunk_rate)
     if cfg.data.multiple is None:  # what gog-evaluate and PoseEstimator do: the same padding, the same AP
         data.multiple = module.network.max_stride
     if data.multiple % module.network.max_stride:
@@ -72,10 +72,12 @@ def main(cfg: DictConfig) -> float | None:
         compile_network(module.network, resolved(cfg)["compile"])
 
     trainer = build_trainer(cfg)
+    if trainer.is_global_zero:
+        remove_unfinished(Path(cfg.paths.output_dir))
     for logger in trainer.loggers:
-        logger.log_hyperparams(resolved(cfg))
         if isinstance(logger, WandbLogger) and trainer.is_global_zero:
-            summarize_by_best(logger)
+            start(logger)
+        logger.log_hyperparams(resolved(cfg))
     try:
         trainer.fit(module, data, ckpt_path=cfg.resume, weights_only=True)
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
@@ -226,11 +228,18 @@ def checkpoint_to_evaluate(trainer: pl.Trainer) -> tuple[str, str]:
 
 def print_how_to_resume(trainer: pl.Trainer) -> None:
     """Print how to continue after an interrupt."""
+    from pytorch_lightning.callbacks import ModelCheckpoint
+
     from gog_pose.training.callbacks import InterruptCheckpoint
 
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
-        if isinstance(callback, InterruptCheckpoint) and callback.path.exists() and trainer.is_global_zero:
-            print(f"interrupted; go on with the same command and resume={callback.path}", file=sys.stderr)
+    if not trainer.is_global_zero:
+        return
+    callbacks = trainer.callbacks  # type: ignore[attr-defined]
+    saved = [str(one.path) for one in callbacks if isinstance(one, InterruptCheckpoint) and one.saved]
+    saved += [one.best_model_path for one in callbacks if isinstance(one, ModelCheckpoint) and one.monitor is None]
+    for path in saved[:1]:
+        if Path(path).is_file():
+            print(f"interrupted; go on with the same command and resume={path}", file=sys.stderr)
 
 
 def finish_wandb(trainer: pl.Trainer) -> None:

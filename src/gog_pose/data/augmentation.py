@@ -13,7 +13,9 @@ import cv2
 import numpy as np
 
 from gog_pose import geometry
+from gog_pose.errors import InputError
 from gog_pose.skeleton import Skeleton
+from gog_pose.system.options import NotNegative, Pixels, Positive, Share
 
 
 class Warp(NamedTuple):
@@ -46,15 +48,18 @@ class Augmentation:
     def __init__(
         self,
         *,
-        crop_size: tuple[int, int] = (512, 512),
-        scale: tuple[float, float] = (0.5, 2.0),
-        rotation: float = 45.0,
-        stretch: tuple[float, float] = (0.95, 1.05),
-        translation: float = 150.0,
-        flip: float = 0.5,
+        crop_size: tuple[Pixels, Pixels] = (512, 512),
+        scale: tuple[Positive, Positive] = (0.5, 2.0),
+        rotation: NotNegative = 45.0,
+        stretch: tuple[Positive, Positive] = (0.95, 1.05),
+        translation: NotNegative = 150.0,
+        flip: Share = 0.5,
         inside: bool = False,
         color: list[albumentations.ImageOnlyTransform] | None = None,
     ) -> None:
+        for option, (least, most) in (("scale", scale), ("stretch", stretch)):
+            if least > most:
+                raise InputError(f"augmentation.{option}: must be [least, most], got {[least, most]}")
         self.crop_size = (int(crop_size[0]), int(crop_size[1]))
         self.scale = scale
         self.rotation = rotation
@@ -110,7 +115,7 @@ class NoAugmentation(Augmentation):
         crop_size: ``(H, W)`` of the training input, px; equal sides of the evaluation's long side give the same pixels.
     """
 
-    def __init__(self, *, crop_size: tuple[int, int]) -> None:
+    def __init__(self, *, crop_size: tuple[Pixels, Pixels]) -> None:
         super().__init__(crop_size=crop_size)
 
     def draw_warp(self, image_hw: tuple[int, int], center: np.ndarray, random: np.random.Generator) -> Warp:

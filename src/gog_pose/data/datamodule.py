@@ -25,6 +25,8 @@ from gog_pose.imaging.preprocessing import Preprocessing
 from gog_pose.maps.marks import TargetMarks
 from gog_pose.maps.records import image_of
 from gog_pose.methods.method import Encoder
+from gog_pose.system.interrupts import leave_to_parent
+from gog_pose.system.options import Count, CountOrZero, NotNegative, Pixels, Seed, Share
 
 _log = logging.getLogger(__name__)
 
@@ -78,20 +80,20 @@ class PoseDataModule(pl.LightningDataModule):
         encoder: Encoder,
         augmentation: Augmentation,
         preprocessing: Preprocessing,
-        multiple: int | None = None,
-        batch_size: int = 32,
-        val_batch_size: int = 1,
-        num_workers: int = 4,
+        multiple: Pixels | None = None,
+        batch_size: Count = 32,
+        val_batch_size: Count = 1,
+        num_workers: CountOrZero = 4,
         val_subset: str = "people",
         category: str | Sequence[str] | None = None,
-        min_area: float = 0,
-        train_limit: int | None = None,
+        min_area: NotNegative = 0,
+        train_limit: Count | None = None,
         train_exclude: Sequence[int] = (),
-        val_limit: int | None = None,
+        val_limit: Count | None = None,
         pin_memory: bool = False,
         encode_on: str = "device",
-        max_corrupt: float = 0.01,
-        seed: int = 0,
+        max_corrupt: Share = 0.01,
+        seed: Seed = 0,
     ) -> None:
         super().__init__()
         if val_subset not in ("people", "labelled", "all"):
@@ -326,5 +328,6 @@ def _as_list(samples: list[EvaluationSample]) -> list[EvaluationSample]:
 
 
 def _start_worker(worker: int) -> None:
-    """Keep OpenCV from starting threads in each loading process."""
+    """Keep OpenCV from starting threads in each loading process, and signals from ending it."""
+    leave_to_parent()
     cv2.setNumThreads(0)

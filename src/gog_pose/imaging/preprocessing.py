@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from gog_pose.errors import InputError
+from gog_pose.system.options import Pixels, Positive
 
 _CHOICES = {
     "channel_order": ("rgb", "bgr"),
@@ -40,11 +41,11 @@ class Preprocessing:
     """
 
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
     channel_order: str = "rgb"
-    long_side: int = 640
-    height: int | None = None
-    short_side: int | None = None
+    long_side: Pixels = 640
+    height: Pixels | None = None
+    short_side: Pixels | None = None
     interpolation: str = "linear"
     coordinates: str = "half_pixel"
     layout: str = "letterbox"
@@ -55,7 +56,9 @@ class Preprocessing:
         object.__setattr__(self, "std", tuple(float(value) for value in self.std))
         for option, choices in _CHOICES.items():
             if getattr(self, option) not in choices:
-                raise ValueError(f"{option} must be {' or '.join(choices)}, got {getattr(self, option)!r}")
+                raise InputError(
+                    f"preprocessing.{option}: must be {' or '.join(choices)}, got {getattr(self, option)!r}"
+                )
 
     def resized(
         self, *, long_side: int | None = None, height: int | None = None, short_side: int | None = None

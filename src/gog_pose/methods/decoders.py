@@ -10,6 +10,7 @@ from gog_pose.errors import InputError
 from gog_pose.methods import load_method, method_of
 from gog_pose.methods.method import Decoder
 from gog_pose.skeleton import Skeleton
+from gog_pose.system.options import check_arguments
 
 
 def describe_decoder(decoder: Decoder) -> dict[str, Any]:
@@ -22,11 +23,12 @@ def build_decoder(skeleton: Skeleton, method: str, description: Mapping[str, Any
     """Build the decoder that ``describe_decoder`` described; without ``rules`` the method's default one.
 
     Raises:
-        InputError: There are no such rules, or an option is out of its range.
-        TypeError: An option is unknown.
+        InputError: There are no such rules, or an option is unknown, of another type, or out of its range.
     """
     options = dict(description)
-    decoder: Decoder = _kind(method, options.pop("rules", None))(skeleton, **options)
+    kind = _kind(method, options.pop("rules", None))
+    check_arguments(kind, options, "decoder")
+    decoder: Decoder = kind(skeleton, **options)
     return decoder
 
 
@@ -39,11 +41,9 @@ def change_decoder(decoder: Decoder, options: Mapping[str, Any]) -> Decoder:
     changed = dict(options)
     kind: Any = _kind(method_of(decoder), changed.pop("rules")) if "rules" in changed else type(decoder)
     start: Any = decoder if type(decoder) is kind else kind(decoder.skeleton, stride=decoder.stride)
-    try:
-        replaced: Decoder = replace(start, **changed)
-        return replaced
-    except TypeError as error:
-        raise InputError(f"decoder: {error}; choose from {', '.join(decoder_options(start))}") from None
+    check_arguments(type(start), {**decoder_options(start), **changed}, "decoder")
+    replaced: Decoder = replace(start, **changed)
+    return replaced
 
 
 def decoder_options(decoder: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gog_pose.errors import InputError
+from gog_pose.system.options import Count, NotNegative, Positive, require
 
 
 def require_ranges(
@@ -15,19 +15,13 @@ def require_ranges(
 
     Args:
         decoder: Has the options as attributes.
-        counts: Names of the options that are 1 or more.
+        counts: Names of the options that are whole numbers of 1 or more.
         positive: Names of the options that are more than 0.
         not_negative: Names of the options that are 0 or more.
 
     Raises:
-        InputError: An option is out of its range; NaN is out of every range of ``positive`` and ``not_negative``.
+        InputError: An option is out of its range; infinity and NaN are out of every range.
     """
-    for option in counts:
-        if getattr(decoder, option) < 1:
-            raise InputError(f"decoder.{option}: must be 1 or more, got {getattr(decoder, option)}")
-    for option in positive:
-        if not getattr(decoder, option) > 0:
-            raise InputError(f"decoder.{option}: must be more than 0, got {getattr(decoder, option)}")
-    for option in not_negative:
-        if not getattr(decoder, option) >= 0:
-            raise InputError(f"decoder.{option}: must be 0 or more, got {getattr(decoder, option)}")
+    for names, kind in ((counts, Count), (positive, Positive), (not_negative, NotNegative)):
+        for name in names:
+            require(f"decoder.{name}", getattr(decoder, name), kind)

@@ -11,6 +11,7 @@ from torch import nn
 
 from gog_pose.errors import InputError
 from gog_pose.methods.method import FeatureMap
+from gog_pose.system.options import Channels, check_arguments
 
 
 class Neck(Protocol):
@@ -41,7 +42,7 @@ class FeaturePyramid(nn.Module):
         keep: Whether the output begins with the finest map as it is, for heads that were trained on that.
     """
 
-    def __init__(self, features: Sequence[FeatureMap], *, channels: int = 128, keep: bool = False) -> None:
+    def __init__(self, features: Sequence[FeatureMap], *, channels: Channels = 128, keep: bool = False) -> None:
         super().__init__()
         self._channels = channels
         self._keep = keep
@@ -73,10 +74,11 @@ def build_neck(features: Sequence[FeatureMap], name: str, **options: Any) -> Nec
     """Build a neck by its name on the features of a trunk.
 
     Raises:
-        InputError: There is no such neck.
+        InputError: There is no such neck, or an option is unknown or out of its range.
     """
     if name not in NECKS:
         raise InputError(f"model.neck: {name!r} is unknown; choose {', '.join(NECKS)}")
+    check_arguments(NECKS[name], options, "model.neck")
     neck: Neck = NECKS[name](features, **options)
     return neck
 

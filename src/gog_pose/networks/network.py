@@ -15,6 +15,7 @@ from gog_pose.methods.method import FeatureMap, Maps
 from gog_pose.networks.necks import Neck, build_neck, describe_neck
 from gog_pose.networks.trunk import Trunk, build_trunk, describe_trunk
 from gog_pose.skeleton import Skeleton
+from gog_pose.system.options import check_arguments, shown
 
 
 class PoseNetwork(nn.Module):
@@ -100,11 +101,12 @@ class PoseNetwork(nn.Module):
             trunk = build_trunk(**description["trunk"])
             neck = build_neck(trunk.feature_maps, **description["neck"]) if "neck" in description else None
             options = description["heads"]
+            check_arguments(build_heads, options, "method.heads")
             return cls(skeleton, trunk, lambda *arguments: build_heads(*arguments, **options), neck)
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"network: {description} does not describe a network of this version ({error})") from error
+            raise InputError(f"network: {shown(description)} is no network of this version ({error})") from error
 
 
 def assembled(

@@ -16,6 +16,7 @@ import torch
 from gog_pose.errors import InputError
 from gog_pose.methods.method import FeatureMap
 from gog_pose.networks import trunks
+from gog_pose.system.options import check_arguments
 
 
 class Trunk(Protocol):
@@ -45,11 +46,13 @@ def build_trunk(name: str, **options: Any) -> Trunk:
     """Build a trunk by its name.
 
     Raises:
-        InputError: There is no such trunk.
+        InputError: There is no such trunk, or an option is unknown or out of its range.
     """
     if name not in trunk_names():
         raise InputError(f"model.trunk: {name!r} is unknown; choose {', '.join(trunk_names())}")
-    trunk: Trunk = importlib.import_module(f"{trunks.__name__}.{name}").TRUNK(**options)
+    build = importlib.import_module(f"{trunks.__name__}.{name}").TRUNK
+    check_arguments(build, options, "model.trunk")
+    trunk: Trunk = build(**options)
     return trunk
 
 

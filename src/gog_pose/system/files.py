@@ -138,7 +138,7 @@ def only_writer(folder: Path, option: str) -> Iterator[None]:
 
 def remove_unfinished(folder: Path) -> None:
     """Remove what killed processes left in a folder that no other process writes."""
-    for part in folder.glob(f"*{PART}"):
+    for part in folder.rglob(f"*{PART}"):
         part.unlink(missing_ok=True)
 
 

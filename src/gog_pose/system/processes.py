@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import cv2
 import torch
 
+from gog_pose.system.interrupts import leave_to_parent
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -46,6 +48,7 @@ def map_in_processes(function: Callable[[Job], Result], jobs: Sequence[Job], wor
 def _start(function: Callable[[Any], Any]) -> None:
     global _function
     _function = function
+    leave_to_parent()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from gog_pose.system.files import replaced
+from gog_pose.checkpoints.writing import save_whole
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -19,8 +18,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
-        """Write a checkpoint to a local path."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replaced(path) as part:
-            torch.save(checkpoint, part)
+        """Write a checkpoint to a local path.
+
+        Raises:
+            InputError: It cannot be written; the file that was there is as it was.
+        """
+        save_whole(checkpoint, Path(path))

@@ -12,6 +12,7 @@ _WARNINGS = (
     r"The 'val_dataloader' does not have many workers",
     r"The number of training batches \(\d+\) is smaller than the logging interval",
     r".*`lr_scheduler.step\(\)` before `optimizer.step\(\)`",  # the loss scaler skips its first steps
+    r"The dirpath has changed from",  # of last.ckpt, whose folder does not matter; best.ckpt is found by BestCheckpoint
     r"Checkpoint directory .* exists and is not empty",  # a resumed run's
 )
 _TIPS = "pytorch_lightning.utilities.rank_zero"

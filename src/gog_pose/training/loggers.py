@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 
-import requests.utils
+import requests
 from pytorch_lightning.loggers import WandbLogger
 
 from gog_pose.errors import InputError
@@ -14,6 +14,9 @@ from gog_pose.evaluation.coco import CROWD_METRICS, METRICS
 
 _log = logging.getLogger(__name__)
 _HOST = "https://api.wandb.ai"
+_PATIENCE = 10  # s, until W&B counts as out of reach; wandb itself takes 100
+_YES = ("1", "true", "yes", "on")
+_ELSE = "WANDB_MODE=offline or logger.wandb.offline=true logs to disk, logger=csv without W&B"
 _LONGEST_TAG = 64  # characters, what W&B allows
 
 
@@ -36,24 +39,43 @@ def wandb_logger(
         group: Runs that belong together.
         tags: Labels of the run.
         choices: Options by group, such as the skeleton; each becomes a tag, ``skeleton=coco_19``, unless it is None.
-        offline: Whether to log to disk; None means where neither ``WANDB_API_KEY`` nor a netrc entry gives a key.
+        offline: Whether to log to disk; None means as ``WANDB_MODE`` says, and without it where neither
+            ``WANDB_API_KEY`` nor a netrc entry gives a key. ``WANDB_MODE=disabled`` means that nothing is logged.
 
     Raises:
-        InputError: W&B would refuse a tag.
+        InputError: W&B would refuse a tag, or it cannot be reached.
     """
     tags = [*tags, *(f"{group}={option}" for group, option in (choices or {}).items() if option is not None)]
     for tag in tags:
         if not 1 <= len(tag) <= _LONGEST_TAG:
             raise InputError(f"tags: {tag!r} has {len(tag)} characters, W&B takes 1 to {_LONGEST_TAG}")
+    mode = os.environ.get("WANDB_MODE", "")
+    if mode == "disabled" or os.environ.get("WANDB_DISABLED", "").lower() in _YES:
+        return WandbLogger(project=project, save_dir=save_dir, mode="disabled", log_model=False)
     if offline is None:
-        host = os.environ.get("WANDB_BASE_URL", _HOST)
-        has_key = bool(os.environ.get("WANDB_API_KEY")) or requests.utils.get_netrc_auth(host) is not None
-        offline = not has_key or os.environ.get("WANDB_MODE") == "offline"
-        if not has_key:
+        offline = mode in ("offline", "dryrun") or (mode == "" and not _has_key())
+        if offline and mode == "":
             _log.info("no W&B API key: logging offline below %s/wandb; `wandb sync` sends it later", save_dir)
+    if not offline:
+        _require_reachable()
     return WandbLogger(
         project=project, save_dir=save_dir, name=name, group=group, tags=tags, offline=offline, log_model=False
     )
+
+
+def start(logger: WandbLogger) -> None:
+    """Start the run of a logger, which W&B may refuse, and say how it is summarized.
+
+    Raises:
+        InputError: W&B refuses the key, the project or the run, or it cannot be reached.
+    """
+    import wandb
+
+    try:
+        summarize_by_best(logger)
+    except (wandb.errors.Error, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"logger.wandb: W&B refuses the run ({reason}); {_ELSE}") from error
 
 
 def summarize_by_best(logger: WandbLogger) -> None:
@@ -62,3 +84,26 @@ def summarize_by_best(logger: WandbLogger) -> None:
     for name, summary in best.items():
         # The axis must be given again: a metric with a definition of its own does not take Lightning's for all.
         logger.experiment.define_metric(name, summary=summary, step_metric="trainer/global_step")
+
+
+def _host() -> str:
+    return os.environ.get("WANDB_BASE_URL", _HOST)
+
+
+def _has_key() -> bool:
+    return bool(os.environ.get("WANDB_API_KEY")) or requests.utils.get_netrc_auth(_host()) is not None
+
+
+def _require_reachable() -> None:
+    """Ask W&B's server for anything, through proxies where they are set.
+
+    Raises:
+        InputError: It does not reply.
+    """
+    try:
+        requests.head(_host(), timeout=_PATIENCE)
+    except requests.RequestException as error:
+        reason = getattr(error.args[0], "reason", error) if error.args else type(error).__name__
+        raise InputError(
+            f"logger.wandb: W&B cannot be reached at {_host()} ({' '.join(str(reason).split())[:200]}); {_ELSE}"
+        ) from None

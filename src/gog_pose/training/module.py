@@ -21,6 +21,7 @@ from gog_pose.methods import method_of
 from gog_pose.methods.losses import LossTerms
 from gog_pose.methods.method import Decoder, Maps
 from gog_pose.networks import PoseNetwork
+from gog_pose.system.options import NotNegative
 from gog_pose.training.finite import require_finite
 from gog_pose.training.groups import build_optimizer
 
@@ -49,7 +50,7 @@ class PoseModule(pl.LightningModule):
         preprocessing: Preprocessing,
         optimizer: Callable[[Any], Optimizer],
         schedule: Callable[[Optimizer, int], LRScheduler],
-        trunk_rate: float = 1.0,
+        trunk_rate: NotNegative = 1.0,
     ) -> None:
         super().__init__()
         for name, part in (("loss", loss), ("decoder", decoder)):

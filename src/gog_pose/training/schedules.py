@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
+from gog_pose.system.options import NotNegative, Share
+
 
 def warmup_drops(
     optimizer: Optimizer,
     num_steps: int,
     *,
-    warmup: float = 0.02,
-    drops: Sequence[float] = (0.67, 0.9),
-    factor: float = 0.1,
+    warmup: Share = 0.02,
+    drops: Sequence[Share] = (0.67, 0.9),
+    factor: NotNegative = 0.1,
 ) -> LRScheduler:
     """Rise linearly, stay, then drop by a factor at given points.
 
@@ -37,7 +39,9 @@ def warmup_drops(
     return LambdaLR(optimizer, rate)
 
 
-def warmup_cosine(optimizer: Optimizer, num_steps: int, *, warmup: float = 0.05, final: float = 0.01) -> LRScheduler:
+def warmup_cosine(
+    optimizer: Optimizer, num_steps: int, *, warmup: Share = 0.05, final: NotNegative = 0.01
+) -> LRScheduler:
     """Rise linearly, then fall along half a cosine: what serves a short run best.
 
     Args:

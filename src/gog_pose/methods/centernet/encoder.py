@@ -18,6 +18,7 @@ from gog_pose.maps.windows import nearest_cells
 from gog_pose.methods.centernet.records import CenterTargets, fields, refined
 from gog_pose.methods.people import People
 from gog_pose.skeleton import Skeleton
+from gog_pose.system.options import Count
 
 _Vectors = tuple[str, np.ndarray | int, np.ndarray, np.ndarray]  # field, map of the field, cells, values
 
@@ -41,7 +42,9 @@ class CenterEncoder:
         InputError: An option is out of range.
     """
 
-    def __init__(self, skeleton: Skeleton, *, stride: int = 4, support: int = 1, refinements: str = "shared") -> None:
+    def __init__(
+        self, skeleton: Skeleton, *, stride: Count = 4, support: Count = 1, refinements: str = "shared"
+    ) -> None:
         if stride < 1 or support < 1 or support % 2 == 0:
             raise InputError(f"encoder: stride {stride} must be >= 1, support {support} odd")
         self.skeleton = skeleton

@@ -13,6 +13,7 @@ from gog_pose.methods.branches import RARE, branch
 from gog_pose.methods.centernet.records import CenterMaps, refined
 from gog_pose.methods.method import FeatureMap
 from gog_pose.skeleton import Skeleton
+from gog_pose.system.options import Positive
 
 _FORMS = ("conv", "separable")
 
@@ -40,7 +41,7 @@ class CenterHeads(nn.Module):
         skeleton: Skeleton,
         features: Sequence[FeatureMap],
         *,
-        offset_unit: float = 1.0,
+        offset_unit: Positive = 1.0,
         form: str = "conv",
         refinements: str = "shared",
     ) -> None:

@@ -9,6 +9,7 @@ from torch import nn
 
 from gog_pose.methods.centernet.records import CenterMaps, CenterTargets
 from gog_pose.methods.losses import LossTerms, sum_over_stacks
+from gog_pose.system.options import Count, NotNegative
 
 _EPSILON = 1e-4  # responses are kept this far from 0 and 1: in float16 the sigmoid reaches them
 
@@ -69,13 +70,13 @@ class CenterLoss(nn.Module):
     def __init__(
         self,
         *,
-        stride: int = 4,
-        center_weight: float = 1.0,
-        heatmap_weight: float = 1.0,
-        offset_weight: float = 1.0,
-        size_weight: float = 0.1,
-        refinement_weight: float = 1.0,
-        stack_weights: Sequence[float] | None = None,
+        stride: Count = 4,
+        center_weight: NotNegative = 1.0,
+        heatmap_weight: NotNegative = 1.0,
+        offset_weight: NotNegative = 1.0,
+        size_weight: NotNegative = 0.1,
+        refinement_weight: NotNegative = 1.0,
+        stack_weights: Sequence[NotNegative] | None = None,
     ) -> None:
         super().__init__()
         self._stride = stride

@@ -19,6 +19,7 @@ from gog_pose.maps.windows import nearest_cells
 from gog_pose.methods.gog.records import PoseTargets, fields, require_limbs
 from gog_pose.methods.people import People
 from gog_pose.skeleton import Skeleton
+from gog_pose.system.options import Count, CountOrZero, Positive
 
 Array = np.ndarray | torch.Tensor
 
@@ -52,12 +53,12 @@ class PoseEncoder:
         self,
         skeleton: Skeleton,
         *,
-        stride: int = 4,
-        sigma: float = 7.0,
-        support: int = 7,
+        stride: Count = 4,
+        sigma: Positive = 7.0,
+        support: Count = 7,
         min_response: float = 0.01,
         quantize: bool = False,
-        refinement: int = 0,
+        refinement: CountOrZero = 0,
     ) -> None:
         require_limbs(skeleton)
         if stride < 1 or sigma <= 0 or support < 1 or support % 2 == 0 or not 0 < min_response < 1:

@@ -12,6 +12,7 @@ from gog_pose.methods.branches import RARE, branch, require_form, require_respon
 from gog_pose.methods.gog.records import PoseMaps, require_limbs
 from gog_pose.methods.method import FeatureMap
 from gog_pose.skeleton import Skeleton
+from gog_pose.system.options import Positive
 
 
 class GogHeads(nn.Module):
@@ -41,8 +42,8 @@ class GogHeads(nn.Module):
         skeleton: Skeleton,
         features: Sequence[FeatureMap],
         *,
-        offset_unit: float = 1.0,
-        refinement: int = 0,
+        offset_unit: Positive = 1.0,
+        refinement: int | bool = 0,
         form: str = "linear",
         response: str = "linear",
     ) -> None:

@@ -10,6 +10,7 @@ from torch import nn
 from gog_pose.errors import InputError
 from gog_pose.methods.gog.records import PoseMaps, PoseTargets
 from gog_pose.methods.losses import HeatmapLoss, LossTerms, sum_over_stacks, weighted_l1
+from gog_pose.system.options import NotNegative, Share
 
 
 class GogLoss(nn.Module):
@@ -34,13 +35,13 @@ class GogLoss(nn.Module):
     def __init__(
         self,
         *,
-        heatmap_weight: float = 1.0,
+        heatmap_weight: NotNegative = 1.0,
         heatmap_loss: str = "l2",
-        offset_weight: float = 1000.0,
-        refinement_weight: float = 10.0,
-        stack_weights: Sequence[float] | None = None,
-        gamma: float = 1.0,
-        tau: float = 0.01,
+        offset_weight: NotNegative = 1000.0,
+        refinement_weight: NotNegative = 10.0,
+        stack_weights: Sequence[NotNegative] | None = None,
+        gamma: NotNegative = 1.0,
+        tau: Share = 0.01,
     ) -> None:
         super().__init__()
         self.heatmap_loss = HeatmapLoss(heatmap_loss, gamma, tau)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import nn
@@ -11,6 +11,7 @@ from torch import nn
 from gog_pose.methods.method import FeatureMap
 from gog_pose.networks.blocks import ConvNorm, Residual
 from gog_pose.networks.recompute import run
+from gog_pose.system.options import Channels, Range
 
 _STRIDE = 4  # px per cell: of the stem
 
@@ -69,10 +70,10 @@ class Hourglass(nn.Module):
     def __init__(
         self,
         *,
-        stacks: int = 2,
-        channels: Sequence[int] = (256, 256, 384, 384, 384, 512),
-        blocks: Sequence[int] = (2, 2, 2, 2, 2, 4),
-        stem_channels: int = 128,
+        stacks: Annotated[int, Range(1, 64)] = 2,
+        channels: Sequence[Channels] = (256, 256, 384, 384, 384, 512),
+        blocks: Sequence[Annotated[int, Range(0, 64)]] = (2, 2, 2, 2, 2, 4),
+        stem_channels: Channels = 128,
         recompute: bool = False,
     ) -> None:
         super().__init__()

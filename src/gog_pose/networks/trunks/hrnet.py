@@ -8,7 +8,7 @@ stride 4 go out. A second output at stride 2, as HigherHRNet has, is computed fr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import nn
@@ -16,6 +16,7 @@ from torch import nn
 from gog_pose.methods.method import FeatureMap
 from gog_pose.networks.blocks import Bottleneck, ConvNorm, Residual
 from gog_pose.networks.recompute import run
+from gog_pose.system.options import Channels, Range
 
 _STRIDE = 4  # px per cell: of the first branch
 
@@ -133,10 +134,10 @@ class HRNet(nn.Module):
     def __init__(
         self,
         *,
-        width: int = 32,
-        exchanges: Sequence[int] = (1, 4, 3),
-        blocks: int = 4,
-        stem_channels: int = 64,
+        width: Channels = 32,
+        exchanges: Sequence[Annotated[int, Range(1, 64)]] = (1, 4, 3),
+        blocks: Annotated[int, Range(1, 64)] = 4,
+        stem_channels: Channels = 64,
         recompute: bool = False,
     ) -> None:
         super().__init__()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import nn
@@ -16,6 +16,7 @@ from torch import nn
 from gog_pose.methods.method import FeatureMap
 from gog_pose.networks.blocks import Bottleneck, ConvNorm
 from gog_pose.networks.recompute import run
+from gog_pose.system.options import Channels, Count, Range
 
 _STRIDE = 4  # px per cell: of the stem
 _SLOPE = 0.01  # of the leaky ReLU below 0
@@ -162,11 +163,11 @@ class IdentityMappingHourglass(nn.Module):
     def __init__(
         self,
         *,
-        stacks: int = 4,
-        scales: int = 1,
-        channels: Sequence[int] = (256, 384, 512, 640, 768),
-        feature_channels: int = 256,
-        guide_channels: int = 50,
+        stacks: Annotated[int, Range(1, 64)] = 4,
+        scales: Count = 1,
+        channels: Sequence[Channels] = (256, 384, 512, 640, 768),
+        feature_channels: Channels = 256,
+        guide_channels: Channels = 50,
         recompute: bool = False,
     ) -> None:
         super().__init__()

@@ -1,5 +1,6 @@
 """Lightning callbacks: COCO AP and pose pictures, speed and gradients, checkpoints on interruption, W&B artefacts."""
 
+from gog_pose.training.callbacks.best_checkpoint import BestCheckpoint
 from gog_pose.training.callbacks.coco_map import CocoMap
 from gog_pose.training.callbacks.freezing import Freeze
 from gog_pose.training.callbacks.gradient_norm import GradientNorm
@@ -8,4 +9,13 @@ from gog_pose.training.callbacks.pictures import PosePictures
 from gog_pose.training.callbacks.throughput import Throughput
 from gog_pose.training.callbacks.wandb_results import WandbResults
 
-__all__ = ["CocoMap", "Freeze", "GradientNorm", "InterruptCheckpoint", "PosePictures", "Throughput", "WandbResults"]
+__all__ = [
+    "BestCheckpoint",
+    "CocoMap",
+    "Freeze",
+    "GradientNorm",
+    "InterruptCheckpoint",
+    "PosePictures",
+    "Throughput",
+    "WandbResults",
+]

@@ -17,6 +17,7 @@ from gog_pose.data.samples import EvaluationSample
 from gog_pose.evaluation import CocoKeypointEvaluator, detect
 from gog_pose.evaluation.detections import write_detections
 from gog_pose.methods.method import Maps
+from gog_pose.system.files import made_folder
 from gog_pose.training.module import PoseModule
 
 _log = logging.getLogger(__name__)
@@ -81,7 +82,7 @@ class CocoMap(pl.Callback):
             if self.file is not None and trainer.state.fn == TrainerFn.VALIDATING:
                 category = {"category_id": self._evaluator.category_id}
                 people = itertools.chain.from_iterable(self._detections.values())
-                self.file.parent.mkdir(parents=True, exist_ok=True)
+                made_folder(self.file.parent, "callbacks.coco_map.file")
                 write_detections(self.file, ({**person, **category} for person in people))
 
     @property

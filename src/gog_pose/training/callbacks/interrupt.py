@@ -1,18 +1,19 @@
-"""A checkpoint when the user interrupts training."""
+"""A checkpoint when training is asked to end."""
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.trainer.states import TrainerFn
+
+from gog_pose.system.interrupts import Interrupt, raise_on_termination
 
 
 class InterruptCheckpoint(Checkpoint):
-    """Saves a checkpoint on Ctrl+C (SIGINT) and ends training.
+    """Saves a checkpoint on Ctrl+C (SIGINT) or SIGTERM, which SLURM sends, and ends training.
 
     It waits for the step or the validation under way: in the middle of a step some weights are new and some are old,
     and devices that stop at different steps wait for each other for ever. After the last step of an epoch it waits for
@@ -21,17 +22,28 @@ class InterruptCheckpoint(Checkpoint):
 
     Args:
         path: The file; ``resume=<path>`` goes on from it.
+
+    Attributes:
+        saved: Whether this run has written the file.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._interrupted = False
-        self._handler: Any = signal.default_int_handler
+        self.saved = False
+        self._interrupt = Interrupt()
+
+    def on_sanity_check_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """End at once before training; Lightning's own handler would talk to other devices in the midst of work."""
+        raise_on_termination()
+
+    def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """End at once after training, when the best checkpoint is evaluated."""
+        if trainer.state.fn == TrainerFn.VALIDATING:
+            raise_on_termination()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take Ctrl+C over."""
-        self._interrupted = False
-        self._handler = signal.signal(signal.SIGINT, self._note)
+        """Take the signals over."""
+        self._interrupt.__enter__()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """End if any device was interrupted, unless the epoch ends anyway."""
@@ -40,7 +52,7 @@ class InterruptCheckpoint(Checkpoint):
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """End if any device was interrupted during a validation in the middle of an epoch."""
-        if trainer.state.fn == "fit" and not (trainer.sanity_checking or trainer.is_last_batch):
+        if trainer.state.fn == TrainerFn.FITTING and not (trainer.sanity_checking or trainer.is_last_batch):
             self._end_if_interrupted(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -48,14 +60,15 @@ class InterruptCheckpoint(Checkpoint):
         self._end_if_interrupted(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Give Ctrl+C back."""
-        signal.signal(signal.SIGINT, self._handler)
+        """Give the signals back."""
+        self._interrupt.__exit__()
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self._interrupted = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
+        """Give the signals back."""
+        self._interrupt.__exit__()
 
     def _end_if_interrupted(self, trainer: pl.Trainer) -> None:
-        if trainer.strategy.reduce_boolean_decision(self._interrupted, all=False):
+        if trainer.strategy.reduce_boolean_decision(self._interrupt.requested, all=False):
             trainer.save_checkpoint(self.path)
+            self.saved = True
             raise KeyboardInterrupt

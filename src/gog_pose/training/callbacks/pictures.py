@@ -15,6 +15,8 @@ from gog_pose.drawing import contact_sheet, draw_ignored, draw_people, fit
 from gog_pose.maps.records import as_batch
 from gog_pose.methods import load_method
 from gog_pose.methods.method import Maps
+from gog_pose.system.files import made_folder, write_whole
+from gog_pose.system.options import Count
 from gog_pose.training.module import PoseModule
 
 _CELL_HW = (360, 480)  # px
@@ -54,7 +56,7 @@ class PosePictures(pl.Callback):
         images: By id, those of the last validation.
     """
 
-    def __init__(self, folder: str | Path, *, num_images: int = 12, min_score: float = 0.25) -> None:
+    def __init__(self, folder: str | Path, *, num_images: Count = 12, min_score: float = 0.25) -> None:
         self._folder = Path(folder)
         self._num_images = num_images
         self._min_score = min_score
@@ -87,7 +89,7 @@ class PosePictures(pl.Callback):
         """Write the pictures of this epoch."""
         if not self.images:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
+        made_folder(self._folder, "callbacks.pictures.folder")
         self._write(f"epoch_{trainer.current_epoch:04d}.png", "poses")
         views = [kind for kind in next(iter(self.images.values())).pictures if kind != "poses"]
         self._write(f"epoch_{trainer.current_epoch:04d}_maps.png", *views)
@@ -122,7 +124,8 @@ class PosePictures(pl.Callback):
         captions = [f"{image_id} {kind}: {side}" for image_id, kind in shown for side in _SIDES]
         sheet = contact_sheet(cells, 4, _CELL_HW, captions)
         # OpenCV's default, made for speed, takes twice the bytes.
-        cv2.imwrite(str(self._folder / name), sheet[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 3])
+        _, content = cv2.imencode(".png", sheet[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 3])
+        write_whole(self._folder / name, content.tobytes())
 
     def _log(self, logger: WandbLogger, step: int) -> None:
         image_ids = [str(image_id) for image_id in self.images]

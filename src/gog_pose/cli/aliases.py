@@ -1,0 +1,60 @@
+"""YAML files whose aliases stand for more than any configuration holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from gog_pose.errors import InputError
+
+_MOST_NODES = 100_000  # of a file with its aliases written out; those of this package have fewer than a hundred
+_OPTIONS = ("--config-dir", "-cd", "--config-path", "-cp")
+
+
+def check_aliases(arguments: Sequence[str]) -> None:
+    """Check the chosen files of the folders that a command line adds.
+
+    Args:
+        arguments: Of the command.
+
+    Raises:
+        InputError: A file would become too large: eight lines of aliases can stand for ten million values.
+    """
+    chosen = {option for argument in arguments for option in re.split(r"[=,]", argument)}
+    for place, argument in enumerate(arguments):
+        option, _, value = argument.partition("=")
+        if option in _OPTIONS:
+            folder = Path(value or "".join(arguments[place + 1 : place + 2]))
+            for file in sorted(folder.rglob("*.yaml")) if folder.is_dir() else ():
+                if file.stem in chosen:
+                    _check(file)
+
+
+def _check(file: Path) -> None:
+    """Count the nodes of a file from its events, in time linear in its length, without building them."""
+    sizes: dict[str, int] = {}  # of what an alias stands for
+    open_anchors: list[tuple[str | None, int]] = []
+    count = 0
+    try:
+        for event in yaml.parse(file.read_bytes(), Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                count += sizes.get(event.anchor, 0)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                anchor, before = open_anchors.pop()
+                if anchor is not None:
+                    sizes[anchor] = count - before
+            elif isinstance(event, yaml.NodeEvent):
+                if isinstance(event, yaml.CollectionStartEvent):
+                    open_anchors.append((event.anchor, count))
+                elif event.anchor is not None:
+                    sizes[event.anchor] = 1
+                count += 1
+            if count > _MOST_NODES:
+                raise InputError(
+                    f"{file}: its aliases stand for more than {_MOST_NODES} values; write out what is needed"
+                )
+    except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError):
+        return  # reported where the file is used
