@@ -15,7 +15,9 @@ ALLOWED_TARGETS = (OURS, "pytorch_lightning.", "torch.optim.", "albumentations."
 _LIGHTNING = ("trainer", "callbacks", "loggers", "strategies", "plugins", "profilers")
 _DEFINED_IN = (OURS, *(f"pytorch_lightning.{part}." for part in _LIGHTNING), "torch.optim.", "albumentations.")
 # Of these modules, functions too.
-_FUNCTIONS_OF = (f"{OURS}skeleton", f"{OURS}training.schedules", f"{OURS}training.loggers")
+_FUNCTIONS_OF = tuple(
+    f"{OURS}{module}" for module in ("skeleton", "networks.trunks.timm", "training.schedules", "training.loggers")
+)
 
 
 def find_target(target: Any) -> Any:
