@@ -137,7 +137,7 @@ def test_command_and_training_and_pycocotools_agree(trained, evaluated):
             assert record[name] is None
         else:
             assert record[name] == pytest.approx(hand_made[name], abs=1e-6)
-            assert record[name] == pytest.approx(during_training[name], abs=1e-6)
+            assert record[name] == pytest.approx(during_training[name], abs=2e-6)  # rounded twice
     checkpoint = (trained / "run/checkpoints/best.ckpt").read_bytes()
     assert record["settings"]["checkpoint"]["sha256"] == hashlib.sha256(checkpoint).hexdigest()
     assert record["settings"]["decoder"]["topk"] == 6

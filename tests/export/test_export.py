@@ -135,7 +135,7 @@ def test_what_the_file_says_about_itself_is_plain_json(checkpoint, exported):
 def test_what_is_in_the_file_cannot_be_changed_when_it_is_used(exported):
     with pytest.raises(InputError, match=r"decoder\.threshold: is fixed in an exported file; give it to gog-export"):
         PoseEstimator.from_onnx(exported, decoder={"threshold": 0.2})
-    with pytest.raises(InputError, match=r"decoder: .*nonsense"):
+    with pytest.raises(InputError, match=r"decoder\.nonsense: is no option of GogDecoder"):
         PoseEstimator.from_onnx(exported, decoder={"nonsense": 1})
     with pytest.raises(InputError, match="device: this onnxruntime cannot use 'tpu'"):
         PoseEstimator.from_onnx(exported, "tpu")

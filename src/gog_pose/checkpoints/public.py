@@ -136,7 +136,9 @@ def import_weights(source: str | Path, output: str | Path, kind: str, skeletons:
         require_fit(weights.tensors, expected)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
-    renamed = {NETWORK_PREFIX + name: weights.tensors[name].to(tensor.dtype) for name, tensor in expected.items()}
+    renamed = {
+        NETWORK_PREFIX + name: weights.tensors[name].to(tensor.dtype).contiguous() for name, tensor in expected.items()
+    }
     checkpoint = {
         "state_dict": renamed,
         KEY: describe(network, build_decoder(skeleton, family.method, family.decoder), family.preprocessing),

@@ -43,6 +43,7 @@ _SHARED: dict[str, Any] = {
     "checkpoint": str | None,
     "compile": Mapping[str, Any] | None,
     "data.annotations": str,
+    "data.category": str | list[str] | None,
     "data.images": str,
     "data.root": str,
     "data.train_split": str,

@@ -224,8 +224,9 @@ def check_detection(entry: Any, where: str, num_keypoints: int) -> None:
     """
     _require(where, entry, {"image_id": int, "category_id": int, "keypoints": list})
     _check_count(entry["keypoints"], num_keypoints, f"{where}.keypoints", "these detections")
-    if not _are_numbers(entry["keypoints"]) or not _is_number(entry.get("score")):
-        raise InputError(f"{where}: keypoints and score must be finite numbers, {_EXTENT}; correct or remove the entry")
+    sound = {"keypoints": _are_numbers(entry["keypoints"]), "score": _is_number(entry.get("score"))}
+    for field in (field for field, is_sound in sound.items() if not is_sound):
+        raise InputError(f"{where}.{field}: must be finite numbers, {_EXTENT}; correct or remove the entry")
 
 
 _EXTENT = f"none beyond {FARTHEST:,.0f}"
