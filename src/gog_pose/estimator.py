@@ -13,7 +13,7 @@ from PIL import Image
 from torch import nn
 
 from gog_pose.checkpoints import read_network
-from gog_pose.checkpoints.registry import find_weights
+from gog_pose.checkpoints.registry import BUNDLED, find_weights
 from gog_pose.errors import InputError
 from gog_pose.imaging.letterbox import InputFormat, PreparedImage, Views, grouped
 from gog_pose.imaging.preprocessing import Preprocessing
@@ -135,11 +135,11 @@ class PoseEstimator:
         return cls(network, changed_decoder, preprocessing, device=device, **options)
 
     @classmethod
-    def pretrained(cls, name: str, device: str | torch.device = "cpu", **options: Any) -> PoseEstimator:
+    def pretrained(cls, name: str = BUNDLED, device: str | torch.device = "cpu", **options: Any) -> PoseEstimator:
         """Use weights by their name; they are downloaded where they have to be.
 
         Args:
-            name: One of ``gog_pose.checkpoints.registry.WEIGHTS``, or a file.
+            name: One of ``gog_pose.checkpoints.registry.WEIGHTS``, the bundled ones unless given, or a file.
             device: Where the network runs.
             **options: Further keyword arguments of ``from_checkpoint``.
 

@@ -243,7 +243,7 @@ def test_mistakes_are_told_in_one_line_with_code_2(checkpoint, clip, tmp_path):
     mp4 = clip.rename(tmp_path / "out" / "clip.mp4")
     before = mp4.read_bytes()
     for overrides, words in (
-        ((f"source={mp4}",), "checkpoint: is not set"),
+        ((f"source={mp4}", "checkpoint=null"), "checkpoint: is not set"),
         ((f"source={tmp_path}/absent", f"checkpoint={checkpoint}"), "absent: there is no such file"),
         ((f"source={mp4}", f"checkpoint={checkpoint}", "views=[maps]"), "choose heatmaps, offsets"),
         ((f"source={mp4}", f"checkpoint={checkpoint}"), "clip.mp4 is one of the sources and would be overwritten"),

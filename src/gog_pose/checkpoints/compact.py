@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from gog_pose.checkpoints.description import KEY, NETWORK_PREFIX, describe, read_network
+from gog_pose.methods.decoders import change_decoder
 from gog_pose.networks import PoseNetwork
 from gog_pose.networks.folding import fold_norms
 from gog_pose.networks.trunk import build_trunk, describe_trunk
 from gog_pose.system.files import replaced
 
 
-def write_compact(source: str | Path, output: str | Path) -> None:
+def write_compact(
+    source: str | Path, output: str | Path, *, long_side: int | None = None, decoder: Mapping[str, Any] | None = None
+) -> None:
     """Write the network, the decoder and the preprocessing of a checkpoint, for prediction and for transfer.
 
     Weights are float16, which moves responses by about 0.001. The batch normalization of a trunk that has a form
@@ -23,13 +28,17 @@ def write_compact(source: str | Path, output: str | Path) -> None:
     Args:
         source: A checkpoint of gog-train or gog-import-weights.
         output: The file to write.
+        long_side: Length of the long side of the input, px, instead of the checkpoint's.
+        decoder: Options that replace those of the checkpoint's decoder.
 
     Raises:
-        InputError: The checkpoint cannot be read.
+        InputError: The checkpoint cannot be read, or an option is out of its range.
         OSError: The file cannot be written.
     """
-    network, decoder, preprocessing = read_network(source)
-    description = describe(_folded(network), decoder, preprocessing)
+    network, stored_decoder, preprocessing = read_network(source)
+    description = describe(
+        _folded(network), change_decoder(stored_decoder, decoder or {}), preprocessing.resized(long_side=long_side)
+    )
     state = {
         NETWORK_PREFIX + name: tensor.half() if tensor.is_floating_point() else tensor
         for name, tensor in network.state_dict().items()

@@ -36,15 +36,15 @@ def main(config: DictConfig) -> None:
     formats = (*FORMATS, _WEIGHTS)
     if options["format"] not in formats:
         raise InputError(f"format: {options['format']!r} is unknown; choose {', '.join(formats)}")
+    changed = {
+        "long_side": options["input"]["long_side"],
+        "decoder": {key: value for key, value in options["decoder"].items() if value is not None},
+    }
     if options["format"] == _WEIGHTS:
-        write_compact(find_weights(options["checkpoint"]), output)
+        write_compact(find_weights(options["checkpoint"]), output, **changed)
         print(f"{output}: {output.stat().st_size / 1e6:.1f} MB; for checkpoint= and init=")
         return
-    estimator = PoseEstimator.pretrained(
-        options["checkpoint"],
-        long_side=options["input"]["long_side"],
-        decoder={key: value for key, value in options["decoder"].items() if value is not None},
-    )
+    estimator = PoseEstimator.pretrained(options["checkpoint"], **changed)
     assert isinstance(estimator.network, PoseNetwork)
     deployable = Deployable(estimator.network, estimator.decoder, estimator.preprocessing, flip=options["flip"])
     difference = write_checked(deployable, output, options["format"])

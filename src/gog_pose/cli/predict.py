@@ -66,7 +66,9 @@ def check(options: dict[str, Any]) -> None:
     """Raise ``InputError`` on an option that is missing or out of its range."""
     for option in ("source", "checkpoint"):
         if options[option] is None:
-            raise InputError(f"{option}: is not set; give source=IMAGE|VIDEO|FOLDER|PATTERN|CAMERA checkpoint=FILE")
+            raise InputError(
+                f"{option}: is not set; give source=IMAGE|VIDEO|FOLDER|PATTERN|CAMERA [checkpoint=FILE|NAME]"
+            )
     require_at_least(options, nullable=("batch_size", "limit"), batch_size=1, every=1, limit=1)
     if not isinstance(options["views"], list):
         raise InputError(f"views: must be a list such as [heatmaps], got {options['views']}")
