@@ -90,8 +90,8 @@ def test_a_run_leaves_everything_a_user_expects(gog_train, scenes, tmp_path):
 
 
 def experiments():
-    """Names of all experiments, which are for this command."""
-    return sorted(file.stem for file in Path(config_dir(), "experiment").glob("*.yaml"))
+    """Names of all experiments, which are for this command, but for the one that keeps its model."""
+    return sorted(file.stem for file in Path(config_dir(), "experiment").glob("*.yaml") if file.stem != "demo")
 
 
 @pytest.mark.parametrize("experiment", experiments())
@@ -99,6 +99,14 @@ def test_every_experiment_takes_a_step(gog_train, scenes, tmp_path, experiment):
     overrides = (f"experiment={experiment}", *RUN, f"data.root={scenes}", f"hydra.run.dir={tmp_path}")
     code, _, errors = gog_train(*overrides, "init=null", "trainer.fast_dev_run=true")  # weights are not everywhere
     assert code == 0, errors
+
+
+def test_the_demo_trains_the_bundled_model_further(gog_train, scenes, tmp_path):
+    small = ("trainer=cpu", "data.batch_size=4", "augmentation.crop_size=[64,64]", "preprocessing.long_side=128")
+    overrides = ("experiment=demo", f"data.root={scenes}", *small, f"hydra.run.dir={tmp_path}")
+    code, output, errors = gog_train(*overrides, "trainer.fast_dev_run=true")
+    assert code == 0, errors
+    assert "init=gog_mobilenet: taken: trunk (121 tensors), neck (16 tensors), heads (10 tensors)" in output + errors
 
 
 def test_resuming_goes_on_where_the_checkpoint_ended(gog_train, scenes, tmp_path):
