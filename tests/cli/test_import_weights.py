@@ -9,7 +9,8 @@ import torch
 from graph_models import movenet_arrays, write_graph_model
 from public_names import centernet_tensors, offsetguided_tensors
 
-from gog_pose.checkpoints.public import import_weights, load_trunk
+from gog_pose.checkpoints.public import import_weights
+from gog_pose.checkpoints.transfer import start_from
 from gog_pose.errors import InputError
 from gog_pose.estimator import PoseEstimator
 from gog_pose.methods.centernet.decoder import CenterDecoder
@@ -56,10 +57,10 @@ def test_centernets_file_becomes_the_baseline_and_a_trunk_to_train_from(tmp_path
     assert (estimator.network.method, estimator.decoder) == ("centernet", CenterDecoder(load_skeleton("coco_19")))
     assert estimator.preprocessing.channel_order == "bgr"
     network = PoseNetwork(load_skeleton("coco_16"), Hourglass(), GogHeads)
-    load_trunk(network, tmp_path / "trunk.ckpt")
+    start_from(network, tmp_path / "trunk.ckpt")
     assert torch.equal(network.trunk.features[1][0].weight, source["state_dict"]["cnvs.1.conv.weight"])
     with pytest.raises(InputError, match=r"shape|missing|no place"):
-        load_trunk(PoseNetwork(load_skeleton("coco_16"), Hourglass(stacks=1), GogHeads), tmp_path / "trunk.ckpt")
+        start_from(PoseNetwork(load_skeleton("coco_16"), Hourglass(stacks=1), GogHeads), tmp_path / "trunk.ckpt")
 
 
 def command(folder, *overrides):

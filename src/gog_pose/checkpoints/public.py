@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from gog_pose.checkpoints.description import KEY, NETWORK_PREFIX, describe, read_checkpoint
+from gog_pose.checkpoints.description import KEY, NETWORK_PREFIX, describe
 from gog_pose.checkpoints.hrnet_names import is_hrnet, translate_network
 from gog_pose.checkpoints.movenet import OFFSET_UNIT, read_graph_model, translate_movenet
 from gog_pose.checkpoints.public_names import PublicWeights, require_fit, translate
@@ -22,8 +22,6 @@ from gog_pose.methods.decoders import build_decoder
 from gog_pose.networks import PoseNetwork
 from gog_pose.networks.trunk import build_trunk
 from gog_pose.skeleton import Skeleton
-
-TRUNK = "trunk."
 
 
 @dataclass(frozen=True)
@@ -106,8 +104,8 @@ def import_weights(source: str | Path, output: str | Path, kind: str, skeletons:
         source: A file of ``torch.save``: a state dict, or one under ``state_dict`` or ``model_state_dict``. Or the JSON
             file of MoveNet's graph model, by its name ``.json``, with its numbers beside it.
         output: The checkpoint to write: of kind ``offsetguided`` a network of ``method=gog``, of ``higherhrnet`` one of
-            ``method=associative_embedding``, of the other kinds one of ``method=centernet``. ``load_trunk`` gives its
-            trunk to any.
+            ``method=associative_embedding``, of the other kinds one of ``method=centernet``. ``start_from``
+            gives its trunk to any.
         kind: One of ``KINDS`` or ``auto``.
         skeletons: By their number of limbs those that a file may be for. Where the network needs no limbs, the first
             with as many keypoints is noted down.
@@ -146,27 +144,6 @@ def import_weights(source: str | Path, output: str | Path, kind: str, skeletons:
     save_whole(checkpoint, Path(output))
     learned = {name for name, _ in network.named_parameters()}
     return Imported(weights, skeleton, sum(t.numel() for name, t in weights.tensors.items() if name in learned))
-
-
-def load_trunk(network: PoseNetwork, path: str | Path) -> None:
-    """Give a network the trunk of a checkpoint; its heads stay as they are.
-
-    Args:
-        network: Any method, any skeleton.
-        path: A checkpoint of ours: imported, or trained for any skeleton.
-
-    Raises:
-        InputError: The file is missing, or its trunk is another.
-    """
-    state = read_checkpoint(path)["state_dict"]
-    prefix = NETWORK_PREFIX + TRUNK
-    tensors = {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
-    trunk = network.get_submodule("trunk")
-    try:
-        require_fit(tensors, trunk.state_dict())
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    trunk.load_state_dict(tensors)
 
 
 def _read_weights(path: Path, kind: str) -> PublicWeights:
