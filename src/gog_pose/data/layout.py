@@ -1,4 +1,4 @@
-"""Where the files of a COCO-format data set are, and how its annotations are read."""
+"""Paths of the files of a COCO-format data set, and the reading of its annotations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the annotation format and the detection format require of their entries; each rule raises ``InputError``.
+"""Rules of the annotation format and the detection format for their entries; each rule raises ``InputError``.
 
 There are no other checks of these fields: the reader, the evaluation and the error report apply the rules before they
 use an entry, and the inspection applies them to all entries and reports every objection.

@@ -133,7 +133,7 @@ def open_image(path: str | Path) -> Iterator[Image.Image]:
 
 
 def max_pixels() -> int:
-    """Return how many pixels an image may have: ``GOG_MAX_PIXELS``, or the default.
+    """Return the largest number of pixels of an image: ``GOG_MAX_PIXELS``, or the default.
 
     Raises:
         InputError: The variable is not a number in its range.

@@ -42,12 +42,12 @@ class _File:
 
     @property
     def name(self) -> str:
-        """What to call it."""
+        """Name for messages."""
         return str(self.path)
 
     @property
     def stem(self) -> str:
-        """What to call files that are made of it."""
+        """Stem of the names of its output files."""
         return self.path.stem
 
 
@@ -131,12 +131,12 @@ class Camera:
 
     @property
     def name(self) -> str:
-        """What to call it."""
+        """Name for messages."""
         return f"camera:{self.index}"
 
     @property
     def stem(self) -> str:
-        """What to call files that are made of it."""
+        """Stem of the names of its output files."""
         return f"camera_{self.index}"
 
     def count(self) -> int | None:

@@ -105,7 +105,7 @@ class Decoder(Protocol):
 
     @property
     def fields(self) -> Sequence[Field]:
-        """What the maps are."""
+        """Fields of the maps."""
 
     def __call__(self, maps: Maps) -> list[Poses]:
         """Return the people of each image of a batch, px of the input image."""

@@ -50,7 +50,7 @@ class CheckedAnnotations(NamedTuple):
 
 
 class _Checks(NamedTuple):
-    """What the checks of all entries share: the file, the skeleton, and the options of the reader."""
+    """Input of the checks of all entries: the file, the skeleton, and the options of the reader."""
 
     path: Path
     skeleton: Skeleton

@@ -34,7 +34,7 @@ _BACKGROUND_CELLS = 16  # cells over which the offsets of the background change
 class MapNoise:
     """Disturbs the maps of one image; the defaults leave them as they are.
 
-    All strengths below are multiplied by the difficulty of the person they befall (1 on average).
+    All strengths below are multiplied by the difficulty of the person (1 on average).
 
     Attributes:
         displacement: Standard deviation of a keypoint's displacement, in units of ``2 sigma_k`` x person scale: 0.4

@@ -111,7 +111,7 @@ class AssociativeDecoder:
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """What the maps are."""
+        """Fields of the maps."""
         return fields(self.skeleton, self.stride)
 
     @cached_property

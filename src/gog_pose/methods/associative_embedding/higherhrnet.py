@@ -72,7 +72,7 @@ class HigherHRNetDecoder:
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """What the maps are."""
+        """Fields of the maps."""
         return fields(self.skeleton, self.stride)
 
     @torch.no_grad()

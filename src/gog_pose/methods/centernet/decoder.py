@@ -66,7 +66,7 @@ class CenterDecoder:
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """What the maps are."""
+        """Fields of the maps."""
         return fields(self.skeleton, self.stride, self.refinements)
 
     @torch.no_grad()

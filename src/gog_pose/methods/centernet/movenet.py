@@ -62,7 +62,7 @@ class MoveNetDecoder:
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """What the maps are."""
+        """Fields of the maps."""
         return fields(self.skeleton, self.stride, self.refinements)
 
     @torch.no_grad()

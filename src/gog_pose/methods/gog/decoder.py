@@ -97,7 +97,7 @@ class GogDecoder:
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """What the maps are."""
+        """Fields of the maps."""
         return fields(self.skeleton, self.stride)
 
     def __call__(self, maps: PoseMaps | PeakWindows) -> list[Poses]:

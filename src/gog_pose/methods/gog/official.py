@@ -62,7 +62,7 @@ class OfficialDecoder:
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """What the maps are."""
+        """Fields of the maps."""
         return fields(self.skeleton, self.stride)
 
     def __call__(self, maps: PoseMaps) -> list[Poses]:
