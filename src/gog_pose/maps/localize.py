@@ -112,7 +112,12 @@ def unbias(xy: np.ndarray, stride: int, sigma: float) -> np.ndarray:
     return np.asarray(cells_to_image(low + np.interp(cells - low, *_cubic_bias(sigma / stride)), stride))
 
 
-def taylor(maps: np.ndarray, source: np.ndarray, cell: np.ndarray, sigma: float) -> np.ndarray:
+def taylor_reach(sigma: float) -> int:
+    """Return how many cells on each side of a peak ``taylor`` reads; sigma in cells."""
+    return math.ceil(3 * sigma) + 1
+
+
+def taylor(maps: np.ndarray, source: np.ndarray, peak: np.ndarray, sigma: float) -> np.ndarray:
     """Move cell peaks by DARK's rule: the second-order expansion of the logarithm of the smoothed heatmap.
 
     Zhang et al., Distribution-Aware Coordinate Representation for Human Pose Estimation, 2020: on a Gaussian the
@@ -125,18 +130,29 @@ def taylor(maps: np.ndarray, source: np.ndarray, cell: np.ndarray, sigma: float)
     Args:
         maps: ``(M, h, w)`` finite responses.
         source: ``(N,)`` the map of each peak.
-        cell: ``(N, 2)`` peaks of the cells, cells.
+        peak: ``(N, 2)`` the best cells, or the center of equal ones, cells.
         sigma: Standard deviation of the smoothing kernel, that of the targets, cells; 0 = no smoothing.
 
     Returns:
         ``(N, 2)`` float64 positions, cells.
     """
-    radius = math.ceil(3 * sigma)
+    reach = taylor_reach(sigma)
+    return taylor_in_windows(windows(maps, source, np.rint(peak) - reach, 2 * reach + 1), peak, sigma)
+
+
+def taylor_in_windows(cells: np.ndarray, peak: np.ndarray, sigma: float) -> np.ndarray:
+    """Do what ``taylor`` does.
+
+    Args:
+        cells: ``(N, S, S)`` finite responses: the window around the cell nearest to each peak, ``taylor_reach`` cells
+            on each side of it.
+        peak: ``(N, 2)`` as for ``taylor``.
+        sigma: Likewise.
+    """
+    radius = taylor_reach(sigma) - 1
     taps = np.arange(-radius, radius + 1)
     kernel = np.exp(-(taps**2) / (2 * sigma**2)) if sigma else np.ones(1)
     smooth = np.stack([np.pad(kernel / kernel.sum(), (shift, 2 - shift)) for shift in range(3)])  # (3, taps + 2)
-    nearest = np.rint(cell)
-    cells = windows(maps, source, nearest - radius - 1, len(taps) + 2)
     around = np.log(np.maximum(smooth @ cells @ smooth.T, _LOWEST_LOG))  # (N, 3, 3)
 
     x = (around[:, 1, 2] - around[:, 1, 0]) / 2
@@ -149,7 +165,7 @@ def taylor(maps: np.ndarray, source: np.ndarray, cell: np.ndarray, sigma: float)
     safe = np.where(concave, determinant, 1)
     step = np.stack([(xy * y - yy * x) / safe, (xy * x - xx * y) / safe], axis=1)
     summit = concave & (np.abs(step) <= 1).all(axis=1)
-    return np.where(summit[:, None], nearest + step, cell)
+    return np.where(summit[:, None], np.rint(peak) + step, peak)
 
 
 def read_vectors(maps: torch.Tensor, xy: torch.Tensor, stride: int) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """The candidates in the windows that an exported file gives are those of the decoder."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -9,7 +10,6 @@ import torch
 from gog_pose.benchmarks.scenes import random_people
 from gog_pose.decoding import GogDecoder, PoseMaps
 from gog_pose.encoding import PoseEncoder
-from gog_pose.errors import InputError
 from gog_pose.maps.records import as_batch, images_of, joined
 from gog_pose.methods.gog.export import compare, match
 from gog_pose.methods.gog.graph import PeakGraph
@@ -41,7 +41,7 @@ def same(decoder, maps):
 # Flawless maps have pixels that tie, which float32 need not see: the best of them is half a px from their center.
 @pytest.mark.parametrize(
     ("localizer", "noise"),
-    [("subpixel", 0.0), ("cell", 0.0), ("subpixel", 0.02), ("bicubic", 0.02), ("bilinear", 0.02), ("cell", 0.02)],
+    [*product(("subpixel", "dark", "cell"), (0.0, 0.02)), ("bicubic", 0.02), ("bilinear", 0.02)],
 )
 def test_candidates_are_those_of_the_decoder(localizer, noise):
     decoder = GogDecoder(SKELETON, localizer=localizer)
@@ -49,16 +49,18 @@ def test_candidates_are_those_of_the_decoder(localizer, noise):
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-def test_other_strides(stride):
-    assert same(GogDecoder(SKELETON, stride=stride, sigma=7.0 * stride / 4), scene(0)) > 50
+@pytest.mark.parametrize("localizer", ["subpixel", "dark"])
+def test_other_strides(stride, localizer):
+    assert same(GogDecoder(SKELETON, stride=stride, localizer=localizer, sigma=7.0 * stride / 4), scene(0)) > 50
 
 
-def test_people_at_the_border_are_found_where_the_decoder_finds_them():
+@pytest.mark.parametrize("localizer", ["subpixel", "dark"])
+def test_people_at_the_border_are_found_where_the_decoder_finds_them(localizer):
     keypoints = np.full((4, SKELETON.num_keypoints, 3), 2, np.float32)
     for person, (x, y) in enumerate(((0, 0), (127, 0), (0, 95), (126.5, 94.5))):
         keypoints[person, :, :2] = x, y
     maps = as_batch(PoseEncoder(SKELETON)(keypoints, np.full(4, 50, np.float32), (96, 128))).as_maps()
-    assert same(GogDecoder(SKELETON), maps) == 4 * SKELETON.num_keypoints
+    assert same(GogDecoder(SKELETON, localizer=localizer), maps) == 4 * SKELETON.num_keypoints
 
 
 def test_only_the_highest_are_kept():
@@ -93,7 +95,7 @@ def test_a_plateau_beside_something_higher_is_no_peak():
     assert same(decoder, PoseMaps(heatmaps, torch.zeros(1, 38, 8, 8))) == 17
 
 
-@pytest.mark.parametrize("localizer", ["cell", "subpixel"])
+@pytest.mark.parametrize("localizer", ["cell", "subpixel", "dark"])
 def test_a_plateau_takes_one_of_the_k_places_and_one_that_is_no_peak_takes_none(localizer):
     heatmaps = torch.zeros(1, 17, 16, 16)
     heatmaps[..., 2, 2:5] = heatmaps[..., 3, 2:5] = 0.7
@@ -124,8 +126,3 @@ def test_comparing_tells_what_moved_and_what_is_missing():
     fainter = candidates._replace(responses=candidates.responses.clone())
     fainter.responses[0, 3, 0] = 0
     assert match(candidates, fainter, SKELETON.limbs).unmatched == 1
-
-
-def test_what_has_no_such_form_is_refused():
-    with pytest.raises(InputError, match=r"decoder\.localizer: dark cannot be exported; choose bicubic"):
-        PeakGraph(GogDecoder(SKELETON, localizer="dark"))

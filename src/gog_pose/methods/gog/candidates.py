@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import torch
 
-from gog_pose.maps.localize import climb, read_vectors, unbias
+from gog_pose.geometry import cells_to_image, image_to_cells
+from gog_pose.maps.localize import climb, read_vectors, taylor_in_windows, unbias
 
 
 class Candidates(NamedTuple):
@@ -30,8 +31,9 @@ class PeakWindows(NamedTuple):
     Attributes:
         xy: ``(B, K, n, 2)`` float32 best pixels, px, input image.
         responses: ``(B, K, n)`` float32; 0 = no peak.
-        first: ``(B, K, n, 2)`` float32 the cell (x, y) that the window around each begins at.
-        cells: ``(B, K, n, 6, 6)`` float32 heatmaps in the windows; beyond the border, the cells at it.
+        first: ``(B, K, n, 2)`` float32 the cell (x, y) that the window of 6 x 6 cells around each begins at.
+        cells: ``(B, K, n, S, S)`` float32 heatmaps in the windows; beyond the border, the cells at it. S is 6; for
+            ``dark``, these windows are those of ``taylor_in_windows``.
         vectors: ``(B, V, n, 2, 6, 6)`` float32 vectors in the windows, px, input image: the offsets of each limb in the
             windows of its start type; if the decoder refines, then the refinement offsets in the windows of each type.
         size: ``(B, 2)`` int64 width and height of the maps, cells.
@@ -71,6 +73,11 @@ def read_windows(
         tops, heights = climb(cells, first, size, pixels, stride)
         xy[found] = torch.from_numpy(unbias(tops, stride, sigma)).float()
         responses = responses.masked_scatter(found, torch.from_numpy(heights).float())
+    elif localizer == "dark":
+        found = responses > 0
+        peaks = image_to_cells(xy[found].double().numpy(), stride)
+        centers = taylor_in_windows(windows.cells[found].double().numpy(), peaks, sigma / stride)
+        xy[found] = torch.from_numpy(cells_to_image(centers, stride)).float()
     if refine:
         moves = _read(windows.vectors[:, len(limbs) :], windows.first, xy, stride)
         xy = torch.where((responses[..., None] > 0) & moves.isfinite().all(dim=-1, keepdim=True), xy + moves, xy)

@@ -50,6 +50,6 @@ def compare(decoder: GogDecoder, maps: PoseMaps, windows: PeakWindows) -> Differ
 EXPORT = Export(
     graph=PeakGraph,
     record=PeakWindows,
-    fixed=frozenset(("rules", "stride", "topk", "threshold", "localizer", "refine")),
+    fixed=frozenset(("rules", "stride", "topk", "threshold", "localizer", "sigma", "refine")),
     compare=compare,
 )

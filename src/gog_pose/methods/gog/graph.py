@@ -18,14 +18,12 @@ from torch import nn
 
 from gog_pose.errors import InputError
 from gog_pose.geometry import cells_to_image, image_to_cells
-from gog_pose.maps.localize import BEFORE, TAPS
+from gog_pose.maps.localize import BEFORE, TAPS, taylor_reach
 from gog_pose.maps.peaks import LIMIT
 from gog_pose.maps.surface import weights_between
 from gog_pose.methods.gog.candidates import PeakWindows
 from gog_pose.methods.gog.decoder import GogDecoder
 from gog_pose.methods.gog.records import PoseMaps
-
-_LOCALIZERS = ("bicubic", "bilinear", "subpixel", "cell")
 
 
 class PeakGraph(nn.Module):
@@ -35,7 +33,7 @@ class PeakGraph(nn.Module):
         decoder: What will read the windows.
 
     Raises:
-        InputError: The decoder follows other rules, or its localizer needs larger windows.
+        InputError: The decoder follows other rules.
     """
 
     weights: torch.Tensor
@@ -44,10 +42,6 @@ class PeakGraph(nn.Module):
         super().__init__()
         if not isinstance(decoder, GogDecoder):
             raise InputError("decoder.rules: only rules=gog can be exported; train or import with method=gog")
-        if decoder.localizer not in _LOCALIZERS:
-            raise InputError(
-                f"decoder.localizer: {decoder.localizer} cannot be exported; choose {', '.join(_LOCALIZERS)}"
-            )
         self.decoder = decoder
         interpolation = "bilinear" if decoder.localizer == "bilinear" else "bicubic"
         weights = torch.from_numpy(_pixel_weights(decoder.stride, interpolation)).float()
@@ -61,27 +55,29 @@ class PeakGraph(nn.Module):
         """
         decoder = self.decoder
         heatmaps = torch.nan_to_num(maps.heatmaps.float(), nan=0.0, posinf=0.0, neginf=0.0).clamp(-LIMIT, LIMIT)
-        pixels = heatmaps if decoder.localizer == "cell" else _upsampled(heatmaps, self.weights)
+        of_cells = decoder.localizer in ("cell", "dark")
+        pixels = heatmaps if of_cells else _upsampled(heatmaps, self.weights)
         xy, responses = _highest_peaks(pixels, decoder.topk, decoder.threshold)
-        if decoder.localizer == "cell":
+        if of_cells:
             xy = cells_to_image(xy, decoder.stride)
         xy = torch.where(responses[..., None] > 0, xy, 0)
-        first = image_to_cells(xy, decoder.stride).floor() - BEFORE
+        cells = image_to_cells(xy, decoder.stride)
+        first = cells.floor() - BEFORE
 
         height, width = heatmaps.shape[2:]
         size = torch.tensor([width, height], device=heatmaps.device)
-        taps = torch.arange(TAPS, device=heatmaps.device)
-        columns, rows = (
-            (first[..., axis, None].long() + taps).clamp(min=0).minimum(size[axis] - 1) for axis in range(2)
-        )
-        places = rows[..., :, None] * width + columns[..., None, :]  # (B, K, k, 6, 6)
+        places = _window_places(first, TAPS, size)  # (B, K, k, 6, 6)
+        responding = places
+        if decoder.localizer == "dark":
+            reach = taylor_reach(decoder.sigma / decoder.stride)
+            responding = _window_places(cells.round() - reach, 2 * reach + 1, size)
         starts = places[:, [start for start, _ in decoder.skeleton.limbs]]
         vectors = _vectors(maps.offsets.float().reshape(*starts.shape[:2], 2, height, width), starts)
         if decoder.refine:
             assert maps.refinements is not None
             moves = _vectors(maps.refinements.float()[:, None], places.flatten(1, 2)[:, None])
             vectors = torch.cat([vectors, moves.reshape(*places.shape[:3], *vectors.shape[3:])], dim=1)
-        return PeakWindows(xy, responses, first, _gather(heatmaps, places), vectors, size.expand(xy.shape[0], 2))
+        return PeakWindows(xy, responses, first, _gather(heatmaps, responding), vectors, size.expand(xy.shape[0], 2))
 
 
 def _pixel_weights(stride: int, interpolation: str) -> np.ndarray:
@@ -148,6 +144,16 @@ def _highest_peaks(pixels: torch.Tensor, topk: int, threshold: float) -> tuple[t
 def _highest_near(pixels: torch.Tensor) -> torch.Tensor:
     """Return the highest pixel of the 3x3 window of each."""
     return F.max_pool2d(pixels, 3, stride=1, padding=1)
+
+
+def _window_places(first: torch.Tensor, side: int, size: torch.Tensor) -> torch.Tensor:
+    """Return ``(..., S, S)`` places in the flattened maps of windows that begin at ``(..., 2)`` cells (x, y).
+
+    Beyond the border of the maps, whose ``(2,)`` width and height is the size, they are the cells at it.
+    """
+    taps = torch.arange(side, device=first.device)
+    columns, rows = ((first[..., axis, None].long() + taps).clamp(min=0).minimum(size[axis] - 1) for axis in range(2))
+    return rows[..., :, None] * size[0] + columns[..., None, :]
 
 
 def _vectors(maps: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
