@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 
 from gog_pose.cli.estimator import build_estimator, is_exported
 from gog_pose.cli.runtime import command, resolved
-from gog_pose.errors import InputError, require_at_least
+from gog_pose.errors import InputError
 
 _BATCH_ON_GPU = 8  # a CPU gains nothing from more than 1
 
@@ -63,22 +63,17 @@ def _printable(text: str) -> str:
 
 
 def check(options: dict[str, Any]) -> None:
-    """Raise ``InputError`` on an option that is missing or out of its range."""
+    """Raise ``InputError`` on an option that is missing or does not fit the others."""
     for option in ("source", "checkpoint"):
         if options[option] is None:
             raise InputError(
                 f"{option}: is not set; give source=IMAGE|VIDEO|FOLDER|PATTERN|CAMERA [checkpoint=FILE|NAME]"
             )
-    require_at_least(options, nullable=("batch_size", "limit"), batch_size=1, every=1, limit=1)
-    if not isinstance(options["views"], list):
-        raise InputError(f"views: must be a list such as [heatmaps], got {options['views']}")
     if options["views"] and is_exported(options["checkpoint"]):
         raise InputError("views: an exported file does not output its maps; give the checkpoint")
-    codec, rate = options["video"]["codec"], options["video"]["rate"]
-    if not isinstance(codec, str) or len(codec) != 4:
+    codec = options["video"]["codec"]
+    if len(codec) != 4:
         raise InputError(f"video.codec: must be four letters such as mp4v, got {codec}")
-    if rate is not None and not (isinstance(rate, int | float) and rate > 0):
-        raise InputError(f"video.rate: must be above 0, or null for the source's, got {rate}")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ _SHARED_SUFFIXES = frozenset((".mts", ".ts"))  # with TypeScript
 
 
 class Sources(NamedTuple):
-    """What a source means.
+    """The media of a source, and what was left out of it.
 
     Attributes:
         media: What to read, sorted by path.

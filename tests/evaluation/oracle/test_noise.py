@@ -60,11 +60,12 @@ def test_the_same_seed_gives_the_same_noise_and_the_input_stays(maps):
 
 @pytest.mark.parametrize("name", sorted(set(ALL) - {"displacement"}))
 def test_every_option_matters_and_stays_finite(maps, name):
-    noisy = disturb(maps, **{name: 0.8})
+    noisy = disturb(maps, **{name: 3.0 if name == "spurious" else 0.8})
     changed = not torch.equal(noisy.heatmaps, maps.heatmaps), not torch.equal(noisy.offsets, maps.offsets)
     expected = {
         "coarse": (True, True), "confusion": (True, True), "offset_shrink": (False, True),
         "offset_noise": (False, True), "background": (False, True), "tag_noise": (False, False),
+        "spurious": (True, True),
     }  # fmt: skip
     assert changed == expected.get(name, (True, False))
     assert noisy.heatmaps.isfinite().all()
@@ -138,6 +139,31 @@ def test_confusion_shows_the_left_wrist_on_the_right_too(maps):
     kept, moved = float(noisy[(9, *place)]), float(noisy[(10, *place)])
     assert moved > 0.01
     assert kept + moved == pytest.approx(float(maps.heatmaps[(0, 9, *place)]), abs=1e-5)
+
+
+def test_false_people_are_copies_whose_vectors_lead_from_point_to_point(maps):
+    lengths, misses = [], []
+    for seed in range(40):
+        noisy = disturb(maps, seed, spurious=0.3)  # at most one as a rule
+        new = (noisy.heatmaps - maps.heatmaps)[0].clamp(min=0).numpy()
+        tops = {
+            point: np.unravel_index(new[point].argmax(), new[point].shape) for point in np.flatnonzero(new.max((1, 2)))
+        }
+        for index, (start, end) in enumerate(SKELETON.limbs):
+            if start in tops and end in tops:
+                between = 4 * np.subtract(tops[end], tops[start])[::-1]
+                guide = noisy.offsets[(0, slice(2 * index, 2 * index + 2), *tops[start])].numpy()
+                lengths.append(np.hypot(*between))
+                misses.append(np.hypot(*(guide - between)))
+    assert len(misses) > 20
+    assert np.median(misses) < 4  # px: the tops are cells
+    assert np.median(lengths) > 20
+
+
+def test_false_people_differ_in_strength(maps):
+    strengths = [float((disturb(maps, seed, spurious=3.0).heatmaps - maps.heatmaps).max()) for seed in range(60)]
+    assert min(strengths) < 0.2
+    assert 0.5 < max(strengths) <= 1.5
 
 
 @pytest.mark.parametrize("strengths", [{"fading": -1}, {"missing": 1.5}, {"blur": float("nan")}])
