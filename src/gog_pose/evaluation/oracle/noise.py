@@ -29,6 +29,7 @@ from gog_pose.skeleton import Skeleton
 _TYPICAL_SCALE = 96.0  # px, network input; people of this size have a mean difficulty of 1
 _BACKGROUND_CELLS = 16  # cells over which the offsets of the background change
 _FAINTEST = 0.1  # of false people
+_OF_PERSON = 0.6  # of the mean faintness of a keypoint: what all keypoints of its person share
 _NEAR = 0.5  # of false people, those beside the person that they copy
 
 
@@ -41,8 +42,8 @@ class MapNoise:
     Attributes:
         displacement: Standard deviation of a keypoint's displacement, in units of ``2 sigma_k`` x person scale: 0.4
             gives a similarity of about 0.85 (the unit is OKS's, the scale the root of the box's area).
-        fading: Responses are multiplied by ``exp(-fading e)``, ``e`` exponentially distributed with mean 1, drawn for
-            each keypoint: many lie well below 1, some below any threshold.
+        fading: Responses are multiplied by ``exp(-fading e)``; ``e``, with a mean of 1, is the sum of two exponentially
+            distributed numbers, one for the person and a smaller one for each keypoint.
         missing: Probability that a keypoint leaves no response at all.
         spurious: Mean number of false people in an image: half of the keypoints of a person of the image, in another
             place, half of them near the person. A quarter as many have twice the strength; the faintest have 0.1.
@@ -52,7 +53,8 @@ class MapNoise:
         offset_shrink: Most by which the offsets of a limb are too short, as part of the limb's length (networks draw
             long vectors towards the mean).
         offset_noise: Standard deviation of the error that all offsets around a limb's start share, as part of the
-            limb's length; single cells differ by a fifth of that.
+            limb's length; single cells differ by a fifth of that. Here and for ``offset_shrink`` the difficulty counts
+            by its root.
         background: Standard deviation of the offsets where nothing teaches a network, as part of the mean length of
             the image's limbs of the type.
         confusion: Largest part of a left keypoint's response that appears in the right's heatmap and the other way
@@ -149,7 +151,9 @@ class MapNoise:
     def _fade(self, scene: _Scene, random: np.random.Generator) -> None:
         """Lower responses, each point's by a factor of its own, some to nothing."""
         shape = scene.points.shape[:2]
-        factors = np.exp(-self.fading * scene.difficulties[:, None] * random.exponential(1.0, shape))
+        of_person = random.exponential(_OF_PERSON, (len(scene.points), 1))
+        faintness = of_person + random.exponential(1 - _OF_PERSON, shape)
+        factors = np.exp(-self.fading * scene.difficulties[:, None] * faintness)
         factors[random.random(shape) < np.minimum(self.missing * scene.difficulties[:, None], 0.9)] = 0
         for response in scene.responses:
             rows, columns = np.nonzero(response.map)
@@ -160,8 +164,9 @@ class MapNoise:
     def _bend(self, scene: _Scene, random: np.random.Generator) -> None:
         """Shorten and turn the vectors of each item, and fill the background."""
         people, items = len(scene.points), len(scene.vectors)
-        shrinks = self.offset_shrink * np.minimum(scene.difficulties[:, None] * random.random((people, items)), 1)
-        shared = random.standard_normal((people, items, 2)) * scene.difficulties[:, None, None]
+        hardness = np.sqrt(scene.difficulties)  # offsets of people differ less than their responses
+        shrinks = self.offset_shrink * np.minimum(hardness[:, None] * random.random((people, items)), 1)
+        shared = random.standard_normal((people, items, 2)) * hardness[:, None, None]
         for index, item in enumerate(scene.vectors):
             height, width = item.maps.shape[1:]
             inside = item.maps.any(axis=0)
