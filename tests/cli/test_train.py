@@ -215,6 +215,15 @@ def test_training_that_ends_before_a_validation_is_evaluated_by_its_last_checkpo
     assert json.loads((tmp_path / "results.json").read_text())["checkpoint"] == f"{tmp_path}/checkpoints/last.ckpt"
 
 
+def test_training_without_validation_is_not_evaluated_and_says_so(gog_train, scenes, tmp_path):
+    run = [*RUN, f"data.root={scenes}", f"hydra.run.dir={tmp_path}", "trainer.max_epochs=1"]
+    code, printed, errors = gog_train(*run, "+trainer.limit_val_batches=0")
+    assert code == 0, errors
+    assert "not evaluated" in printed
+    assert f"last checkpoint: {tmp_path}/checkpoints/last.ckpt" in printed
+    assert not (tmp_path / "results.json").exists()
+
+
 def test_training_without_checkpoints_says_which_callback_makes_one(gog_train, scenes, tmp_path):
     run = [*RUN, f"data.root={scenes}", f"hydra.run.dir={tmp_path}", "trainer.max_epochs=1"]
     code, _, errors = gog_train(*run, "~callbacks.checkpoint_best", "~callbacks.checkpoint_last")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -166,12 +167,20 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
 
 
 def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output: Path, results: str | None) -> float:
-    """Evaluate the best checkpoint, print what was written and return the AP; the results file holds the same."""
+    """Evaluate the best checkpoint, print what was written and return the AP; the results file holds the same.
+
+    Where there is no validation, nothing is evaluated, no results file is written, and the AP is nan.
+    """
     from gog_pose.evaluation.coco import CROWD_METRICS
     from gog_pose.system.results import write_results
     from gog_pose.training.callbacks.coco_map import CocoMap
 
     kind, path = checkpoint_to_evaluate(trainer)
+    logs = ", ".join(str(logger.log_dir or logger.save_dir) for logger in trainer.loggers)
+    if trainer.limit_val_batches == 0:
+        if trainer.is_global_zero:
+            print(f"not evaluated, as trainer.limit_val_batches=0 asks for\n{kind} checkpoint: {path}\nlogs: {logs}")
+        return math.nan
     metrics = dict(trainer.validate(module, data, ckpt_path=path, weights_only=True, verbose=False)[0])
     average_precision = float(metrics["val/AP"])
     if not trainer.is_global_zero:
@@ -192,13 +201,12 @@ def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output
     }
     if results is not None:
         write_results(Path(results), record)
-    logs = [str(logger.log_dir or logger.save_dir) for logger in trainer.loggers]
     crowding = "".join(f", {name} {record[name]:.3f}" for name in CROWD_METRICS if name in record)
     print(
         f"AP {record['AP']:.3f} (AP50 {record['AP50']:.3f}, AP75 {record['AP75']:.3f}, AP_M {record['AP_M']:.3f},"
         f" AP_L {record['AP_L']:.3f}, AR {record['AR']:.3f}{crowding}) on {record['images']} images of"
         f" {record['data']}, long side {record['long_side']} px, no flip\n"
-        f"{kind} checkpoint: {path}\npictures: {output / 'pictures'}\nlogs: {', '.join(logs)}"
+        f"{kind} checkpoint: {path}\npictures: {output / 'pictures'}\nlogs: {logs}"
     )
     return average_precision
 
