@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +14,7 @@ _OPTIONS = ("--config-dir", "-cd", "--config-path", "-cp")
 
 
 def check_aliases(arguments: Sequence[str]) -> None:
-    """Check the chosen files of the folders that a command line adds.
+    """Check the files of the folders that a command line adds, those that other files name included.
 
     Args:
         arguments: Of the command.
@@ -23,14 +22,12 @@ def check_aliases(arguments: Sequence[str]) -> None:
     Raises:
         InputError: A file would become too large: eight lines of aliases can stand for ten million values.
     """
-    chosen = {option for argument in arguments for option in re.split(r"[=,]", argument)}
     for place, argument in enumerate(arguments):
         option, _, value = argument.partition("=")
         if option in _OPTIONS:
             folder = Path(value or "".join(arguments[place + 1 : place + 2]))
             for file in sorted(folder.rglob("*.yaml")) if folder.is_dir() else ():
-                if file.stem in chosen:
-                    _check(file)
+                _check(file)
 
 
 def _check(file: Path) -> None:
