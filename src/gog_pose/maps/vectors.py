@@ -41,7 +41,7 @@ def vector_marks(
     squared = np.where(windows.inside, (windows.lines - start[:, None]) ** 2, np.float32(np.inf))  # (2, S, N) px^2
     distance = squared[1][:, None] + squared[0]
     area = map_size[0] * map_size[1]
-    owned = _owned(windows.places, distance, np.lexsort((goal[1], goal[0], weights)), 2 * num_channels * area)
+    owned = nearest_owners(windows.places, distance, np.lexsort((goal[1], goal[0], weights)), 2 * num_channels * area)
 
     places, values = np.empty((3, *distance.shape), dtype=np.int64), np.empty((3, *distance.shape), dtype=np.float32)
     places[0] = windows.places
@@ -52,7 +52,7 @@ def vector_marks(
     return places.reshape(3, -1).take(owned, axis=1).ravel(), values.reshape(3, -1).take(owned, axis=1).ravel()
 
 
-def _owned(places: np.ndarray, distance: np.ndarray, order: np.ndarray, num_places: int) -> np.ndarray:
+def nearest_owners(places: np.ndarray, distance: np.ndarray, order: np.ndarray, num_places: int) -> np.ndarray:
     """Return for each distinct place the flat index of the smallest distance there; of equal ones, the first by order.
 
     Args:

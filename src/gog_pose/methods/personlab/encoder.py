@@ -1,0 +1,137 @@
+"""The encoder: people to disks, short-range and mid-range offsets."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from gog_pose.errors import InputError
+from gog_pose.maps.fields import Field
+from gog_pose.maps.marks import GridMarks, TargetMarks, draw_marks, supervision_mask
+from gog_pose.maps.vectors import nearest_owners
+from gog_pose.maps.windows import windows_around
+from gog_pose.methods.people import People
+from gog_pose.methods.personlab.records import PersonLabTargets, edges, fields
+from gog_pose.skeleton import Skeleton
+from gog_pose.system.options import Count, Positive
+
+_FARTHEST = 1e6  # px; a keypoint beyond is a mistake, and float32 could not place it to a fraction of a px
+
+
+class PersonLabEncoder:
+    """Draws disks and the offsets inside them (Papandreou et al., "PersonLab", 2018, Sec. 3.1).
+
+    Where disks of a type overlap, the nearest keypoint owns a cell. Of two at the same distance, that of the person
+    whose keypoints lie further left owns it, never the person listed first.
+
+    Args:
+        skeleton: Keypoint types and limbs.
+        stride: ``R``, px of the input image per cell.
+        radius: Of the disks, px of the input image.
+
+    Raises:
+        InputError: An option is out of range, or the skeleton has no limbs.
+    """
+
+    def __init__(self, skeleton: Skeleton, *, stride: Count = 4, radius: Positive = 32.0) -> None:
+        if stride < 1 or radius < stride:
+            raise InputError(
+                f"encoder: stride {stride} must be >= 1 and radius {radius} at least the stride, so that every disk"
+                " has a cell"
+            )
+        self.skeleton = skeleton
+        self.stride = stride
+        self.radius = radius
+        directed = edges(skeleton)
+        self._ends = np.array([end for _, end in directed])
+        types = skeleton.num_keypoints
+        leaving = [[edge for edge, (start, _) in enumerate(directed) if start == kind] for kind in range(types)]
+        self._leaving = np.full((types, max(map(len, leaving))), -1)  # edges from each type, -1 = no more
+        for kind, row in enumerate(leaving):
+            self._leaving[kind, : len(row)] = row
+        self._lengths = [types, 2 * types, 2 * len(directed), len(directed)]  # of the fields, in maps
+
+    @property
+    def sigma(self) -> float:
+        """Typical standard deviation of the responses, px of the input image: a disk has none, half its radius."""
+        return self.radius / 2
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """What the targets are, as maps."""
+        return fields(self.skeleton, self.stride)
+
+    def points(self, people: People) -> np.ndarray:
+        """Return the keypoints, ``(P, K, 3)``: fields refer to no other points."""
+        return people.keypoints
+
+    def marks(self, people: People, image_size: tuple[int, int], ignore: np.ndarray | None = None) -> TargetMarks:
+        """Compute the targets of one image as the cells that are not 0.
+
+        Args:
+            people: Their keypoints count; all with visibility > 0 make a target.
+            image_size: ``(H, W)`` of the input image, multiples of the stride.
+            ignore: ``(H, W)`` bool, True = do not supervise; a cell is ignored when most of its pixels are.
+
+        Raises:
+            ValueError: A shape does not fit, or the image size is no multiple of the stride.
+        """
+        keypoints = np.asarray(people.keypoints, dtype=np.float32)
+        types = self.skeleton.num_keypoints
+        if keypoints.ndim != 3 or keypoints.shape[1:] != (types, 3):
+            raise ValueError(f"keypoints must be (P, {types}, 3), got {keypoints.shape}")
+        if image_size[0] % self.stride or image_size[1] % self.stride:
+            raise ValueError(f"image_size {image_size} must be a multiple of the stride {self.stride}")
+        height, width = map_size = (image_size[0] // self.stride, image_size[1] // self.stride)
+        area = height * width
+
+        labeled = (keypoints[..., 2] > 0) & (np.abs(keypoints[..., :2]) < _FARTHEST).all(axis=2)  # nan is not less
+        person, kind = np.nonzero(labeled)
+        points = np.ascontiguousarray(keypoints[person, kind, :2].T)  # (2, N)
+        reach = math.floor(self.radius / self.stride + 0.5)  # a keypoint is at most half a cell from the middle
+        windows = windows_around(points, kind, reach, map_size=map_size, stride=self.stride)
+        squared = np.where(windows.inside, (windows.lines - points[:, None]) ** 2, np.float32(np.inf))  # (2, S, N)
+        distance = squared[1][:, None] + squared[0]
+        distance[distance > self.radius**2] = np.inf
+        owned = nearest_owners(windows.places, distance, _order(keypoints, labeled, person), types * area)
+
+        row, column, owner = np.unravel_index(owned, distance.shape)
+        cells = windows.places.ravel()[owned]  # those of type k begin at k h w
+        centers = np.stack([windows.lines[0, column, owner], windows.lines[1, row, owner]])  # (2, M)
+        person, kind = person[owner], kind[owner]
+        leaving = self._leaving[kind]
+        entry, which = np.nonzero((leaving >= 0) & labeled[person[:, None], self._ends[leaving]])
+        edge = leaving[entry, which]
+        goals = keypoints[person[entry], self._ends[edge], :2].T
+
+        flat = cells - kind * area
+        first = np.cumsum([0, *self._lengths]) * area  # where the maps of each field begin
+        x_of_short, x_of_mid = first[1] + 2 * kind * area + flat, first[2] + 2 * edge * area + flat[entry]
+        ones = np.ones(len(owned) + len(edge), dtype=np.float32)
+        places = (cells, first[3] + edge * area + flat[entry], x_of_short, x_of_short + area, x_of_mid, x_of_mid + area)
+        values = (ones, *(points[:, owner] - centers), *(goals - centers[:, entry]))
+        marks = GridMarks(
+            torch.zeros(0, dtype=torch.int64),
+            torch.zeros(0),
+            torch.from_numpy(np.concatenate(places)),
+            torch.from_numpy(np.concatenate(values)),
+            supervision_mask(ignore, map_size, self.stride),
+            sum(self._lengths),
+        )
+        return TargetMarks((marks,))
+
+    def draw(self, marks: TargetMarks) -> PersonLabTargets:
+        """Draw the targets of a batch of images on the device of their marks: values are put down, none computed."""
+        (grid,) = marks.grids
+        return PersonLabTargets._make([*torch.split(draw_marks(grid), self._lengths, dim=1), grid.mask])
+
+
+def _order(keypoints: np.ndarray, labeled: np.ndarray, person: np.ndarray) -> np.ndarray:
+    """Return the order, ``(N,)``, of the labeled keypoints by the places of all keypoints of their person."""
+    x, y = np.where(labeled, np.moveaxis(keypoints[..., :2], -1, 0), 0)
+    rank = np.empty(len(keypoints), dtype=np.intp)
+    rank[np.lexsort((*y.T, *x.T))] = np.arange(len(keypoints))
+    return np.argsort(rank[person], kind="stable")

@@ -1,0 +1,79 @@
+"""From roots, the keypoints that poses start at, to the people of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from gog_pose.poses import Poses
+
+
+class Roots(NamedTuple):
+    """Keypoints that poses can start at, best first.
+
+    Attributes:
+        kinds: ``(N,)`` keypoint types.
+        xy: ``(N, 2)`` px of the input image.
+    """
+
+    kinds: np.ndarray
+    xy: np.ndarray
+
+
+def grow_people(
+    roots: Roots, grow: Callable[[int, np.ndarray], np.ndarray], *, radius: float, topk: int, least: float
+) -> list[np.ndarray]:
+    """Grow a pose from each root at which no pose has that keypoint yet.
+
+    Args:
+        roots: Where to start.
+        grow: ``(kind, xy)`` -> ``(K, 3)`` x, y (px, input image) and score of the keypoints of a pose.
+        radius: Px; a root this near to that keypoint of a pose belongs to it.
+        topk: At most this many poses.
+        least: Poses of a lower mean score are dropped, and roots near them stay.
+
+    Returns:
+        The poses in the order in which they were found.
+    """
+    people: list[np.ndarray] = []
+    free = np.ones(len(roots.kinds), dtype=bool)
+    for index, (kind, xy) in enumerate(zip(roots.kinds.tolist(), roots.xy, strict=True)):
+        if len(people) == topk:
+            break
+        if not free[index]:
+            continue
+        person = grow(kind, xy)
+        if person[:, 2].mean() >= least:
+            people.append(person)
+            free &= np.square(roots.xy - person[roots.kinds, :2]).sum(axis=1) > radius**2
+    return people
+
+
+def rank_people(people: list[np.ndarray], *, num_keypoints: int, radius: float, least: float) -> Poses:
+    """Score people by soft suppression of their keypoints: those at a keypoint of a better person do not count.
+
+    Args:
+        people: ``(K, 3)`` each, x, y (px, input image) and score of their keypoints.
+        num_keypoints: K.
+        radius: Px; keypoints of a type this near are the same.
+        least: People of a lower score are dropped, as are those of a score of 0.
+
+    Returns:
+        The people, best score first; a score is the sum of the keypoints that count / K.
+    """
+    keypoints = np.array(people, dtype=np.float64).reshape(-1, num_keypoints, 3)
+    keypoints = keypoints[_order(keypoints, keypoints[..., 2].mean(axis=1))]
+    scores = np.zeros(len(keypoints))
+    for place, person in enumerate(keypoints):
+        squared = np.square(keypoints[:place, :, :2] - person[:, :2]).sum(axis=2)
+        scores[place] = person[(squared > radius**2).all(axis=0), 2].sum() / num_keypoints
+    order = _order(keypoints, scores)
+    order = order[(scores[order] >= least) & (scores[order] > 0)]
+    return Poses(keypoints[order].astype(np.float32), scores[order].astype(np.float32))
+
+
+def _order(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return the order of people, best first; of equal ones by position, heights first as everywhere."""
+    return np.lexsort((*keypoints[:, :, 0].T, *keypoints[:, :, 1].T, -scores.astype(np.float32)))

@@ -1,0 +1,71 @@
+"""The heads: one 1x1 convolution for each kind of map, or a small branch on trunks of few channels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from gog_pose.methods.branches import RARE, branch, require_form
+from gog_pose.methods.method import FeatureMap
+from gog_pose.methods.personlab.records import PersonLabMaps, edges
+from gog_pose.skeleton import Skeleton
+from gog_pose.system.options import Positive
+
+
+class PersonLabHeads(nn.Module):
+    """Heatmaps, short-range and mid-range offsets of each supervised output.
+
+    Mid-range offsets are not refined here: views are merged first, then loss and decoder refine them.
+
+    Args:
+        skeleton: Sets the number of maps.
+        features: The feature maps that the heads are built on.
+        offset_unit: Px of the input image that one unit of the mid-range heads represents; a large one lets a network
+            reach long offsets with small weights. Of the short-range heads it is the stride.
+        form: Of each head (``branch``); ``linear`` is the paper's.
+
+    Raises:
+        InputError: The form is unknown, or the skeleton has no limbs.
+    """
+
+    # The branches that a network of another method can start from, by what their maps mean.
+    BRANCHES: ClassVar[dict[str, str]] = {"keypoint responses": "heatmap", "keypoint vectors": "mid"}
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        features: Sequence[FeatureMap],
+        *,
+        offset_unit: Positive = 1.0,
+        form: str = "linear",
+    ) -> None:
+        super().__init__()
+        require_form(form)
+        self._options = {"offset_unit": offset_unit, "form": form}
+        self._offset_unit = offset_unit
+        self._strides = [feature.stride for feature in features]
+
+        def heads(maps: int, bias: float = 0.0) -> nn.ModuleList:
+            return nn.ModuleList(branch(form, feature.channels, maps, bias) for feature in features)
+
+        self.heatmap = heads(skeleton.num_keypoints, RARE)
+        self.short = heads(2 * skeleton.num_keypoints)
+        self.mid = heads(2 * len(edges(skeleton)))
+
+    def forward(self, features: Sequence[torch.Tensor]) -> list[PersonLabMaps]:
+        """Return the maps of each output in float32."""
+        return [
+            PersonLabMaps(
+                self.heatmap[place](feature).float().sigmoid(),
+                self.short[place](feature).float() * self._strides[place],
+                self.mid[place](feature).float() * self._offset_unit,
+            )
+            for place, feature in enumerate(features)
+        ]
+
+    def options(self) -> dict[str, Any]:
+        """Return the keyword arguments that heads like these are built with."""
+        return dict(self._options)
