@@ -157,7 +157,7 @@ def _best_peaks(
 def _local_maxima(tiles: Tiles, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return map index ``(n,)``, position ``(n, 2)`` px and response ``(n,)`` of every peak."""
     pixels = tiles.pixels
-    y, x, tile = np.nonzero(not_exceeded(pixels, threshold, first=True))
+    y, x, tile = np.nonzero(_not_exceeded(pixels, threshold, first=True))
     responses = pixels[y + 1, x + 1, tile]
 
     dy, dx = _AFTER.T
@@ -165,7 +165,7 @@ def _local_maxima(tiles: Tiles, threshold: float) -> tuple[np.ndarray, np.ndarra
     center = np.stack([x + tiles.x[tile], y + tiles.y[tile]], axis=1).astype(np.float64)
     if tied.any():
         # Where a neighbour exceeds one of the equals, none of them is a peak. It may lie in another tile.
-        whole = np.nonzero(not_exceeded(pixels, threshold, first=False))
+        whole = np.nonzero(_not_exceeded(pixels, threshold, first=False))
         summit = np.isin(_places(tiles, y[:, None] + dy, x[:, None] + dx, tile[:, None]), _places(tiles, *whole))
         center += (tied @ _AFTER[:, ::-1]) / (1 + tied.sum(axis=1, keepdims=True))
         peak = (summit | ~tied).all(axis=1)
@@ -173,7 +173,7 @@ def _local_maxima(tiles: Tiles, threshold: float) -> tuple[np.ndarray, np.ndarra
     return tiles.source[tile], center, responses
 
 
-def not_exceeded(pixels: np.ndarray, threshold: float, first: bool) -> np.ndarray:
+def _not_exceeded(pixels: np.ndarray, threshold: float, first: bool) -> np.ndarray:
     """Mark ``(H, W, N)`` pixels inside the frame that reach the threshold and that no neighbour exceeds.
 
     Args:

@@ -6,10 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from gog_pose.methods.people import People
+from gog_pose.methods.personlab.decoder import PersonLabDecoder
 from gog_pose.methods.personlab.encoder import PersonLabEncoder
+from gog_pose.methods.personlab.hough import hough_maps
 from gog_pose.methods.personlab.loss import PersonLabLoss
+from gog_pose.methods.personlab.paper import PaperDecoder
 from gog_pose.methods.personlab.records import PersonLabMaps, PersonLabTargets, edges
 from gog_pose.skeleton import load_skeleton
 
@@ -148,3 +152,68 @@ def test_the_loss_of_refined_offsets_and_its_gradients(file):
     smooth = (reached != reached.round()).all(dim=2).repeat_interleave(2, dim=1)
     assert smooth.float().mean() > 0.95
     torch.testing.assert_close(mid * smooth, theirs * smooth, rtol=1e-5, atol=1e-7)
+
+
+def recorded_maps(recorded):
+    """The recorded fields as our maps; the programs' cell u is at stride u, ours (stride - 1) / 2 px further."""
+    mid = ours(recorded["mid"], edge_order(recorded))
+    return PersonLabMaps(ours(recorded["logits"])[None].sigmoid(), ours(recorded["short"])[None], mid[None])
+
+
+@recordings("decode")
+@pytest.mark.parametrize("run", ["coral", "coral2"])
+def test_people_decoded_by_the_fast_rules(file, run):
+    recorded = np.load(file)
+    stride = int(recorded["stride"])
+    topk, threshold, steps, radius = recorded[f"{run}_options"].tolist()
+    decoder = PersonLabDecoder(
+        COCO,
+        stride=stride,
+        threshold=threshold + 1e-6,  # as the program
+        steps=int(steps),
+        nms_radius=radius,
+        topk=int(topk),
+        score_threshold=threshold,
+    )
+    (poses,) = decoder(recorded_maps(recorded))
+    theirs = recorded[f"{run}_keypoints"].copy()
+    theirs[..., :2] += (stride - 1) / 2
+    np.testing.assert_allclose(poses.scores, recorded[f"{run}_scores"], atol=1e-5)
+    np.testing.assert_allclose(poses.keypoints[..., :2], theirs[..., :2], atol=2e-3)
+    np.testing.assert_allclose(poses.keypoints[..., 2], theirs[..., 2], atol=1e-4)
+
+
+@recordings("decode")
+def test_hough_scores(file):
+    """Theirs are of maps upsampled with aligned corners, which are maps of stride 1 for us."""
+    recorded = np.load(file)
+    size = recorded["image_size"].tolist()
+    heatmaps, short_offsets, _ = (
+        F.interpolate(field, size, mode="bilinear", align_corners=True)[0].numpy() for field in recorded_maps(recorded)
+    )
+    scores = hough_maps(heatmaps, short_offsets, stride=1, radius=32.0, least=0.0)
+    whole = np.stack([scores.window(kind, 0, 0, size[1], size[0]) for kind in range(17)])
+    np.testing.assert_allclose(whole.max(axis=(1, 2)), recorded["keras_hough_max"], atol=1e-6, rtol=2e-5)
+    if "keras_hough" in recorded:
+        types = recorded["keras_hough_types"]
+        np.testing.assert_allclose(whole[types], np.moveaxis(recorded["keras_hough"], -1, 0), atol=1e-6, rtol=2e-5)
+    voting = hough_maps(heatmaps, short_offsets, stride=1, radius=32.0)
+    without_faint = np.stack([voting.window(kind, 0, 0, size[1], size[0]) for kind in range(17)])
+    np.testing.assert_allclose(without_faint, whole, atol=1e-5)
+
+
+@recordings("own_paper")
+def test_people_decoded_by_the_rules_of_the_paper(file):
+    """A guide: not a program's but an own calculation, whose px lie half a px beside ours, so maxima may differ."""
+    recorded = np.load(file)
+    fields = np.load(file.with_name(str(recorded["fields_file"])))
+    stride = int(fields["stride"])
+    radius, nms_radius, threshold = recorded["options"].tolist()
+    decoder = PaperDecoder(COCO, stride=stride, radius=radius, nms_radius=nms_radius, threshold=threshold)
+    (poses,) = decoder(recorded_maps(fields))
+    clear = recorded["scores"] > 0.1
+    assert (poses.scores > 0.1).sum() in range(clear.sum() - 1, clear.sum() + 2)
+    for person, score in zip(recorded["keypoints"][clear], recorded["scores"][clear], strict=True):
+        gaps = np.linalg.norm(poses.keypoints[..., :2] - person[:, :2] - (stride - 1) / 2, axis=2).mean(axis=1)
+        assert gaps.min() < 1, "px"
+        assert poses.scores[gaps.argmin()] == pytest.approx(score, abs=0.05)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 
+import cv2
 import numpy as np
 import torch
 
 from gog_pose.geometry import cells_to_image, image_to_cells
 from gog_pose.maps.fields import Field, check_maps
-from gog_pose.maps.peaks import finite, not_exceeded
+from gog_pose.maps.peaks import finite
 from gog_pose.methods.options import require_ranges
 from gog_pose.methods.personlab.grouping import Roots, grow_people, rank_people
 from gog_pose.methods.personlab.records import PersonLabMaps, edges, fields
@@ -19,12 +20,15 @@ from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import CountOrZero, require
 
+_AROUND = np.ones((3, 3), dtype=np.uint8)
+_BEFORE = np.array([[1, 1, 1], [1, 0, 0], [0, 0, 0]], dtype=np.uint8)  # neighbors that are read before a cell
+
 
 @dataclass(frozen=True)
 class PersonLabDecoder:
     """Decoding as in Google's ``posenet_decoder.cc`` (libcoral): roots are peaks of cells, without Hough voting.
 
-    Every person has all keypoints; the score of each says how sure it is.
+    Every person has all keypoints that edges lead to; the score of each says how sure it is.
 
     Attributes:
         skeleton: What a person is made of.
@@ -36,7 +40,7 @@ class PersonLabDecoder:
         score_threshold: People of a lower score are dropped.
 
     Raises:
-        InputError: An option is out of its range.
+        InputError: An option is out of its range, or the skeleton has no limbs.
     """
 
     skeleton: Skeleton
@@ -50,18 +54,20 @@ class PersonLabDecoder:
 
     def __post_init__(self) -> None:
         """Check the options."""
-        require_ranges(
-            self,
-            counts=("stride", "topk"),
-            positive=("threshold", "nms_radius"),
-            not_negative=("score_threshold",),
-        )
+        edges(self.skeleton)
+        positive, not_negative = ("threshold", "nms_radius"), ("score_threshold",)
+        require_ranges(self, counts=("stride", "topk"), positive=positive, not_negative=not_negative)
         require("decoder.steps", self.steps, CountOrZero)
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
         """Fields of the maps."""
         return fields(self.skeleton, self.stride)
+
+    @cached_property
+    def ends(self) -> tuple[int, ...]:
+        """The keypoint type that each edge leads to."""
+        return tuple(end for _, end in edges(self.skeleton))
 
     @cached_property
     def leaving(self) -> tuple[tuple[tuple[int, int], ...], ...]:
@@ -87,50 +93,68 @@ class PersonLabDecoder:
         """
         check_maps(maps, self.fields, "personlab")
         arrays = (field.detach().float().cpu().numpy() for field in maps)
-        return [self._decode(*image) for image in zip(*arrays, strict=True)]
+        return [self._people(self.read(*image)) for image in zip(*arrays, strict=True)]
 
-    def _decode(self, heatmaps: np.ndarray, short_offsets: np.ndarray, mid_offsets: np.ndarray) -> Poses:
-        """Decode one image."""
-        heatmaps = finite(heatmaps)
-        responses, short, mid = (PointReader(maps) for maps in (heatmaps, short_offsets, mid_offsets))
-        directed = edges(self.skeleton)
+    def read(self, heatmaps: np.ndarray, short_offsets: np.ndarray, mid_offsets: np.ndarray) -> ImageReader:
+        """Return what reads the maps of one image, ``(C, h, w)`` each, by these rules."""
+        return ImageReader(self, finite(heatmaps), short_offsets, mid_offsets)
 
-        def step(edge: int, start: Place) -> Place:
-            """Follow a mid-range offset, then refine where it leads."""
-            end = directed[edge][1]
-            there = start
-            for reader, item in ((mid, edge), *((short, end),) * self.steps):
-                dx, dy = reader.vector(item, *there)
-                there = reader.clamped(there[0] + dx / self.stride, there[1] + dy / self.stride)
-            return there
-
-        def grow(kind: int, xy: np.ndarray) -> np.ndarray:
-            x, y = image_to_cells(xy, self.stride).tolist()
-            person = walk(kind, (x, y), self.leaving, step, responses.logit)
-            person[:, :2] = cells_to_image(person[:, :2], self.stride)
-            return person
-
+    def _people(self, reader: ImageReader) -> Poses:
         people = grow_people(
-            self._roots(heatmaps, short_offsets),
-            grow,
-            radius=self.nms_radius,
-            topk=self.topk,
-            least=self.score_threshold,
+            reader.roots(), reader.grow, radius=self.nms_radius, topk=self.topk, least=self.score_threshold
         )
-        return rank_people(people, num_keypoints=len(heatmaps), radius=self.nms_radius, least=self.score_threshold)
+        types = self.skeleton.num_keypoints
+        return rank_people(people, num_keypoints=types, radius=self.nms_radius, least=self.score_threshold)
 
-    def _roots(self, heatmaps: np.ndarray, short_offsets: np.ndarray) -> Roots:
+
+class ImageReader:
+    """The maps of one image as a decoder reads them.
+
+    Args:
+        decoder: Whose options count.
+        heatmaps: ``(K, h, w)`` finite.
+        short_offsets: ``(2K, h, w)``.
+        mid_offsets: ``(2E, h, w)``.
+    """
+
+    def __init__(
+        self, decoder: PersonLabDecoder, heatmaps: np.ndarray, short_offsets: np.ndarray, mid_offsets: np.ndarray
+    ) -> None:
+        self.decoder = decoder
+        self.heatmaps, self.short_offsets = heatmaps, short_offsets
+        self.responses, self.short, self.mid = map(PointReader, (heatmaps, short_offsets, mid_offsets))
+
+    def roots(self) -> Roots:
         """Return the peaks of cells, moved by the short-range offsets there.
 
         Of neighbors with the same response the first in reading order stands for all.
         """
-        types, height, width = heatmaps.shape
-        framed = np.zeros((types, height + 2, width + 2), dtype=np.float32)
-        framed[:, 1:-1, 1:-1] = heatmaps
-        rows, columns, kinds = np.nonzero(not_exceeded(np.moveaxis(framed, 0, -1), self.threshold, first=True))
-        last = np.array([width - 1, height - 1])
-        offsets = np.stack([short_offsets[2 * kinds + axis, rows, columns] for axis in (0, 1)], axis=1)
-        cells = np.stack([columns, rows], axis=1) + np.nan_to_num(offsets) / self.stride
-        xy = cells_to_image(np.clip(cells, 0, last).astype(np.float64), self.stride)
-        order = np.lexsort((xy[:, 0], xy[:, 1], kinds, -heatmaps[kinds, rows, columns]))
-        return Roots(kinds[order], xy[order])
+        height, width = self.heatmaps.shape[1:]
+        stride = self.decoder.stride
+        framed = np.pad(self.heatmaps, ((0, 0), (1, 1), (1, 1)))  # the frame keeps types apart in one picture
+        picture = framed.reshape(-1, width + 2)
+        peaks = picture >= self.decoder.threshold
+        peaks &= picture >= cv2.dilate(picture, _AROUND)
+        peaks &= picture > cv2.dilate(picture, _BEFORE)
+        kinds, rows, columns = np.nonzero(peaks.reshape(framed.shape)[:, 1:-1, 1:-1])
+        offsets = np.stack([self.short_offsets[2 * kinds + axis, rows, columns] for axis in (0, 1)], axis=1)
+        cells = np.stack([columns, rows], axis=1) + np.nan_to_num(offsets) / stride
+        xy = cells_to_image(np.clip(cells, 0, (width - 1, height - 1)), stride)
+        return Roots.sorted(kinds, xy, self.heatmaps[kinds, rows, columns])
+
+    def grow(self, kind: int, xy: np.ndarray) -> np.ndarray:
+        """Return the pose ``(K, 3)`` that starts at a keypoint: x, y (px, input image) and scores; 0 = not reached."""
+        x, y = image_to_cells(xy, self.decoder.stride).tolist()
+        person = walk(kind, (x, y), self.decoder.leaving, self.step, self.responses.logit)
+        reached = person[:, 2] > 0
+        person[reached, :2] = cells_to_image(person[reached, :2], self.decoder.stride)
+        return person
+
+    def step(self, edge: int, start: Place) -> Place:
+        """Follow a mid-range offset, then refine where it leads; places are in cells."""
+        stride, end = self.decoder.stride, self.decoder.ends[edge]
+        place = start
+        for reader, item in ((self.mid, edge), *((self.short, end),) * self.decoder.steps):
+            dx, dy = reader.vector(item, *place)
+            place = reader.clamped(place[0] + dx / stride, place[1] + dy / stride)
+        return place

@@ -21,6 +21,12 @@ class Roots(NamedTuple):
     kinds: np.ndarray
     xy: np.ndarray
 
+    @classmethod
+    def sorted(cls, kinds: np.ndarray, xy: np.ndarray, scores: np.ndarray) -> Roots:
+        """Return roots by their scores; of equal ones by type and place."""
+        order = np.lexsort((xy[:, 0], xy[:, 1], kinds, -scores))
+        return cls(kinds[order], xy[order].astype(np.float64))
+
 
 def grow_people(
     roots: Roots, grow: Callable[[int, np.ndarray], np.ndarray], *, radius: float, topk: int, least: float
@@ -29,7 +35,7 @@ def grow_people(
 
     Args:
         roots: Where to start.
-        grow: ``(kind, xy)`` -> ``(K, 3)`` x, y (px, input image) and score of the keypoints of a pose.
+        grow: ``(kind, xy)`` -> ``(K, 3)`` x, y (px, input image) and score of the keypoints of a pose; 0 = not found.
         radius: Px; a root this near to that keypoint of a pose belongs to it.
         topk: At most this many poses.
         least: Poses of a lower mean score are dropped, and roots near them stay.
@@ -47,7 +53,8 @@ def grow_people(
         person = grow(kind, xy)
         if person[:, 2].mean() >= least:
             people.append(person)
-            free &= np.square(roots.xy - person[roots.kinds, :2]).sum(axis=1) > radius**2
+            x, y, score = person[roots.kinds].T
+            free &= (np.square(roots.xy - np.stack([x, y], axis=1)).sum(axis=1) > radius**2) | (score == 0)
     return people
 
 
@@ -67,8 +74,10 @@ def rank_people(people: list[np.ndarray], *, num_keypoints: int, radius: float, 
     keypoints = keypoints[_order(keypoints, keypoints[..., 2].mean(axis=1))]
     scores = np.zeros(len(keypoints))
     for place, person in enumerate(keypoints):
-        squared = np.square(keypoints[:place, :, :2] - person[:, :2]).sum(axis=2)
-        scores[place] = person[(squared > radius**2).all(axis=0), 2].sum() / num_keypoints
+        better = keypoints[:place]
+        squared = np.square(better[..., :2] - person[:, :2]).sum(axis=2)
+        counts = ((squared > radius**2) | (better[..., 2] == 0)).all(axis=0)
+        scores[place] = person[counts, 2].sum() / num_keypoints
     order = _order(keypoints, scores)
     order = order[(scores[order] >= least) & (scores[order] > 0)]
     return Poses(keypoints[order].astype(np.float32), scores[order].astype(np.float32))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -21,20 +21,10 @@ class Step(Protocol):
         """Return where an edge leads from a place."""
 
 
-class _Spot(NamedTuple):
-    """Where a point lies between four cells: the first of them, the steps to the others, and how far it is along."""
-
-    place: int
-    right: int
-    down: int
-    tx: float
-    ty: float
-
-
 class PointReader:
-    """Maps of one image that are read bilinearly at single points; beyond the outer cells they go on as there.
+    """Maps of one image that are read bilinearly at single places on them.
 
-    A walk reads a few hundred points, one after the other. Python's own numbers are faster at that than NumPy's, and a
+    A walk reads a few hundred places, one after the other. Python's own numbers are faster at that than NumPy's, and a
     ``memoryview`` gives them.
 
     Args:
@@ -42,47 +32,43 @@ class PointReader:
     """
 
     def __init__(self, maps: np.ndarray) -> None:
-        _, self.height, self.width = maps.shape
-        self._area = self.height * self.width
-        self._values = np.ascontiguousarray(maps, dtype=np.float32).reshape(-1).data
+        _, self._height, self._width = maps.shape
+        self._right, self._bottom = self._width - 1.0, self._height - 1.0
+        self._area = self._height * self._width
+        self._values: Any = np.ascontiguousarray(maps, dtype=np.float32).reshape(-1).data
 
     def clamped(self, x: float, y: float) -> Place:
         """Return the nearest place on the map; that of NaN is 0."""
-        return min(max(0.0, x), self.width - 1.0), min(max(0.0, y), self.height - 1.0)
+        x = x if x > 0 else 0.0
+        y = y if y > 0 else 0.0
+        return (x if x < self._right else self._right), (y if y < self._bottom else self._bottom)
 
     def vector(self, item: int, x: float, y: float) -> Place:
         """Read the two maps of an item at a place, cells."""
-        spot = self._spot(x, y)
-        return self._between(2 * item, spot), self._between(2 * item + 1, spot)
+        place, right, down, tx, ty = self._spot(2 * item, x, y)
+        values = self._values
+        a, c = values[place], values[place + down]
+        top = a + tx * (values[place + right] - a)
+        dx = top + ty * (c + tx * (values[place + down + right] - c) - top)
+        place += self._area
+        a, c = values[place], values[place + down]
+        top = a + tx * (values[place + right] - a)
+        return dx, top + ty * (c + tx * (values[place + down + right] - c) - top)
 
     def logit(self, channel: int, x: float, y: float) -> float:
         """Read the logit of a map of probabilities at a place, cells."""
-        place, right, down, tx, ty = self._spot(x, y)
-        place += channel * self._area
+        place, right, down, tx, ty = self._spot(channel, x, y)
         values = self._values
         a, b = _logit(values[place]), _logit(values[place + right])
         c, d = _logit(values[place + down]), _logit(values[place + right + down])
         top = a + tx * (b - a)
         return top + ty * (c + tx * (d - c) - top)
 
-    def _spot(self, x: float, y: float) -> _Spot:
-        x, y = self.clamped(x, y)
+    def _spot(self, channel: int, x: float, y: float) -> tuple[int, int, int, float, float]:
+        """Return the cell left and above a place, the steps to the others around it, and how far beyond it is."""
         column, row = int(x), int(y)
-        return _Spot(
-            row * self.width + column,
-            1 if column + 1 < self.width else 0,
-            self.width if row + 1 < self.height else 0,
-            x - column,
-            y - row,
-        )
-
-    def _between(self, channel: int, spot: _Spot) -> float:
-        place, right, down, tx, ty = spot
-        place += channel * self._area
-        values = self._values
-        a, c = values[place], values[place + down]
-        top = a + tx * (values[place + right] - a)
-        return top + ty * (c + tx * (values[place + right + down] - c) - top)
+        place = channel * self._area + row * self._width + column
+        return place, int(x < self._right), self._width * (y < self._bottom), x - column, y - row
 
 
 def walk(
