@@ -11,6 +11,7 @@ from gog_pose.methods.personlab.encoder import PersonLabEncoder
 from gog_pose.methods.personlab.heads import PersonLabHeads
 from gog_pose.methods.personlab.loss import PersonLabLoss
 from gog_pose.methods.personlab.paper import PaperDecoder
+from gog_pose.methods.personlab.reference import REFERENCE
 from gog_pose.methods.personlab.views import VIEWS
 
 METHOD = Method(
@@ -19,4 +20,5 @@ METHOD = Method(
     loss=PersonLabLoss,
     decoders={"fast": PersonLabDecoder, "paper": PaperDecoder},
     views=VIEWS,
+    reference=REFERENCE,
 )

@@ -37,7 +37,7 @@ class PersonLabEncoder:
     """
 
     def __init__(self, skeleton: Skeleton, *, stride: Count = 4, radius: Positive = 32.0) -> None:
-        if stride < 1 or radius < stride:
+        if stride < 1 or not radius >= stride:  # nor is NaN
             raise InputError(
                 f"encoder: stride {stride} must be >= 1 and radius {radius} at least the stride, so that every disk"
                 " has a cell"

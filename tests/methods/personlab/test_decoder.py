@@ -1,0 +1,216 @@
+"""Decoding by both rules: what is found, what is suppressed, any skeleton, and maps of a diverged network."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from annotated import standing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gog_pose.errors import InputError
+from gog_pose.methods.decoders import build_decoder, change_decoder, describe_decoder
+from gog_pose.methods.people import People
+from gog_pose.methods.personlab.decoder import PersonLabDecoder
+from gog_pose.methods.personlab.encoder import PersonLabEncoder
+from gog_pose.methods.personlab.hough import hough_maps
+from gog_pose.methods.personlab.paper import PaperDecoder
+from gog_pose.methods.personlab.records import PersonLabMaps, edges
+from gog_pose.methods.personlab.reference import exhaustive, hough_plainly
+from gog_pose.skeleton import Skeleton, load_skeleton
+
+COCO = load_skeleton("coco_16")
+SIZE = (256, 384)
+RULES = pytest.mark.parametrize("rules", [PersonLabDecoder, PaperDecoder])
+
+
+def maps_of(people, skeleton=COCO, size=SIZE, radius=32.0):
+    keypoints = np.array(people, dtype=np.float32).reshape(-1, skeleton.num_keypoints, 3)
+    encoder = PersonLabEncoder(skeleton, radius=radius)
+    marks = encoder.marks(People(keypoints, np.ones(len(keypoints)), np.zeros((len(keypoints), 4))), size)
+    return encoder.draw(marks).as_maps()
+
+
+def gaps(poses, person):
+    """Largest distances of each pose's keypoints from the labeled ones of a person, px."""
+    labeled = person[:, 2] > 0
+    return np.linalg.norm(poses.keypoints[:, labeled, :2] - person[labeled, :2], axis=2).max(axis=1)
+
+
+@RULES
+@pytest.mark.parametrize("name", ["coco_16", "coco_19", "coco_19_bidirectional", "coco_44"])
+def test_people_are_found_by_any_skeleton_of_their_keypoints(rules, name):
+    skeleton = load_skeleton(name)
+    people = [standing(20, 40, scale=1.1), standing(150, 90, scale=1.3), standing(270, 20)]
+    (poses,) = rules(skeleton)(maps_of(people, skeleton))
+    assert len(poses) == 3
+    for person in people:
+        assert gaps(poses, person).min() < 1, "px"
+    assert (poses.keypoints[..., 2] > 0).all()
+    assert (np.diff(poses.scores) <= 0).all()
+
+
+@RULES
+def test_crowdpose(rules):
+    skeleton = load_skeleton("crowdpose")
+    random = np.random.default_rng(0)
+    people = [
+        np.c_[random.uniform((10 + shift, 10), (240 + shift, 240), (14, 2)), np.full(14, 2)] for shift in (0, 130)
+    ]
+    (poses,) = rules(skeleton)(maps_of(people, skeleton))
+    for person in people:
+        assert gaps(poses, person).min() < 1.5, "px"
+
+
+@RULES
+def test_a_skeleton_in_two_pieces_gives_people_of_the_pieces(rules):
+    """What no edge leads to is not found, and its place (0, 0) suppresses nothing."""
+    skeleton = Skeleton("pieces", ("a", "b", "c", "alone"), ((0, 1),), (), (0.05,) * 4)
+    people = [[(100, 100, 2), (150, 100, 2), (4, 4, 2), (6, 4, 2)]]
+    (poses,) = rules(skeleton)(maps_of(people, skeleton))
+    found = sorted(tuple(np.flatnonzero(row).tolist()) for row in poses.keypoints[..., 2])
+    assert found == [(0, 1), (2,), (3,)]
+    assert (poses.keypoints[poses.keypoints[..., 2] == 0] == 0).all()
+
+
+@RULES
+def test_a_tree_that_is_cut_gives_two_people(rules):
+    """Without a nose nothing leads from one side to the other: the upper bound of PersonLab is low by that."""
+    labeled = [kind for kind in range(17) if kind != 0]
+    (poses,) = rules(COCO)(maps_of([standing(50, 50, labelled=labeled, scale=1.5)]))
+    assert len(poses) >= 2
+    (whole,) = rules(COCO)(maps_of([standing(50, 50, scale=1.5)]))
+    assert len(whole) == 1
+
+
+@RULES
+def test_nobody(rules):
+    (poses,) = rules(COCO)(maps_of([]))
+    assert poses.keypoints.shape == (0, 17, 3)
+
+
+def test_a_root_near_the_keypoint_of_a_pose_starts_none_and_far_ones_do():
+    skeleton = Skeleton("stick", ("top", "bottom"), ((0, 1),), (), (0.05, 0.05))
+    people = [[(60, 60, 2), (60, 120, 2)], [(72, 60, 2), (72, 120, 2)]]
+    maps = maps_of(people, skeleton, radius=8.0)
+    for radius, count in ((11.0, 2), (13.0, 1)):
+        (poses,) = PersonLabDecoder(skeleton, nms_radius=radius)(maps)
+        assert len(poses) == count
+
+
+def test_keypoints_at_those_of_a_better_person_do_not_count():
+    """Two people whose lower keypoints coincide: the worse one keeps half of its score."""
+    skeleton = Skeleton("stick", ("top", "bottom"), ((0, 1),), (), (0.05, 0.05))
+    maps = maps_of([[(60, 60, 2), (80, 120, 2)], [(100, 60, 2), (80, 120, 2)]], skeleton, radius=12.0)
+    maps.heatmaps[:, 0, :, 20:] *= 0.6  # the right one is less sure
+    (poses,) = PersonLabDecoder(skeleton)(maps)
+    assert len(poses) == 2
+    assert poses.scores[0] == pytest.approx(1, abs=0.01)
+    assert poses.scores[1] == pytest.approx(0.3, abs=0.01)
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_the_poses_are_those_of_walking_from_all_roots(seed):
+    random = torch.Generator().manual_seed(seed)
+    maps = maps_of([standing(20, 40, scale=1.1), standing(70, 50, scale=0.9)], size=(160, 192))
+    noisy = PersonLabMaps(*(field + level * torch.randn(field.shape, generator=random)
+                            for field, level in zip(maps, (0.2, 3.0, 8.0), strict=True)))  # fmt: skip
+    noisy = noisy._replace(heatmaps=noisy.heatmaps.clamp(0, 1))
+    decoder = PersonLabDecoder(COCO, threshold=0.6, score_threshold=0.3, topk=5)
+    (ours,), (plain,) = decoder(noisy), exhaustive(decoder)(noisy)
+    np.testing.assert_array_equal(ours.keypoints, plain.keypoints)
+    np.testing.assert_array_equal(ours.scores, plain.scores)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000), stride=st.sampled_from([1, 2, 3, 4]))
+def test_hough_scores_are_those_of_all_px(seed, stride):
+    random = np.random.default_rng(seed)
+    heatmaps = random.random((2, 9, 11)).astype(np.float32) * (random.random((2, 9, 11)) < 0.4)
+    short_offsets = random.normal(0, 12, (4, 9, 11)).astype(np.float32)
+    plain = hough_plainly(heatmaps, short_offsets, stride=stride, radius=5.0)
+    scores = hough_maps(heatmaps, short_offsets, stride=stride, radius=5.0, least=0.0)
+    height, width = plain.shape[1:]
+    whole = np.stack([scores.window(kind, 0, 0, width, height) for kind in range(2)])
+    np.testing.assert_allclose(whole, plain, atol=1e-5)
+
+    kinds, xy, values = scores.peaks(0.01)
+    framed = np.pad(whole, ((0, 0), (1, 1), (1, 1)))
+    around = np.stack([framed[:, y : y + height, x : x + width] for y in range(3) for x in range(3)])
+    expected = (whole >= 0.01) & (whole == around.max(axis=0)) & (whole > around[:4].max(axis=0))
+    assert {(kind, y, x) for kind, (x, y) in zip(kinds.tolist(), xy.tolist(), strict=True)} == set(
+        map(tuple, np.argwhere(expected).tolist())
+    )
+    np.testing.assert_array_equal(values, whole[kinds, xy[:, 1], xy[:, 0]])
+
+
+def test_expected_oks_by_hand():
+    """One keypoint votes for a px at its place and, half as much, for one 3 px further; OKS of both, weighed."""
+    skeleton = Skeleton("stick", ("top", "bottom"), ((0, 1),), (), (0.05, 0.05))
+    maps = maps_of([[(61, 61, 2), (101, 101, 2)]], skeleton, size=(160, 160), radius=8.0)
+    decoder = PaperDecoder(skeleton, radius=8.0)
+    reader = decoder.read(*(field[0].numpy() for field in maps))
+    reader._hough.tiles[:] = 0
+    for x, value in ((61, 1.0), (64, 0.5)):
+        number = reader._hough.numbers[0, 62 // 16, (x + 1) // 16]
+        reader._hough.tiles[number, 62 % 16, (x + 1) % 16] = value
+    person = reader.grow(0, np.array([61.0, 61.0]))
+    spread = 40 * 2 * 0.05  # root of the area of the box x kappa
+    assert person[0, 2] == pytest.approx((1 + 0.5 * math.exp(-9 / (2 * spread**2))) / 1.5, abs=1e-5)
+
+
+def test_hough_scores_as_scores_of_keypoints():
+    people = [standing(50, 50, scale=1.5)]
+    (poses,) = PaperDecoder(COCO, score="hough")(maps_of(people))
+    assert len(poses) == 1
+    assert gaps(poses, people[0]).min() < 1, "px"
+
+
+@RULES
+@pytest.mark.parametrize("value", [0.0, 1.0, np.nan, np.inf, -1e30])
+def test_maps_of_a_diverged_network_give_finite_people(rules, value):
+    maps = PersonLabMaps(*(torch.full_like(field, value) for field in maps_of([], size=(64, 64))))
+    for broken in (maps, maps._replace(heatmaps=maps_of([standing(5, 5, scale=0.5)], size=(64, 64)).heatmaps)):
+        (poses,) = rules(COCO, topk=3)(broken)
+        assert np.isfinite(poses.keypoints).all()
+        assert np.isfinite(poses.scores).all()
+
+
+def test_rules_are_chosen_by_name():
+    decoder = build_decoder(COCO, "personlab", {"rules": "paper", "radius": 16.0})
+    assert isinstance(decoder, PaperDecoder)
+    assert build_decoder(COCO, "personlab", describe_decoder(decoder)) == decoder
+    assert describe_decoder(build_decoder(COCO, "personlab", {}))["rules"] == "fast"
+    assert change_decoder(decoder, {"rules": "fast"}) == PersonLabDecoder(COCO)
+
+
+@pytest.mark.parametrize(
+    ("rules", "option", "value"),
+    [
+        (PersonLabDecoder, "topk", 0),
+        (PersonLabDecoder, "threshold", 0.0),
+        (PersonLabDecoder, "steps", -1),
+        (PersonLabDecoder, "nms_radius", math.inf),
+        (PaperDecoder, "radius", 0.0),
+        (PaperDecoder, "score", "mean"),
+    ],
+)
+def test_senseless_options_are_refused(rules, option, value):
+    with pytest.raises(InputError, match=f"decoder.{option}: "):
+        rules(COCO, **{option: value})
+
+
+def test_the_plain_form_is_of_the_fast_rules():
+    with pytest.raises(InputError, match="no plain form"):
+        exhaustive(PaperDecoder(COCO))
+
+
+def test_a_walk_takes_the_surest_way_around_a_ring():
+    """From a to c directly or by b; the direct way leads to a place that responds less."""
+    skeleton = Skeleton("ring", ("a", "b", "c"), ((0, 1), (1, 2), (0, 2)), (), (0.05,) * 3)
+    maps = maps_of([[(40, 40, 2), (80, 40, 2), (80, 80, 2)]], skeleton, size=(128, 128), radius=12.0)
+    maps.mid_offsets[:, 2 * edges(skeleton).index((0, 2))] += 25  # px, out of the disk
+    (poses,) = PersonLabDecoder(skeleton, steps=0, threshold=0.99)(maps)
+    np.testing.assert_allclose(poses.keypoints[0, 2, :2], (80, 80), atol=0.1)
