@@ -26,6 +26,7 @@ KINDS: Mapping[str, str] = {
     "tags": "numbers that people are told apart by; only their differences count",
     "spreads": "logarithms of lengths in px of the input image",
 }
+_LEAST = 1e-6  # response by which a view counts where its point does not respond
 _COMPONENTS: Mapping[str, tuple[int, ...]] = {"vectors": (2,), "scales": (1, 2)}  # of the other kinds 1
 
 
@@ -48,6 +49,8 @@ class Field:
         smooth: Whether the field is taught in more than single cells, so that it can be read between them. Otherwise
             views at other scales are left out.
         optional: Whether a record may hold None.
+        weighted_by: Of vectors that mean something only where their point responds, the name of the field of those
+            responses: views are averaged by them. Empty: all views count the same.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Field:
     merged: bool = True
     smooth: bool = True
     optional: bool = False
+    weighted_by: str = ""
 
     def __post_init__(self) -> None:
         """Check that the parts fit together."""
@@ -109,7 +113,12 @@ def merge_flipped(maps: Maps, mirrored_maps: Maps, fields: Sequence[Field]) -> M
         if field.kind == "tags":
             changed[field.name] = torch.cat([own, _mirrored(_value(mirrored_maps, field), field)], dim=1)
         elif field.merged:
-            mean = (own + _mirrored(_value(mirrored_maps, field), field)) / 2
+            mirrored = _mirrored(_value(mirrored_maps, field), field)
+            mean = (own + mirrored) / 2
+            if field.weighted_by:
+                responses = _field(fields, field.weighted_by)
+                weights = _value(maps, responses), _mirrored(_value(mirrored_maps, responses), responses)
+                mean = _weighted_mean((own, mirrored), weights, field, responses)
             if any(field.reversed):
                 kept = torch.tensor(field.reversed, device=own.device).repeat_interleave(field.components)
                 mean = torch.where(kept[:, None, None], own, mean)
@@ -139,6 +148,13 @@ def merge_scales(views: Sequence[Maps], matrices: Sequence[np.ndarray], fields: 
                 for maps, matrix in zip(views, matrices, strict=True)
             ]
             changed[field.name] = torch.stack(moved).mean(0)
+            if field.weighted_by:
+                responses = _field(fields, field.weighted_by)
+                weights = [
+                    _resampled(_value(maps, responses), responses, matrices[0], matrix, size)
+                    for maps, matrix in zip(views, matrices, strict=True)
+                ]
+                changed[field.name] = _weighted_mean(moved, weights, field, responses)
     return _replaced(views[0], changed)
 
 
@@ -173,6 +189,20 @@ def _has_maps_of(field: Field, count: int) -> bool:
 def _given(maps: Any, fields: Sequence[Field]) -> list[Field]:
     """Return the fields that a record holds."""
     return [field for field in fields if getattr(maps, field.name) is not None]
+
+
+def _field(fields: Sequence[Field], name: str) -> Field:
+    return next(field for field in fields if field.name == name)
+
+
+def _weighted_mean(
+    views: Sequence[torch.Tensor], weights: Sequence[torch.Tensor], field: Field, responses: Field
+) -> torch.Tensor:
+    """Average views of a field by the responses around the points of its items."""
+    items = [responses.points.index(point) for point in field.points]
+    shares = torch.stack([weight[:, items].clamp(min=_LEAST) for weight in weights])
+    shares = (shares / shares.sum(dim=0)).repeat_interleave(field.components, dim=2)
+    return (torch.stack(list(views)) * shares).sum(dim=0)
 
 
 def _value(maps: Any, field: Field) -> torch.Tensor:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gog_pose.errors import InputError
+from gog_pose.maps.fields import merge_flipped, merge_scales
 from gog_pose.methods.decoders import build_decoder, change_decoder, describe_decoder
 from gog_pose.methods.people import People
 from gog_pose.methods.personlab.decoder import PersonLabDecoder
@@ -214,3 +215,17 @@ def test_a_walk_takes_the_surest_way_around_a_ring():
     maps.mid_offsets[:, 2 * edges(skeleton).index((0, 2))] += 25  # px, out of the disk
     (poses,) = PersonLabDecoder(skeleton, steps=0, threshold=0.99)(maps)
     np.testing.assert_allclose(poses.keypoints[0, 2, :2], (80, 80), atol=0.1)
+
+
+def test_a_view_that_sees_no_keypoint_does_not_bend_the_offsets_of_one_that_does():
+    maps = maps_of([standing(150, 90, scale=1.3)])
+    nothing = PersonLabMaps(*(torch.zeros_like(field) for field in maps))
+    fields = PersonLabDecoder(COCO).fields
+    inside = maps.heatmaps > 0
+    starts = [start for start, _ in edges(COCO)]
+    matrix = np.eye(3)[None]
+    for merged in (merge_flipped(maps, nothing, fields), merge_scales([maps, nothing], [matrix, matrix], fields)):
+        for field, where in (("short_offsets", inside), ("mid_offsets", inside[:, starts])):
+            ours, single = (getattr(one, field) * where.repeat_interleave(2, dim=1) for one in (merged, maps))
+            torch.testing.assert_close(ours, single, atol=1e-3, rtol=1e-4)
+        torch.testing.assert_close(merged.heatmaps, maps.heatmaps / 2)

@@ -69,7 +69,7 @@ def edges(skeleton: Skeleton) -> tuple[tuple[int, int], ...]:
 
 
 def fields(skeleton: Skeleton, stride: int) -> tuple[Field, ...]:
-    """Return the fields of ``PersonLabMaps``.
+    """Return the fields of ``PersonLabMaps``. Offsets mean something in disks alone, so views are averaged by those.
 
     Args:
         skeleton: Sets the number of maps.
@@ -84,7 +84,7 @@ def fields(skeleton: Skeleton, stride: int) -> tuple[Field, ...]:
     starts, ends = zip(*directed, strict=True)
     return (
         Field("heatmaps", "responses", stride, types, mirror),
-        Field("short_offsets", "vectors", stride, types, mirror, components=2),
+        Field("short_offsets", "vectors", stride, types, mirror, components=2, weighted_by="heatmaps"),
         Field(
             "mid_offsets",
             "vectors",
@@ -93,5 +93,6 @@ def fields(skeleton: Skeleton, stride: int) -> tuple[Field, ...]:
             tuple(place[mirror[start], mirror[end]] for start, end in directed),
             goals=ends,
             components=2,
+            weighted_by="heatmaps",
         ),
     )
