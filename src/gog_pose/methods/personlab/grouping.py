@@ -53,8 +53,9 @@ def grow_people(
         person = grow(kind, xy)
         if person[:, 2].mean() >= least:
             people.append(person)
-            x, y, score = person[roots.kinds].T
-            free &= (np.square(roots.xy - np.stack([x, y], axis=1)).sum(axis=1) > radius**2) | (score == 0)
+            there = person[roots.kinds]
+            gaps = roots.xy - there[:, :2]
+            free &= (np.einsum("na,na->n", gaps, gaps) > radius**2) | (there[:, 2] == 0)
     return people
 
 

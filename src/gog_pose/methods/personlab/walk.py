@@ -93,7 +93,7 @@ def walk(
     Returns:
         ``(K, 3)`` x, y (cells) and probability; 0 where no edges lead to a type.
     """
-    person = np.zeros((len(leaving), 3))
+    person = [(0.0, 0.0, 0.0)] * len(leaving)
     reached = [False] * len(leaving)
     queue = [(-logit(kind, *start), kind, start)]
     while queue:
@@ -101,12 +101,12 @@ def walk(
         if reached[kind]:
             continue
         reached[kind] = True
-        person[kind] = *place, 1 / (1 + math.exp(unsure))
+        person[kind] = (*place, 1 / (1 + math.exp(unsure)))
         for edge, end in leaving[kind]:
             if not reached[end]:
                 there = step(edge, place)
                 heapq.heappush(queue, (-logit(end, *there), end, there))
-    return person
+    return np.array(person)
 
 
 def _logit(probability: float) -> float:
