@@ -319,3 +319,39 @@ def test_a_field_whose_parts_do_not_fit_together_is_refused(options):
     assert Field(**good).num_maps == 3
     with pytest.raises(ValueError, match="inconsistent"):
         Field(**{**good, **options})
+
+
+def test_views_are_averaged_by_the_responses_that_a_field_belongs_to():
+    class Composite(NamedTuple):
+        limbs: torch.Tensor
+        ends: torch.Tensor
+        spreads: torch.Tensor
+
+    fields = [
+        Field("limbs", "responses", 4, (0,), (0,)),
+        Field(
+            "ends", "vectors", 4, (1, 0), (1, 0), goals=(0, 1), components=2, weighted_by="limbs", weight_items=(0, 0)
+        ),
+        Field("spreads", "spreads", 4, (1, 0), (1, 0), weighted_by="limbs", weight_items=(0, 0)),
+    ]
+
+    def view(response, length, spread):
+        return Composite(
+            torch.full((1, 1, 4, 4), response), torch.full((1, 4, 4, 4), length), torch.full((1, 2, 4, 4), spread)
+        )
+
+    one, other = view(0.75, 8.0, 1.0), view(0.25, 4.0, 3.0)
+    merged = merge_flipped(one, flip_maps(other, fields), fields)
+    torch.testing.assert_close(merged.limbs, torch.full((1, 1, 4, 4), 0.5))
+    torch.testing.assert_close(merged.ends, torch.full((1, 4, 4, 4), 7.0))
+    torch.testing.assert_close(merged.spreads, torch.full((1, 2, 4, 4), 1.5))
+
+    edge = view(1.0, 8.0, 1.0)
+    for field in edge:  # only the left half is taught
+        field[..., 2:] = 0
+    finer = [edge, Composite(*(field.repeat_interleave(2, -1).repeat_interleave(2, -2) for field in edge))]
+    finer[1].ends.mul_(2)
+    finer[1].spreads.add_(np.log(2))
+    scaled = merge_scales(finer, [np.eye(3)[None], np.array([[[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1.0]]])], fields)
+    torch.testing.assert_close(scaled.ends[..., :2], edge.ends[..., :2])
+    torch.testing.assert_close(scaled.spreads[..., :2], edge.spreads[..., :2])

@@ -26,7 +26,7 @@ KINDS: Mapping[str, str] = {
     "tags": "numbers that people are told apart by; only their differences count",
     "spreads": "logarithms of lengths in px of the input image",
 }
-_LEAST = 1e-6  # response by which a view counts where its point does not respond
+_LEAST_WEIGHT = 1e-6  # less counts as nothing
 _COMPONENTS: Mapping[str, tuple[int, ...]] = {"vectors": (2,), "scales": (1, 2)}  # of the other kinds 1
 
 
@@ -49,8 +49,9 @@ class Field:
         smooth: Whether the field is taught in more than single cells, so that it can be read between them. Otherwise
             views at other scales are left out.
         optional: Whether a record may hold None.
-        weighted_by: Of vectors that mean something only where their point responds, the name of the field of those
-            responses: views are averaged by them. Empty: all views count the same.
+        weighted_by: Name of the responses by which the views are weighted where they are averaged: the field means
+            something only where they respond. Empty: all views count the same.
+        weight_items: For each item the item of those responses; empty: the one around the same point.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Field:
     smooth: bool = True
     optional: bool = False
     weighted_by: str = ""
+    weight_items: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the parts fit together."""
@@ -108,17 +110,13 @@ def merge_flipped(maps: Maps, mirrored_maps: Maps, fields: Sequence[Field]) -> M
         fields: What they are.
     """
     changed: dict[str, torch.Tensor] = {}
+    flipped = flip_maps(mirrored_maps, fields)
     for field in _given(maps, fields):
-        own = _value(maps, field)
+        own, other = _value(maps, field), _value(flipped, field)
         if field.kind == "tags":
-            changed[field.name] = torch.cat([own, _mirrored(_value(mirrored_maps, field), field)], dim=1)
+            changed[field.name] = torch.cat([own, other], dim=1)
         elif field.merged:
-            mirrored = _mirrored(_value(mirrored_maps, field), field)
-            mean = (own + mirrored) / 2
-            if field.weighted_by:
-                responses = _field(fields, field.weighted_by)
-                weights = _value(maps, responses), _mirrored(_value(mirrored_maps, responses), responses)
-                mean = _weighted_mean((own, mirrored), weights, field, responses)
+            mean = _mean([own, other], [_weights(view, field, fields) for view in (maps, flipped)])
             if any(field.reversed):
                 kept = torch.tensor(field.reversed, device=own.device).repeat_interleave(field.components)
                 mean = torch.where(kept[:, None, None], own, mean)
@@ -144,17 +142,10 @@ def merge_scales(views: Sequence[Maps], matrices: Sequence[np.ndarray], fields: 
             first = _value(views[0], field)
             size = (int(first.shape[-2]), int(first.shape[-1]))
             moved = [
-                _resampled(_value(maps, field), field, matrices[0], matrix, size)
+                _resampled(_value(maps, field), _weights(maps, field, fields), field, matrices[0], matrix, size)
                 for maps, matrix in zip(views, matrices, strict=True)
             ]
-            changed[field.name] = torch.stack(moved).mean(0)
-            if field.weighted_by:
-                responses = _field(fields, field.weighted_by)
-                weights = [
-                    _resampled(_value(maps, responses), responses, matrices[0], matrix, size)
-                    for maps, matrix in zip(views, matrices, strict=True)
-                ]
-                changed[field.name] = _weighted_mean(moved, weights, field, responses)
+            changed[field.name] = _mean([value for value, _ in moved], [weights for _, weights in moved])
     return _replaced(views[0], changed)
 
 
@@ -191,20 +182,6 @@ def _given(maps: Any, fields: Sequence[Field]) -> list[Field]:
     return [field for field in fields if getattr(maps, field.name) is not None]
 
 
-def _field(fields: Sequence[Field], name: str) -> Field:
-    return next(field for field in fields if field.name == name)
-
-
-def _weighted_mean(
-    views: Sequence[torch.Tensor], weights: Sequence[torch.Tensor], field: Field, responses: Field
-) -> torch.Tensor:
-    """Average views of a field by the responses around the points of its items."""
-    items = [responses.points.index(point) for point in field.points]
-    shares = torch.stack([weight[:, items].clamp(min=_LEAST) for weight in weights])
-    shares = (shares / shares.sum(dim=0)).repeat_interleave(field.components, dim=2)
-    return (torch.stack(list(views)) * shares).sum(dim=0)
-
-
 def _value(maps: Any, field: Field) -> torch.Tensor:
     value: torch.Tensor = getattr(maps, field.name)
     return value
@@ -226,10 +203,35 @@ def _mirrored(value: torch.Tensor, field: Field) -> torch.Tensor:
     return items.flatten(1, 2)
 
 
+def _weights(maps: Any, field: Field, fields: Sequence[Field]) -> torch.Tensor | None:
+    """Return the ``(B, C, h, w)`` weights of the maps of a field in one view; None = all views are equal."""
+    if not field.weighted_by:
+        return None
+    responses = next(one for one in fields if one.name == field.weighted_by)
+    items = list(field.weight_items) or [responses.points.index(point) for point in field.points]
+    return _value(maps, responses).clamp(min=0)[:, items].repeat_interleave(field.components, dim=1)
+
+
+def _mean(values: Sequence[torch.Tensor], weights: Sequence[torch.Tensor | None]) -> torch.Tensor:
+    """Return the weighted mean; the plain one where nothing weighs anything."""
+    mean = torch.stack(list(values)).mean(0)
+    given = [one for one in weights if one is not None]
+    if not given:
+        return mean
+    total = torch.stack(given).sum(0)
+    weighted = torch.stack([value * weight for value, weight in zip(values, given, strict=True)]).sum(0)
+    return torch.where(total > _LEAST_WEIGHT, weighted / total.clamp(min=_LEAST_WEIGHT), mean)
+
+
 def _resampled(
-    value: torch.Tensor, field: Field, start: np.ndarray, end: np.ndarray, size: tuple[int, int]
-) -> torch.Tensor:
-    """Return maps of one view on the cells of another, ``size`` of them; what lies outside of the view is 0."""
+    value: torch.Tensor,
+    weights: torch.Tensor | None,
+    field: Field,
+    start: np.ndarray,
+    end: np.ndarray,
+    size: tuple[int, int],
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return maps of one view, and their weights, on the ``size`` cells of another; outside of the view they are 0."""
     cells = [cells_to_cells(one, other, field.stride) for one, other in zip(start, end, strict=True)]
     own = (int(value.shape[-2]), int(value.shape[-1]))
     grids = np.stack([np.linalg.inv(normalized_to_cells(own)) @ cell @ normalized_to_cells(size) for cell in cells])
@@ -245,9 +247,17 @@ def _resampled(
         growth = growth.prod(dim=1, keepdim=True).sqrt()
     growth = growth.repeat(1, value.shape[1] // growth.shape[1])[..., None, None]
     mode = "bicubic" if field.kind == "responses" else "bilinear"
-    moved = functional.grid_sample(value, grid, mode=mode, align_corners=False)
+
+    def sampled(maps: torch.Tensor) -> torch.Tensor:
+        return functional.grid_sample(maps, grid, mode=mode, align_corners=False)
+
+    moved = sampled(value)
+    if weights is not None:  # a cell beside those that are taught takes nothing from those that are not
+        total = sampled(weights)
+        moved = torch.where(total > _LEAST_WEIGHT, sampled(value * weights) / total.clamp(min=_LEAST_WEIGHT), moved)
+        weights = total
     if field.kind in ("vectors", "scales"):
         moved = moved / growth
     elif field.kind == "spreads":
         moved = moved - growth.log()
-    return moved
+    return moved, weights

@@ -1,0 +1,63 @@
+"""Search among points of several kinds: which boxes cover which places, without comparing all with all."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_APART = 2.0**22  # between the keys of two kinds; px
+_FARTHEST = 2.0**20  # px; points further away are found there
+_ROUNDING = 1e-3  # px; more than the keys of float64 lose
+
+
+def counted(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return, for each of ``(N,)`` items as often as its count says, its index and a number from 0."""
+    item = np.repeat(np.arange(len(counts)), counts)
+    return item, np.arange(len(item)) - (np.cumsum(counts) - counts)[item]
+
+
+class SortedBoxes:
+    """Boxes around points, sorted by the kind of the point, then by its x.
+
+    Args:
+        kinds: ``(N,)`` int, below ``num_kinds``.
+        x: ``(N,)`` px, finite; within the box.
+        low: ``(2, N)`` smallest x, y of each box, px.
+        high: ``(2, N)`` largest x, y.
+        num_kinds: Number of kinds.
+    """
+
+    def __init__(self, kinds: np.ndarray, x: np.ndarray, low: np.ndarray, high: np.ndarray, num_kinds: int) -> None:
+        keys = _keys(kinds, x)
+        self._order = np.argsort(keys)
+        self._keys = keys[self._order]
+        self._bounds = np.stack([*low, *high])[:, self._order]
+        kinds = kinds[self._order]
+        self._before, self._after = np.full((2, num_kinds), _ROUNDING)
+        if len(kinds):
+            starts = np.flatnonzero(np.diff(kinds, prepend=-1))
+            for largest, side in ((self._before, high[0] - x), (self._after, x - low[0])):
+                largest[kinds[starts]] += np.maximum.reduceat(side[self._order], starts)
+
+    def covering(self, kinds: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Find the boxes that cover places.
+
+        Args:
+            kinds: ``(M,)`` kind of each place; boxes of other kinds do not count.
+            places: ``(2, M)`` px.
+
+        Returns:
+            ``(P,)`` place and ``(P,)`` box of each pair, by index, sorted by place.
+        """
+        x, y = places
+        first = np.searchsorted(self._keys, _keys(kinds, x - self._before[kinds]), side="left")
+        last = np.searchsorted(self._keys, _keys(kinds, x + self._after[kinds]), side="right")
+        place, step = counted(np.maximum(last - first, 0))
+        box = first[place] + step
+        x_low, y_low, x_high, y_high = self._bounds[:, box]
+        x, y = x[place], y[place]
+        covered = np.flatnonzero((x_low <= x) & (x <= x_high) & (y_low <= y) & (y <= y_high))
+        return place[covered], self._order[box[covered]]
+
+
+def _keys(kinds: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return np.asarray(kinds * _APART + np.clip(x, -_FARTHEST, _FARTHEST))

@@ -1,0 +1,352 @@
+"""The decoder: maps to poses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from functools import cache, cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from gog_pose.errors import InputError
+from gog_pose.geometry import cells_to_image
+from gog_pose.maps.fields import Field, check_maps
+from gog_pose.maps.peaks import finite
+from gog_pose.methods.options import require_ranges
+from gog_pose.methods.pifpaf.confidence import Confidence, Predictions
+from gog_pose.methods.pifpaf.growing import Grown, Growth, Links, LinkTable, SearchedLinks, SortedLinks, Walks
+from gog_pose.methods.pifpaf.occupancy import Occupancy
+from gog_pose.methods.pifpaf.records import PifpafMaps, fields, require_limbs
+from gog_pose.methods.pifpaf.seeds import Seeds, cells, pixels
+from gog_pose.methods.pifpaf.speculation import Neighbors
+from gog_pose.poses import Poses
+from gog_pose.skeleton import Skeleton
+
+_CHOICES = {
+    "seeds": ("peaks", "cells"),
+    "connection": ("max", "blend"),
+    "score": ("mean_square", "best_mean", "weighted"),
+    "distance": ("spread", "scale"),
+}
+_LEAST_SEED = 4.0  # px; side of the square that a seed occupies
+_LEAST_SCALE = 8.0  # px; of a keypoint, where distances are measured in scales
+_LARGEST_SPREAD = 20.0  # log px; spreads are kept within it, so that their exponentials are numbers
+_COMPLETED = 0.001  # highest response of a keypoint that completion adds
+_COMPLETION_THRESHOLD = 1e-4  # of limb responses
+_COMPLETION_FLOOR = 0.9
+_COMPLETION_LEAST = 1e-8  # score of a connection
+_BEST = 3  # keypoints that weigh as much in the weighted score
+
+Arrays = Any  # the maps of one image, a PifpafMaps of arrays
+
+
+@dataclass(frozen=True)
+class PifpafDecoder:
+    """Growth of poses along limbs ("PifPaf", 2019, Sec. 3.4), by the rules of the program of the paper's figures.
+
+    All cells of a keypoint add Gaussians to a confidence map of the size of the input image. Seeds are its peaks. From
+    the most confident seed on, each seed that lies in no pose yet grows into one: limbs lead from its keypoints to
+    those it lacks, if the way back leads to the same keypoint. Later versions of the program changed some of the rules;
+    ``score``, ``connection``, ``seeds``, ``distance``, ``clip`` and ``floor`` select them.
+
+    Attributes:
+        skeleton: What a person is made of.
+        stride: Px of the input image per cell of the features.
+        coarser: Cells of the features per cell of the fields, along an axis.
+        side: Side of the square of cells around a keypoint that the network was taught, cells of the fields.
+        threshold: Keypoint responses above count.
+        limb_threshold: Limb responses above count.
+        seed_threshold: Confidence above which a pose can start.
+        clip: Whether confidence above 1 counts as 1.
+        floor: Part of a limb's response that does not depend on the confidence of the keypoint that it leads to.
+        seeds: ``peaks`` of the confidence, whole px, or the places that ``cells`` predict.
+        distance: Unit of reach and softness: the predicted ``spread`` of a vector, or the ``scale`` of the keypoint.
+        reach: Units within which a limb's cell is of a keypoint, along an axis.
+        softness: Units of distance by which the score of a limb's cell falls to 1/e.
+        softness_range: Bounds of that distance, cells of the fields.
+        connection: The best cell of a limb alone, ``max``, or the mean of the two best, ``blend``.
+        connection_threshold: Lowest score of a connection.
+        reverse: Cells by which the way back may miss a keypoint, sum along both axes.
+        complete: Give people the keypoints they lack where weak limbs lead, marked as inferred.
+        suppressed_occupy: Whether a keypoint that a better pose's suppresses still suppresses others.
+        score: Of a person, from its keypoints' confidence: ``mean_square`` over all K; ``best_mean``: 0.9 of that and
+            0.1 of the best; ``weighted``: mean in which the best three weigh three times as much.
+        score_threshold: People of a lower score are dropped.
+
+    Raises:
+        InputError: An option is out of its range, or the skeleton has no limbs.
+    """
+
+    CONFIDENCE: ClassVar[type[Confidence]] = Confidence
+
+    skeleton: Skeleton
+    _: KW_ONLY
+    stride: int = 4
+    coarser: int = 1
+    side: int = 4
+    threshold: float = 0.1
+    limb_threshold: float = 0.1
+    seed_threshold: float = 0.2
+    clip: bool = True
+    floor: float = 0.01
+    seeds: str = "peaks"
+    distance: str = "spread"
+    reach: float = 2.0
+    softness: float = 3.0
+    softness_range: Sequence[float] = (0.5, 100.0)
+    connection: str = "max"
+    connection_threshold: float = 0.1
+    reverse: float = 1.0
+    complete: bool = True
+    suppressed_occupy: bool = True
+    score: str = "mean_square"
+    score_threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Freeze the range into a tuple and check the options."""
+        require_limbs(self.skeleton)
+        for option, choices in _CHOICES.items():
+            if getattr(self, option) not in choices:
+                raise InputError(
+                    f"decoder.{option}: {getattr(self, option)!r} is unknown; choose {' or '.join(choices)}"
+                )
+        require_ranges(
+            self,
+            counts=("stride", "coarser", "side"),
+            positive=("threshold", "limb_threshold", "seed_threshold", "reach", "softness", "connection_threshold"),
+            not_negative=("floor", "reverse", "score_threshold"),
+        )
+        object.__setattr__(self, "softness_range", tuple(self.softness_range))
+        if len(self.softness_range) != 2 or not 0 < self.softness_range[0] <= self.softness_range[1]:
+            raise InputError(
+                f"decoder.softness_range: must be two ascending numbers above 0, got {list(self.softness_range)}"
+            )
+
+    @cached_property
+    def fields(self) -> tuple[Field, ...]:
+        """Fields of the maps."""
+        return fields(self.skeleton, self.stride * self.coarser)
+
+    @cached_property
+    def walks(self) -> Walks:
+        """Ways along the limbs."""
+        return Walks.of(self.skeleton)
+
+    @torch.no_grad()
+    def __call__(self, maps: PifpafMaps) -> list[Poses]:
+        """Decode a batch.
+
+        Args:
+            maps: Of any floating type, on any device.
+
+        Returns:
+            The people of each image, px, input image. An image's result does not depend on the others.
+
+        Raises:
+            InputError: The maps do not fit the skeleton.
+        """
+        check_maps(maps, self.fields, "pifpaf")
+        arrays = [field.detach().float().cpu().numpy() for field in maps]
+        return [self._decode(PifpafMaps._make(image)) for image in zip(*arrays, strict=True)]
+
+    def _decode(self, maps: Arrays) -> Poses:
+        """Decode one image."""
+        height, width = (side * self.stride * self.coarser for side in maps.heatmaps.shape[1:])
+        predictions = self._predictions(maps)
+        confidence = self.CONFIDENCE(
+            predictions,
+            num_types=self.skeleton.num_keypoints,
+            image_size=(height, width),
+            cells=self.side**2,
+            clip=self.clip,
+        )
+        limb, cell = np.nonzero(maps.limb_heatmaps.reshape(self.skeleton.num_limbs, -1) > self.limb_threshold)
+        both = [self._links(maps, confidence, 2 * limb + turn, cell, self.floor) for turn in (0, 1)]
+        links = Links.joined([some.chosen(some.scores > self.limb_threshold) for some in both])
+        poses = self._grown(self._seeds(predictions, confidence), links, confidence, (height, width))
+        inferred = poses.values == 0
+        if self.complete and inferred.any():
+            poses = self._completed(poses, maps, confidence)
+        return self._suppressed(*poses, inferred, confidence, (height, width))
+
+    @staticmethod
+    def together(neighbors: Neighbors, seeds: list[int]) -> list[int]:
+        """Return the places in a list of seeds of those that grow together; the result does not depend on it."""
+        return neighbors.apart(seeds)
+
+    def _seeds(self, predictions: Predictions, confidence: Confidence) -> Seeds:
+        """Return where poses can start."""
+        if self.seeds == "cells":
+            return cells(predictions, confidence, self.seed_threshold)
+        return pixels(confidence, self.seed_threshold)
+
+    def _grown(self, seeds: Seeds, links: Links, confidence: Confidence, image_size: tuple[int, int]) -> Grown:
+        """Grow a pose from each seed that lies in no pose of a better seed.
+
+        Seeds that most likely are of different people grow together. Those that turn out to lie in the pose of a better
+        seed are left out.
+        """
+        types = self.skeleton.num_keypoints
+        growth = self._growth(
+            SortedLinks(links, len(self.walks.sources)),
+            self.connection_threshold,
+            self.reverse * self.stride * self.coarser,
+        )
+        squares, occupied = Occupancy(types, image_size), Occupancy(types, image_size)
+        kept = squares.occupy_in_turn(seeds.types, seeds.xy, seed_radii(confidence))
+        ends = [
+            squares.holders(squares.places(kinds[links.walks], xy))
+            for kinds, xy in ((self.walks.sources, links.sources), (self.walks.targets, links.targets))
+        ]
+        neighbors = Neighbors(len(kept) + 1, *ends)
+        if self.seeds == "peaks":
+            seeds = seeds.chosen(kept)
+        places = occupied.places(seeds.types, seeds.xy)
+        square, place = squares.holders(places).tolist(), places.tolist()
+        grown: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        accepted: list[int] = []
+        waiting = list(range(len(place)))
+        while waiting := [seed for seed in waiting if occupied.is_free(place[seed])]:
+            new = [seed for seed in waiting if seed not in grown]
+            new = [new[index] for index in self.together(neighbors, [square[seed] for seed in new])]
+            poses = growth.grow(_started(seeds.chosen(np.array(new)), types))
+            grown.update(zip(new, zip(*poses, _radii(poses, confidence), strict=True), strict=True))
+            for seed in waiting:
+                if occupied.is_free(place[seed]):
+                    if seed not in grown:
+                        break
+                    accepted.append(seed)
+                    xy, values, radii = grown[seed]
+                    found = np.flatnonzero(values)
+                    occupied.occupy(found, xy[found].T, radii[found] / 2)
+        return Grown(
+            np.array([grown[seed][0] for seed in accepted]).reshape(-1, types, 2),
+            np.array([grown[seed][1] for seed in accepted]).reshape(-1, types),
+        )
+
+    def _completed(self, poses: Grown, maps: Arrays, confidence: Confidence) -> Grown:
+        """Grow poses along weak limbs; what they gain is hardly sure."""
+        responses = maps.limb_heatmaps.reshape(self.skeleton.num_limbs, -1)
+
+        @cache
+        def cells_of(limb: int) -> np.ndarray:
+            return np.flatnonzero(responses[limb] > _COMPLETION_THRESHOLD)
+
+        def starts(walk: int) -> tuple[np.ndarray, np.ndarray]:
+            cell = cells_of(walk // 2)
+            walks = np.full(len(cell), walk)
+            sources = self._limb_ends(maps, walks, cell)
+            return sources, self.reach * self._units(maps, confidence, walks, cell, sources)
+
+        def some_links(walk: int, some: np.ndarray) -> Links:
+            return self._links(maps, confidence, np.full(len(some), walk), cells_of(walk // 2)[some], _COMPLETION_FLOOR)
+
+        full = self._growth(SearchedLinks(starts, some_links), _COMPLETION_LEAST, None).grow(poses)
+        gained = np.minimum(full.values, _COMPLETED)
+        return Grown(full.xy, np.where(poses.values > 0, poses.values, gained))
+
+    def _predictions(self, maps: Arrays) -> Predictions:
+        """Return what the cells that respond to keypoints predict."""
+        kind, row, column = np.nonzero(maps.heatmaps > self.threshold)
+        responses, scales = (finite(field[kind, row, column]) for field in (maps.heatmaps, maps.scales))
+        xy = self._places(maps.vectors, kind, row, column)
+        return Predictions(kind, xy, responses.astype(np.float64), scales.astype(np.float64))
+
+    def _links(self, maps: Arrays, confidence: Confidence, walks: np.ndarray, cell: np.ndarray, floor: float) -> Links:
+        """Return what cells on limbs predict, ``(N,)`` flat cells with the ways that they are to be read in."""
+        responses = finite(maps.limb_heatmaps.reshape(self.skeleton.num_limbs, -1)[walks // 2, cell])
+        source, target = self._limb_ends(maps, walks, cell), self._limb_ends(maps, walks ^ 1, cell)
+        scores = responses * (floor + (1 - floor) * confidence.at(self.walks.targets[walks], target))
+        units = self._units(maps, confidence, walks, cell, source)
+        decays = np.clip(self.softness * units, *(self.stride * self.coarser * np.array(self.softness_range)))
+        return Links(walks, cell, source, target, self.reach * units, decays, scores)
+
+    def _units(
+        self, maps: Arrays, confidence: Confidence, walks: np.ndarray, cell: np.ndarray, sources: np.ndarray
+    ) -> np.ndarray:
+        """Return the ``(N,)`` unit of reach and softness of cells on limbs, px."""
+        if self.distance == "scale":
+            scales = confidence.scales_at(self.walks.sources[walks], sources)
+            return np.asarray(np.maximum(_LEAST_SCALE, scales))
+        spreads = maps.limb_spreads.reshape(2 * self.skeleton.num_limbs, -1)[self._ends_of(walks), cell]
+        logs = np.nan_to_num(spreads.astype(np.float64))
+        return np.asarray(np.exp(np.clip(logs, -_LARGEST_SPREAD, _LARGEST_SPREAD)))
+
+    def _limb_ends(self, maps: Arrays, walks: np.ndarray, cell: np.ndarray) -> np.ndarray:
+        """Return the ``(2, N)`` places that ways start from by the prediction of cells, px of the input image."""
+        return self._places(maps.limb_vectors, self._ends_of(walks), *np.divmod(cell, maps.limb_vectors.shape[2]))
+
+    def _ends_of(self, walks: np.ndarray) -> np.ndarray:
+        """Return the item of ``limb_vectors`` and ``limb_spreads`` for the end that ways start from."""
+        return np.asarray(walks // 2 + walks % 2 * self.skeleton.num_limbs)
+
+    def _growth(self, table: LinkTable, least: float, reverse: float | None) -> Growth:
+        return Growth(self.walks, table, least, reverse, self.connection == "blend")
+
+    def _places(self, vectors: np.ndarray, item: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """Return the ``(2, N)`` places that the vectors of items lead to, px of the input image."""
+        origins = cells_to_image(np.stack([column, row]).astype(np.float64), self.stride * self.coarser)
+        return np.asarray(
+            origins + finite(np.stack([vectors[2 * item, row, column], vectors[2 * item + 1, row, column]]))
+        )
+
+    def _suppressed(
+        self,
+        xy: np.ndarray,
+        values: np.ndarray,
+        inferred: np.ndarray,
+        confidence: Confidence,
+        image_size: tuple[int, int],
+    ) -> Poses:
+        """Remove keypoints that better poses have, and people that have none left."""
+        order = np.argsort(-self._scores(values), kind="stable")
+        xy, values, inferred = xy[order], values[order], inferred[order]
+        occupied = Occupancy(self.skeleton.num_keypoints, image_size)
+        for pose, own, radii in zip(xy, values, _radii(Grown(xy, values), confidence), strict=True):
+            types = np.flatnonzero(own)
+            places = pose[types].T
+            free = occupied.holders(occupied.places(types, places)) == 0
+            own[types[~free]] = 0
+            blocking = np.ones_like(free) if self.suppressed_occupy else free
+            occupied.occupy(types[blocking], places[:, blocking], radii[types[blocking]])
+        scores = self._scores(values)
+        order = np.argsort(-scores, kind="stable")
+        order = order[(values[order] > 0).any(axis=1) & (scores[order] >= self.score_threshold)]
+        keypoints = np.concatenate([xy, values[..., None]], axis=2)[order].astype(np.float32)
+        found = keypoints[..., 2] > 0
+        return Poses(keypoints * found[..., None], scores[order].astype(np.float32), inferred[order] & found)
+
+    def _scores(self, values: np.ndarray) -> np.ndarray:
+        """Return the ``(N,)`` scores of people."""
+        if self.score == "weighted":
+            weights = np.ones(values.shape[1])
+            weights[:_BEST] = _BEST
+            return np.asarray(np.sort(values, axis=1)[:, ::-1] @ weights / weights.sum())
+        mean = np.square(values).mean(axis=1)
+        if self.score == "best_mean":
+            return np.asarray(0.1 * values.max(axis=1) + 0.9 * mean)
+        return np.asarray(mean)
+
+
+def seed_radii(confidence: Confidence) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Return what gives half the sides of the squares that seeds occupy, px, of their types and places."""
+    return lambda types, xy: np.maximum(_LEAST_SEED, confidence.scales_at(types, xy)) / 2
+
+
+def _started(seeds: Seeds, num_types: int) -> Grown:
+    """Return the poses that have nothing but their seeds."""
+    count = len(seeds.types)
+    poses = Grown(np.zeros((count, num_types, 2)), np.zeros((count, num_types)))
+    poses.xy[np.arange(count), seeds.types] = seeds.xy.T
+    poses.values[np.arange(count), seeds.types] = seeds.values
+    return poses
+
+
+def _radii(poses: Grown, confidence: Confidence) -> np.ndarray:
+    """Return the ``(B, K)`` scales at the keypoints of poses, px; 0 where they have none."""
+    radii = np.zeros(poses.values.shape)
+    pose, kind = np.nonzero(poses.values)
+    radii[pose, kind] = confidence.scales_at(kind, poses.xy[pose, kind].T)
+    return radii

@@ -1,0 +1,66 @@
+"""Pictures of the composite fields: responses, and where the vectors of the cells that respond lead."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from gog_pose.drawing import draw_vectors, keypoint_colors
+from gog_pose.geometry import cells_to_image
+from gog_pose.methods.method import View
+from gog_pose.methods.pifpaf.records import PifpafMaps, PifpafTargets
+from gog_pose.methods.views import HEATMAPS, to_array
+from gog_pose.skeleton import Skeleton
+
+_LEAST = 0.3  # response of the cells whose vectors are drawn
+
+
+def draw_vectors_to_keypoints(
+    image: np.ndarray, maps: PifpafMaps, keypoints: np.ndarray, skeleton: Skeleton, stride: int
+) -> np.ndarray:
+    """Draw a line from each cell that responds to a keypoint to the predicted place; the people do not matter."""
+    return _drawn(image, maps.heatmaps, maps.vectors, range(skeleton.num_keypoints), skeleton)
+
+
+def draw_vectors_to_ends(
+    image: np.ndarray, maps: PifpafMaps, keypoints: np.ndarray, skeleton: Skeleton, stride: int
+) -> np.ndarray:
+    """Draw lines from each cell that responds to a limb to both ends that it predicts; the people do not matter."""
+    ends = [limb[end] for end in (0, 1) for limb in skeleton.limbs]
+    return _drawn(image, maps.limb_heatmaps.repeat(1, 2, 1, 1), maps.limb_vectors, ends, skeleton)
+
+
+def draw_taught_vectors(
+    image: np.ndarray, targets: PifpafTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
+) -> tuple[np.ndarray, str]:
+    """Draw the vectors to keypoints that are taught."""
+    picture = draw_vectors_to_keypoints(image, targets.as_maps(), keypoints, skeleton, stride)
+    return picture, f"keypoints {np.count_nonzero(keypoints[..., 2] > 0)}"
+
+
+def draw_taught_ends(
+    image: np.ndarray, targets: PifpafTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
+) -> tuple[np.ndarray, str]:
+    """Draw the vectors to the ends of limbs that are taught."""
+    picture = draw_vectors_to_ends(image, targets.as_maps(), keypoints, skeleton, stride)
+    return picture, f"limbs {int(targets.limb_heatmaps[0].amax(dim=(1, 2)).sum())} of {skeleton.num_limbs}"
+
+
+def _drawn(
+    image: np.ndarray, responses: torch.Tensor, vectors: torch.Tensor, goals: range | list[int], skeleton: Skeleton
+) -> np.ndarray:
+    """Draw the vectors of the cells that respond, each in the color of the keypoint that it leads to."""
+    heatmaps, maps = to_array(responses[0]), to_array(vectors[0])
+    item, row, column = np.nonzero(heatmaps > _LEAST)
+    stride = image.shape[0] // heatmaps.shape[1]  # of the fields, which may be coarser than the features
+    starts = cells_to_image(np.stack([column, row], axis=1).astype(np.float64), stride)
+    tips = starts + maps.reshape(-1, 2, *maps.shape[1:])[item, :, row, column]
+    colors = keypoint_colors(skeleton)
+    return draw_vectors(image, starts, tips, [colors[goals[one]] for one in item.tolist()], fine=True)
+
+
+VIEWS = {
+    "heatmaps": HEATMAPS,
+    "keypoints": View(draw_vectors_to_keypoints, draw_taught_vectors),
+    "limbs": View(draw_vectors_to_ends, draw_taught_ends),
+}
