@@ -21,7 +21,8 @@ import numpy as np
 import torch
 
 from gog_pose.errors import InputError
-from gog_pose.geometry import cells_to_image, image_to_cells
+from gog_pose.geometry import cells_to_image
+from gog_pose.maps.windows import windows_around
 from gog_pose.methods.method import Encoder, Maps
 from gog_pose.methods.people import People
 from gog_pose.skeleton import Skeleton
@@ -231,30 +232,28 @@ class MapNoise:
     def _invent(self, scene: _Scene, sigma: float, random: np.random.Generator) -> None:
         """Add false people: faint copies of people of the image in other places, with vectors between their points."""
         labeled = np.flatnonzero((scene.points[..., 2] > 0).any(axis=1))
-        for _ in range(random.poisson(self.spurious)) if len(labeled) else ():
-            points, seen = _false_person(scene.points[random.choice(labeled)], scene.responses[0], sigma, random)
-            strength = min(_FAINTEST / math.sqrt(1 - random.random()), 1.0)
-            strengths = strength * random.uniform(0.5, 1.5, len(points))
-            tag = random.random()
-            for response in scene.responses:
-                if not seen[response.point]:
-                    continue
-                window, away = _window(points[response.point], response, sigma)
-                blob = strengths[response.point] * np.exp(-(away**2).sum(axis=0) / (2 * sigma**2))
-                higher = blob > response.map[window]
-                response.map[window] = np.where(higher, blob, response.map[window])
-                for item in scene.vectors:
-                    if (item.point, item.stride) == (response.point, response.stride):
-                        vector = points[item.goal, :2] - points[item.point, :2]
-                        vector += random.standard_normal(2) * self.offset_noise * np.hypot(*vector)
-                        for axis in range(2):
-                            item.maps[axis][window] = np.where(
-                                higher, vector[axis] - away[axis], item.maps[axis][window]
-                            )
-                for tags in scene.tags:
-                    if (tags.point, tags.stride) == (response.point, response.stride):
-                        own = tags.map.min() + tag * np.ptp(tags.map)
-                        tags.map[window] = np.where(higher, own, tags.map[window])
+        number = random.poisson(self.spurious) if len(labeled) else 0
+        if not number:
+            return
+        copied = scene.points[random.choice(labeled, number)]
+        people = [_false_person(points, scene.responses[0], sigma, random) for points in copied]
+        points, seen = (np.stack(part) for part in zip(*people, strict=True))  # (N, T, 2), (N, T)
+        faintest = np.minimum(_FAINTEST / np.sqrt(1 - random.random(number)), 1)
+        strengths = faintest[:, None] * random.uniform(0.5, 1.5, seen.shape)
+        tag = random.random(number)
+        turns = self.offset_noise * random.standard_normal((number, len(scene.vectors), 2))
+        for response in scene.responses:
+            (who,) = np.nonzero(seen[:, response.point])
+            places, owner, away = _drawn(points[:, response.point], strengths[:, response.point], who, response, sigma)
+            for index, item in enumerate(scene.vectors):
+                if (item.point, item.stride) == (response.point, response.stride):
+                    vectors = points[:, item.goal] - points[:, item.point]
+                    vectors += turns[:, index] * np.hypot(*vectors.T)[:, None]
+                    for axis in range(2):
+                        item.maps[axis].reshape(-1)[places] = vectors[owner, axis] - away[axis]
+            for tags in scene.tags:
+                if (tags.point, tags.stride) == (response.point, response.stride):
+                    tags.map.reshape(-1)[places] = tags.map.min() + tag[owner] * np.ptp(tags.map)
 
     def _coarsen(self, scene: _Scene, random: np.random.Generator) -> None:
         """Blur, roughen and mix with a copy of half the resolution."""
@@ -287,30 +286,51 @@ def _false_person(
         random: Source of chance.
 
     Returns:
-        ``(T, 3)`` float64 points and ``(T,)`` bool, those that are to respond.
+        ``(T, 2)`` float64 points and ``(T,)`` bool, those that are to respond.
     """
-    points, seen = points.astype(np.float64), points[:, 2] > 0
-    extent = np.ptp(points[seen, :2], axis=0).max() + 6 * sigma
+    seen, points = points[:, 2] > 0, points[:, :2].astype(np.float64)
+    extent = np.ptp(points[seen], axis=0).max() + 6 * sigma
     if random.random() < _NEAR:
-        points[:, :2] += random.standard_normal(2) * extent / 4
+        points += random.standard_normal(2) * extent / 4
     else:
         height, width = response.map.shape
         goal = random.random(2) * (width, height) * response.stride
-        points[:, :2] += goal - points[seen, :2].mean(axis=0)
-    points[:, :2] += random.standard_normal((len(points), 2)) * extent / 20
+        points += goal - points[seen].mean(axis=0)
+    points += random.standard_normal(points.shape) * extent / 20
     return points, seen & (random.random(len(points)) < 0.5)
 
 
-def _window(point: np.ndarray, response: _Response, sigma: float) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-    """Return an index of the cells within three sigma of a point, and ``(2, h, w)`` their places from it, px."""
+def _drawn(
+    points: np.ndarray, strengths: np.ndarray, who: np.ndarray, response: _Response, sigma: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw responses of false people into a map where they are higher than what is there.
+
+    Args:
+        points: ``(N, 2)`` px, network input.
+        strengths: ``(N,)`` of the responses.
+        who: Of the N, those that respond.
+        response: The map.
+        sigma: Of the responses, px.
+
+    Returns:
+        The cells that were changed, those of the strongest last: ``(C,)`` places in the flattened map, ``(C,)`` whose
+        response it is, and ``(2, C)`` the way from the point to the cell, px.
+    """
+    xy = points[who].T
     radius = math.ceil(3 * sigma / response.stride)
-    nearest = np.rint(image_to_cells(point[:2], response.stride)).astype(int)
-    columns, rows = (
-        np.arange(max(cell - radius, 0), max(min(cell + radius + 1, size), 0))
-        for cell, size in zip(nearest, response.map.shape[::-1], strict=True)
-    )
-    x, y = (cells_to_image(cells.astype(float), response.stride) for cells in (columns, rows))
-    return np.ix_(rows, columns), np.stack(np.meshgrid(x - point[0], y - point[1]))
+    size = (response.map.shape[0], response.map.shape[1])
+    windows = windows_around(xy, np.zeros(len(who), np.int64), radius, map_size=size, stride=response.stride)
+    along = windows.lines - xy[:, None]  # (2, S, n)
+    heights = np.exp(along**2 / (-2 * sigma**2)) * windows.inside
+    blobs = heights[1][:, None] * heights[0] * strengths[who]  # (S, S, n)
+    flat = response.map.reshape(-1)
+    higher = blobs > flat.take(windows.places, mode="clip")  # where a window is beyond the map, blobs are 0
+    rows, columns, owners = np.nonzero(higher)
+    order = np.argsort(blobs[higher])
+    rows, columns, owners = rows[order], columns[order], owners[order]
+    cells = windows.places[rows, columns, owners]
+    flat[cells] = blobs[rows, columns, owners]
+    return cells, who[owners], np.stack([along[0, columns, owners], along[1, rows, owners]])
 
 
 class _Response(NamedTuple):
