@@ -1,10 +1,11 @@
-"""Ranges of a decoder's options."""
+"""Choices and ranges of a decoder's options."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gog_pose.errors import InputError
 from gog_pose.system.options import Count, NotNegative, Positive, require
 
 
@@ -25,3 +26,18 @@ def require_ranges(
     for names, kind in ((counts, Count), (positive, Positive), (not_negative, NotNegative)):
         for name in names:
             require(f"decoder.{name}", getattr(decoder, name), kind)
+
+
+def require_choices(decoder: Any, choices: Mapping[str, Sequence[str]]) -> None:
+    """Check the options of a decoder that are names.
+
+    Args:
+        decoder: Has the options as attributes.
+        choices: What each of them may be.
+
+    Raises:
+        InputError: An option is unknown.
+    """
+    for option, names in choices.items():
+        if getattr(decoder, option) not in names:
+            raise InputError(f"decoder.{option}: {getattr(decoder, option)!r} is unknown; choose {' or '.join(names)}")

@@ -11,22 +11,17 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from gog_pose.assembly.greedy import assemble_poses
 from gog_pose.assembly.matching import COSTS, match_tags, type_order
 from gog_pose.errors import InputError
 from gog_pose.geometry import cells_to_image
 from gog_pose.maps.fields import Field, check_maps
 from gog_pose.maps.localize import taylor
-from gog_pose.maps.peaks import LOCALIZERS, find_peaks, finite
-from gog_pose.maps.surface import Tiles, blocks
+from gog_pose.maps.peaks import finite
 from gog_pose.maps.windows import nearest_cells
 from gog_pose.methods.associative_embedding.filling import find_missing, mean_tags
 from gog_pose.methods.associative_embedding.records import FINER, AssociativeMaps, fields
-from gog_pose.methods.options import require_ranges
+from gog_pose.methods.candidates import CandidateDecoder
 from gog_pose.poses import Poses
-from gog_pose.skeleton import Skeleton
-
-_CHOICES = {"localizer": LOCALIZERS, "cost": COSTS, "score": ("sum", "mean")}
 
 
 class _Surface(NamedTuple):
@@ -44,58 +39,36 @@ class _Surface(NamedTuple):
 
 
 @dataclass(frozen=True)
-class AssociativeDecoder:
+class AssociativeDecoder(CandidateDecoder):
     """Grouping by tags (Newell, Huang, Deng, "Associative Embedding", 2017, Sec. 3.2).
 
     The candidates are those of the paper's method. They are matched type by type. Then keypoints that people lack are
-    filled in where the tags are theirs.
+    filled in where the tags are theirs. The attributes beside those of ``CandidateDecoder``:
 
     Attributes:
-        skeleton: What a person is made of.
-        stride: Px of the input image per cell, R.
-        topk: Candidates kept of each keypoint type.
-        threshold: Lowest response of a keypoint candidate.
-        localizer: Where a peak is, as of ``GogDecoder``.
-        sigma: Of the responses the network was taught, px, input image: ``subpixel`` and ``dark`` use it. With two
-            resolutions, that of the fine ones.
+        sigma: With two resolutions, that of the fine responses.
         order: The keypoint types in the order in which they are matched; None = that of HigherHRNet for COCO's
             keypoints, else from the center of the limbs outwards.
         cost: Of a match, as of ``match_tags``.
         tag_threshold: Tags at this distance or further are those of different people.
         refine: Give people the keypoints they lack at the best cells with their tags, marked as inferred.
-        min_keypoints: People of fewer keypoints are dropped; 1 keeps isolated keypoints.
-        score: Score of a person: ``sum`` of the responses / K, or their ``mean`` over the keypoints found.
-        score_threshold: People of a lower score are dropped.
 
     Raises:
         InputError: An option is out of its range.
     """
 
-    skeleton: Skeleton
+    CHOICES = {"cost": COSTS}  # noqa: RUF012
+    POSITIVE = ("tag_threshold",)
+
     _: KW_ONLY
-    stride: int = 4
-    topk: int = 32
-    threshold: float = 0.1
-    localizer: str = "subpixel"
-    sigma: float = 7.0
     order: Sequence[int] | None = None
     cost: str = "tie_broken"
     tag_threshold: float = 1.0
     refine: bool = True
-    min_keypoints: int = 1
-    score: str = "sum"
-    score_threshold: float = 0.0
 
     def __post_init__(self) -> None:
         """Freeze the order into a tuple and check the options."""
-        for option, choices in _CHOICES.items():
-            if getattr(self, option) not in choices:
-                raise InputError(
-                    f"decoder.{option}: {getattr(self, option)!r} is unknown; choose {' or '.join(choices)}"
-                )
-        require_ranges(
-            self, counts=("stride", "topk", "min_keypoints"), positive=("threshold", "sigma", "tag_threshold")
-        )
+        super().__post_init__()
         if self.order is not None:
             object.__setattr__(self, "order", tuple(int(kind) for kind in self.order))
             if sorted(self.order) != list(range(self.skeleton.num_keypoints)):
@@ -103,11 +76,6 @@ class AssociativeDecoder:
                     f"decoder.order: must list the keypoint types 0 to {self.skeleton.num_keypoints - 1}, each once,"
                     f" got {list(self.order)}"
                 )
-
-    @staticmethod
-    def interpolate(maps: np.ndarray, stride: int, threshold: float, interpolation: str) -> Tiles:
-        """Interpolate heatmaps where a peak can be; ``ProjectingDecoder`` does it everywhere, with the same result."""
-        return blocks(maps, stride, threshold, interpolation)
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
@@ -134,15 +102,7 @@ class AssociativeDecoder:
         """
         check_maps(maps, self.fields, "associative_embedding")
         surface = self._surface(maps)
-        peaks = find_peaks(
-            surface.heatmaps,
-            stride=surface.stride,
-            topk=self.topk,
-            threshold=self.threshold,
-            localizer=self.localizer,
-            sigma=self.sigma,
-            interpolate=self.interpolate,
-        )
+        peaks = self.find_candidates(surface.heatmaps, surface.stride)
         heatmaps = surface.heatmaps.numpy()
         images = zip(peaks.xy.numpy(), peaks.responses.numpy(), heatmaps, surface.tags, strict=True)
         return [self._group(*image, surface.stride) for image in images]
@@ -170,15 +130,8 @@ class AssociativeDecoder:
         column, row = np.moveaxis(nearest_cells(xy, self.stride).clip(0, last).astype(np.intp), -1, 0)  # (K, n)
         own = tags[np.arange(len(tags))[:, None], :, row, column]  # (K, n, T)
         people = match_tags(own, responses, self.types, threshold=self.tag_threshold, cost=self.cost)
-        return assemble_poses(
-            people,
-            xy,
-            responses,
-            min_keypoints=self.min_keypoints,
-            score=self.score,
-            score_threshold=self.score_threshold,
-            inferred=self._missing(people, mean_tags(people, own), heatmaps, tags, stride) if self.refine else None,
-        )
+        inferred = self._missing(people, mean_tags(people, own), heatmaps, tags, stride) if self.refine else None
+        return self.make_poses(people, xy, responses, inferred)
 
     def _missing(
         self, people: np.ndarray, means: np.ndarray, heatmaps: np.ndarray, tags: np.ndarray, stride: int

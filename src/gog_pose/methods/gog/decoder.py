@@ -9,37 +9,27 @@ import numpy as np
 import torch
 
 from gog_pose.assembly.completion import infer_missing
-from gog_pose.assembly.greedy import assemble_poses, group_limbs
+from gog_pose.assembly.greedy import group_limbs
 from gog_pose.assembly.joining import join_fragments
 from gog_pose.assembly.limbs import follow_offsets, merge_directions, score_limbs
 from gog_pose.assembly.support import add_support
 from gog_pose.errors import InputError
 from gog_pose.maps.fields import Field, check_maps
-from gog_pose.maps.peaks import LOCALIZERS, find_peaks, refine_peaks
-from gog_pose.maps.surface import Tiles, blocks
+from gog_pose.maps.peaks import refine_peaks
+from gog_pose.methods.candidates import CandidateDecoder
 from gog_pose.methods.gog.candidates import Candidates, PeakWindows, read_windows
 from gog_pose.methods.gog.records import PoseMaps, fields
-from gog_pose.methods.options import require_ranges
 from gog_pose.poses import Poses
-from gog_pose.skeleton import Skeleton
-
-_CHOICES = {"localizer": LOCALIZERS, "score": ("sum", "mean")}
 
 
 @dataclass(frozen=True)
-class GogDecoder:
+class GogDecoder(CandidateDecoder):
     """Greedy offset-guided keypoint grouping (Sec. 2.2 to 2.4): ``find_peaks``, ``score_limbs``, ``group_limbs``.
 
+    The attributes beside those of ``CandidateDecoder``:
+
     Attributes:
-        skeleton: What a person is made of.
-        stride: Pixels of the input image a cell, R.
-        topk: Candidates kept of each keypoint type, k.
-        threshold: Lowest response of a keypoint candidate.
-        localizer: Where a peak is: at the best pixel of the map upsampled R times, ``bicubic`` (the paper's; restores
-            integer coordinates) or ``bilinear`` (cannot); at the maximum of the bicubic surface itself, less the shift
-            that a Gaussian's has, ``subpixel`` (restores fractions, too); at the best ``cell``; or where a Gaussian
-            through the cells around it has its center, ``dark``.
-        sigma: Of the responses the network was taught, sigma_k, px, input image: ``subpixel`` and ``dark`` use it.
+        threshold: The public code's.
         refine: Add the refinement offsets to the positions of the peaks; the maps must hold them.
         gate: A guiding offset may miss its target by this much, px, input image (the public code: 40) ...
         gate_ratio: ... or by this part of the limb's length, whichever is more (the public code: 0).
@@ -49,21 +39,16 @@ class GogDecoder:
         reach: Fragments that no limb connects are joined where none of their distances exceeds this part of what the
             limbs between could span (``join_fragments``); 0 = never.
         complete: Give people the keypoints they lack where their offsets lead, marked as inferred.
-        min_keypoints: People of fewer keypoints are dropped; 1 keeps isolated keypoints.
-        score: Score of a person: ``sum`` of the responses / K, or their ``mean`` over the keypoints found.
-        score_threshold: People of a lower score are dropped.
 
     Raises:
         InputError: An option is out of its range.
     """
 
-    skeleton: Skeleton
+    POSITIVE = ("min_length",)
+    NOT_NEGATIVE = ("support", "reach")
+
     _: KW_ONLY
-    stride: int = 4
-    topk: int = 32
     threshold: float = 0.04
-    localizer: str = "subpixel"
-    sigma: float = 7.0
     refine: bool = False
     gate: float = 20.0
     gate_ratio: float = 0.5
@@ -72,28 +57,6 @@ class GogDecoder:
     support: float = 0.5
     reach: float = 0.8
     complete: bool = True
-    min_keypoints: int = 1
-    score: str = "sum"
-    score_threshold: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Check the options."""
-        for option, choices in _CHOICES.items():
-            if getattr(self, option) not in choices:
-                raise InputError(
-                    f"decoder.{option}: {getattr(self, option)!r} is unknown; choose {' or '.join(choices)}"
-                )
-        require_ranges(
-            self,
-            counts=("stride", "topk", "min_keypoints"),
-            positive=("threshold", "min_length", "sigma"),
-            not_negative=("support", "reach"),
-        )
-
-    @staticmethod
-    def interpolate(maps: np.ndarray, stride: int, threshold: float, interpolation: str) -> Tiles:
-        """Interpolate heatmaps where a peak can be; ``DenseDecoder`` does it everywhere, with the same result."""
-        return blocks(maps, stride, threshold, interpolation)
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
@@ -135,15 +98,7 @@ class GogDecoder:
                 refine=self.refine,
             )
         check_maps(maps, self.fields, "gog")
-        peaks = find_peaks(
-            maps.heatmaps,
-            stride=self.stride,
-            topk=self.topk,
-            threshold=self.threshold,
-            localizer=self.localizer,
-            sigma=self.sigma,
-            interpolate=self.interpolate,
-        )
+        peaks = self.find_candidates(maps.heatmaps)
         if self.refine:
             if maps.refinements is None:
                 raise InputError(
@@ -180,12 +135,5 @@ class GogDecoder:
         people = group_limbs(xy, responses, add_support(candidates, limbs, responses.shape, self.support))
         if self.reach:
             people = join_fragments(people, xy, responses, limbs, self.reach)
-        return assemble_poses(
-            people,
-            xy,
-            responses,
-            min_keypoints=self.min_keypoints,
-            score=self.score,
-            score_threshold=self.score_threshold,
-            inferred=infer_missing(people, xy, responses, guides, limbs, self.min_length) if self.complete else None,
-        )
+        inferred = infer_missing(people, xy, responses, guides, limbs, self.min_length) if self.complete else None
+        return self.make_poses(people, xy, responses, inferred)
