@@ -22,6 +22,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from gog_pose.geometry import image_to_cells
+
 SLOPE = 0.75  # of the surface at a cell, as part of the rise from the cell before to the one after: torch's, OpenCV's
 # Between cells i and i + 1 the bicubic surface is, along an axis, (1, t, t^2, t^3) @ CUBIC @ cells i - 1 .. i + 2:
 # the cubic through both cells with those slopes (Keys, 1981).
@@ -121,6 +123,29 @@ def weights_between(t: np.ndarray, interpolation: str) -> np.ndarray:
     if interpolation == "bilinear":
         return np.stack([0 * t, 1 - t, t, 0 * t], axis=1)
     return np.asarray(t[:, None] ** np.arange(4) @ CUBIC)
+
+
+def read_surface(maps: np.ndarray, source: np.ndarray, xy: np.ndarray, stride: int) -> np.ndarray:
+    """Read bicubic surfaces at points.
+
+    Args:
+        maps: ``(M, h, w)`` finite responses.
+        source: ``(N,)`` the map of each point.
+        xy: ``(N, 2)`` px, input image.
+        stride: Px of the input image per cell, R.
+
+    Returns:
+        ``(N,)`` float64; beyond the outer cells the surface goes on as if the cells at the border did.
+    """
+    _, height, width = maps.shape
+    cells = image_to_cells(xy.astype(np.float64), stride)
+    low = np.floor(cells)
+    columns, rows = np.moveaxis(low[..., None].astype(np.intp) + np.arange(-1, 3), 1, 0)  # (N, 4) each
+    columns, rows = columns.clip(0, width - 1), rows.clip(0, height - 1)
+    places = ((source[:, None] * height + rows) * width)[:, :, None] + columns[:, None]
+    across, down = np.moveaxis(weights_between((cells - low).ravel(), "bicubic").reshape(-1, 2, 4), 1, 0)
+    patches = maps.reshape(-1).take(places).astype(np.float64)
+    return np.asarray(np.einsum("nyx,nx,ny->n", patches, across, down))
 
 
 def _reaching(framed: np.ndarray, lowest: np.ndarray, weights: np.ndarray, threshold: float) -> np.ndarray:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -57,7 +57,7 @@ class AssociativeDecoder(CandidateDecoder):
         InputError: An option is out of its range.
     """
 
-    CHOICES = {"cost": COSTS}  # noqa: RUF012
+    CHOICES: ClassVar[Mapping[str, Sequence[str]]] = {"cost": COSTS}
     POSITIVE = ("tag_threshold",)
 
     _: KW_ONLY

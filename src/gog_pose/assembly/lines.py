@@ -1,0 +1,145 @@
+"""Candidate limbs of limb maps: pairs of peaks, scored by the responses along the line between them.
+
+Source: Li, Su, Wang, "Simple Pose" (AAAI 2020), Sec. "Keypoint grouping", and its public program.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from gog_pose.assembly.limbs import Limbs
+
+# From maps and points to responses: the maps that the N points are read in ``(N,)``, and px of the input ``(N, 2)``.
+Read: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+class Lines(NamedTuple):
+    """Candidate limbs of one image, M of them.
+
+    Attributes:
+        limb: ``(M,)`` which limb type.
+        start: ``(M,)`` rank of the peak at its first end among those of the type.
+        end: ``(M,)`` rank of the peak at its second end.
+        strength: ``(M,)`` mean response along the line, less the penalty of very long limbs.
+        length: ``(M,)`` px, input image.
+    """
+
+    limb: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    strength: np.ndarray
+    length: np.ndarray
+
+    def chosen(self, rows: np.ndarray) -> Lines:
+        """Return the candidates that a mask or a list of indices names."""
+        return Lines(*(field[rows] for field in self))
+
+
+def all_lines(xy: np.ndarray, responses: np.ndarray, limbs: Sequence[Sequence[int]]) -> Lines:
+    """Return every pair of peaks that may be a limb, with a strength of 0.
+
+    Args:
+        xy: ``(K, n, 2)`` peaks of one image, px, input image.
+        responses: ``(K, n)`` their responses; 0 = no peak.
+        limbs: L pairs of keypoint types.
+    """
+    starts, ends = np.array(limbs, dtype=np.intp).T
+    found = responses > 0
+    limb, start, end = np.nonzero(found[starts][:, :, None] & found[ends][:, None, :])
+    vectors = (xy[ends[limb], end] - xy[starts[limb], start]).astype(np.float64)
+    lines = Lines(limb, start, end, np.zeros(len(limb)), np.hypot(*vectors.T))
+    return lines.chosen(lines.length > 0)
+
+
+def score_lines(
+    lines: Lines,
+    xy: np.ndarray,
+    limbs: Sequence[Sequence[int]],
+    read: Read,
+    *,
+    samples: int,
+    threshold: float,
+    consistency: float,
+    longest: float,
+    prune: bool = True,
+) -> Lines:
+    """Score pairs of peaks by the responses of the limb's map at equal distances on the line between them.
+
+    Args:
+        lines: Pairs.
+        xy: ``(K, n, 2)`` peaks of one image, px, input image.
+        limbs: L pairs of keypoint types.
+        read: Reads the map of a limb at a place.
+        samples: Places per line, both ends included, 2 or more.
+        threshold: A place responds if its response is higher.
+        consistency: Least part of the places that must respond.
+        longest: Longer limbs lose ``1 - longest / length`` of strength, px, input image.
+        prune: Read the middle of each line first, and the rest where that does not rule the limb out already. The
+            result is the same.
+
+    Returns:
+        Those with enough places that respond and a positive strength.
+    """
+    starts, ends = np.array(limbs, dtype=np.intp).T
+    first = xy[starts[lines.limb], lines.start].astype(np.float64)
+    vectors = xy[ends[lines.limb], lines.end] - first
+    needed = math.ceil(consistency * samples - 1e-9)
+    places = np.arange(samples)
+    # If as many places as may not respond, and one more, do not respond, the rest does not matter.
+    middle = np.argsort(np.abs(places - (samples - 1) / 2), kind="stable")[: samples - needed + 1]
+    values = np.zeros((len(first), samples))
+
+    def fill(rows: np.ndarray, columns: np.ndarray) -> None:
+        points = first[rows, None] + (columns / (samples - 1))[:, None] * vectors[rows, None]
+        source = np.repeat(lines.limb[rows], len(columns))
+        values[np.ix_(rows, columns)] = read(source, points.reshape(-1, 2)).reshape(len(rows), len(columns))
+
+    rows = np.arange(len(first))
+    if prune and needed > 0:
+        fill(rows, middle)
+        rows = rows[(values[:, middle] > threshold).any(axis=1)]
+        fill(rows, np.setdiff1d(places, middle))
+    else:
+        fill(rows, places)
+    values = values[rows]
+    length = lines.length[rows]
+    strength = values.mean(axis=1) + np.minimum(longest / length - 1, 0)
+    kept = ((values > threshold).sum(axis=1) >= needed) & (strength > 0)
+    return lines.chosen(rows)._replace(strength=strength).chosen(kept)
+
+
+def choose_one_to_one(lines: Lines, xy: np.ndarray, responses: np.ndarray, limbs: Sequence[Sequence[int]]) -> Lines:
+    """Choose limbs so that no two of a type share a peak, the best first.
+
+    The best is that with the highest half strength plus a quarter of both responses; of equal ones, by position.
+
+    Returns:
+        The chosen ones, type by type, the best of each first.
+    """
+    starts, ends = np.array(limbs, dtype=np.intp).T
+    start, end = (starts[lines.limb], lines.start), (ends[lines.limb], lines.end)
+    value = 0.5 * lines.strength + 0.25 * responses[start] + 0.25 * responses[end]
+    places = (xy[end][:, 0], xy[start][:, 0], xy[end][:, 1], xy[start][:, 1])  # heights first, as the last keys
+    order = np.lexsort((*places, -value.astype(np.float32), lines.limb))
+    taken: set[tuple[int, int, int]] = set()
+    chosen = []
+    rows = zip(order.tolist(), *(field[order].tolist() for field in lines[:3]), strict=True)
+    for row, limb, one, other in rows:
+        keys = {(limb, 0, one), (limb, 1, other)}
+        if not keys & taken:
+            taken |= keys
+            chosen.append(row)
+    return lines.chosen(np.array(chosen, dtype=np.intp))
+
+
+def as_limbs(lines: Lines, responses: np.ndarray, limbs: Sequence[Sequence[int]]) -> Limbs:
+    """Return the candidates of ``group_limbs``: ``S = r_start r_end strength``, as in Sec. 2.3 with offsets."""
+    starts, ends = np.array(limbs, dtype=np.intp).T
+    start = np.stack([starts[lines.limb], lines.start], axis=1)
+    end = np.stack([ends[lines.limb], lines.end], axis=1)
+    product = responses[tuple(start.T)].astype(np.float64) * responses[tuple(end.T)]
+    return Limbs(start, end, product * lines.strength, np.zeros(len(lines.limb)))
