@@ -80,7 +80,9 @@ def group_listed(
             (row,) = holders
             if row.ranks.get(second) == end:
                 if row.ranks.get(first) == start or not both_ends:
-                    row.strengths[second] = max(row.strengths[second], strength)
+                    gain = max(strength - row.strengths[second], 0.0)
+                    row.strengths[second] += gain
+                    row.total += gain
                     continue
                 kind, rank = first, start
             else:
@@ -95,7 +97,7 @@ def group_listed(
                 row.ranks |= other.ranks
                 row.strengths |= other.strengths
                 row.total += other.total + strength
-                row.longest = max(row.longest, other.longest, length)
+                row.longest = max(row.longest, length)
                 rows = [one for one in rows if one is not other]
     return _as_arrays(rows, len(responses))
 
