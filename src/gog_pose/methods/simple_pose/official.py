@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 
@@ -18,6 +19,7 @@ from gog_pose.methods.simple_pose.body import body_of
 from gog_pose.methods.simple_pose.records import SimplePoseMaps, fields
 from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
+from gog_pose.system.options import Share, require
 
 _RADIUS = 2  # px: of the box around a peak
 _SAMPLES = 20  # px on a limb that are read at most
@@ -68,8 +70,9 @@ class OfficialDecoder:
             self,
             counts=("stride",),
             positive=("threshold", "length_ratio"),
-            not_negative=("limb_threshold", "consistency", "merge_tolerance", "person_threshold"),
+            not_negative=("limb_threshold", "merge_tolerance", "person_threshold"),
         )
+        require("decoder.consistency", self.consistency, Share)
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
@@ -146,7 +149,7 @@ def box_peaks(heatmaps: np.ndarray, threshold: float) -> tuple[np.ndarray, np.nd
         that the border cuts off moves nothing; the response is that of the pixel then.
     """
     types, height, width = heatmaps.shape
-    highest = F.max_pool2d(torch.from_numpy(heatmaps), 3, stride=1, padding=1).numpy()
+    highest = F.max_pool2d(torch.from_numpy(heatmaps), 3, stride=1, padding=1).numpy() if heatmaps.size else heatmaps
     kind, y, x = np.nonzero((heatmaps == highest) & (heatmaps >= threshold))
     rank = np.arange(len(kind)) - np.searchsorted(kind, kind)
     steps = np.arange(-_RADIUS, _RADIUS + 1)
@@ -170,7 +173,7 @@ def box_peaks(heatmaps: np.ndarray, threshold: float) -> tuple[np.ndarray, np.nd
 def pixel_lines(
     lines: Lines,
     xy: np.ndarray,
-    limbs: tuple[tuple[int, int], ...],
+    limbs: Sequence[Sequence[int]],
     maps: np.ndarray,
     *,
     threshold: float,
