@@ -104,6 +104,13 @@ def test_features_of_several_strides_are_refused(composed):
         build_network(composed("model=identity_mapping_hourglass", "model.trunk.scales=5"))
 
 
+def test_a_method_that_supervises_several_scales_takes_them(composed):
+    with torch.device("meta"):
+        network = build_network(composed("experiment=table1_simplepose"))
+    assert [feature.stride for feature in network.feature_maps] == [64, 32, 16, 8, 4] * 4
+    assert sum(parameter.numel() for parameter in network.parameters()) == 128_934_510 + 20 * 48 * 257
+
+
 @pytest.mark.parametrize("part", ["heads", "loss", "decoder"])
 def test_a_part_of_another_method_is_refused_before_anything_is_built(composed, part):
     cfg, other = composed(), composed("method=centernet")

@@ -5,6 +5,7 @@ Source: the public program of Li, Su, Wang, "Simple Pose" (AAAI 2020).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -30,10 +31,11 @@ class Rows(NamedTuple):
     longest: np.ndarray
 
 
-@dataclass
+@dataclass(eq=False)
 class _Row:
     """One person under construction: the rank and the limb's strength of each type that it has."""
 
+    number: int
     ranks: dict[int, int]
     strengths: dict[int, float]
     total: float
@@ -67,49 +69,62 @@ def group_listed(
     Returns:
         The people; one peak can be in two of them if a replacement brought it.
     """
-    rows: list[_Row] = []
+    rows: dict[int, _Row] = {}
+    holders: dict[tuple[int, int], list[_Row]] = defaultdict(list)  # of each peak, by type and rank
     values = zip(*(field.tolist() for field in lines), strict=True)
-    for limb, start, end, strength, length in values:
-        ends = dict(zip(limbs[limb], (start, end), strict=True))
-        first, second = limbs[limb]
-        holders = [row for row in rows if any(row.ranks.get(kind) == rank for kind, rank in ends.items())]
-        if not holders:
-            total = float(responses[first, start] + responses[second, end]) + strength
-            rows.append(_Row(ends, dict.fromkeys(ends, strength), total, length))
-        elif len(holders) == 1:
-            (row,) = holders
-            if row.ranks.get(second) == end:
-                if row.ranks.get(first) == start or not both_ends:
-                    gain = max(strength - row.strengths[second], 0.0)
-                    row.strengths[second] += gain
-                    row.total += gain
-                    continue
-                kind, rank = first, start
-            else:
-                kind, rank = second, end
-            if length < length_ratio * row.longest:
-                _bring(row, kind, rank, strength, length, responses)
+    for number, (limb, start, end, strength, length) in enumerate(values):
+        first, second = peaks = tuple(zip(limbs[limb], (start, end), strict=True))
+        having = sorted({*holders[first], *holders[second]}, key=lambda row: row.number)
+        if not having:
+            total = float(responses[first] + responses[second]) + strength
+            row = _Row(number, dict(peaks), dict.fromkeys(dict(peaks), strength), total, length)
+            rows[number] = row
+            for peak in peaks:
+                holders[peak].append(row)
+        elif len(having) == 1:
+            (row,) = having
+            has_first, has_second = (row.ranks.get(kind) == rank for kind, rank in peaks)
+            if has_second and (has_first or not both_ends):
+                gain = max(strength - row.strengths[second[0]], 0.0)
+                row.strengths[second[0]] += gain
+                row.total += gain
+            elif length < length_ratio * row.longest:
+                _bring(row, first if has_second else second, strength, length, responses, holders)
         else:
-            row, other = holders[:2]
+            row, other = having[:2]
             weakest = min(min(row.strengths.values()), min(other.strengths.values()))
             apart = row.ranks.keys().isdisjoint(other.ranks)
             if apart and strength >= merge_tolerance * weakest and length < length_ratio * row.longest:
+                for peak in other.ranks.items():
+                    holders[peak].remove(other)
+                    holders[peak].append(row)
                 row.ranks |= other.ranks
                 row.strengths |= other.strengths
                 row.total += other.total + strength
                 row.longest = max(row.longest, length)
-                rows = [one for one in rows if one is not other]
-    return _as_arrays(rows, len(responses))
+                del rows[other.number]
+    return _as_arrays(list(rows.values()), len(responses))
 
 
-def _bring(row: _Row, kind: int, rank: int, strength: float, length: float, responses: np.ndarray) -> None:
+def _bring(
+    row: _Row,
+    peak: tuple[int, int],
+    strength: float,
+    length: float,
+    responses: np.ndarray,
+    holders: dict[tuple[int, int], list[_Row]],
+) -> None:
     """Give a person a peak, if it has none of the type or one that a weaker limb brought."""
+    kind, rank = peak
     if kind in row.ranks:
         if strength <= row.strengths[kind]:
             return
-        row.total -= float(responses[kind, row.ranks[kind]]) + row.strengths[kind]
+        replaced = kind, row.ranks[kind]
+        holders[replaced].remove(row)
+        row.total -= float(responses[replaced]) + row.strengths[kind]
+    holders[peak].append(row)
     row.ranks[kind], row.strengths[kind] = rank, strength
-    row.total += float(responses[kind, rank]) + strength
+    row.total += float(responses[peak]) + strength
     row.longest = max(row.longest, length)
 
 

@@ -1,4 +1,4 @@
-"""Public weights: a file of the authors, CenterNet, MoveNet or HigherHRNet to a checkpoint; a checkpoint's trunk."""
+"""Public weights: a file of the authors, CenterNet, MoveNet, HigherHRNet or Simple Pose to a checkpoint of ours."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from gog_pose.checkpoints import simple_pose_names
 from gog_pose.checkpoints.description import KEY, NETWORK_PREFIX, describe
 from gog_pose.checkpoints.hrnet_names import is_hrnet, translate_network
 from gog_pose.checkpoints.movenet import OFFSET_UNIT, read_graph_model, translate_movenet
@@ -78,6 +79,16 @@ _FAMILIES = {
     "higherhrnet": _Family(
         "associative_embedding", {"name": "hrnet"}, {}, {"rules": "higherhrnet"}, Preprocessing(short_side=512)
     ),
+    # Simple Pose takes pixels / 255 in OpenCV's order of channels, gray around them.
+    "simple_pose": _Family(
+        "simple_pose",
+        {"name": "identity_mapping_hourglass"},
+        {"body": "neck"},
+        {"rules": "official"},
+        Preprocessing(
+            mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), channel_order="bgr", height=640, interpolation="cubic"
+        ),
+    ),
 }
 KINDS = tuple(_FAMILIES)
 
@@ -101,11 +112,11 @@ def import_weights(source: str | Path, output: str | Path, kind: str, skeletons:
     """Write a public file as a checkpoint of ours, strictly: every tensor must have its place and its shape.
 
     Args:
-        source: A file of ``torch.save``: a state dict, or one under ``state_dict`` or ``model_state_dict``. Or the JSON
-            file of MoveNet's graph model, by its name ``.json``, with its numbers beside it.
+        source: A file of ``torch.save``: a state dict, or one under ``state_dict``, ``model_state_dict`` or
+            ``weights``. Or the JSON file of MoveNet's graph model, by its name ``.json``, with its numbers beside it.
         output: The checkpoint to write: of kind ``offsetguided`` a network of ``method=gog``, of ``higherhrnet`` one of
-            ``method=associative_embedding``, of the other kinds one of ``method=centernet``. ``start_from``
-            gives its trunk to any.
+            ``method=associative_embedding``, of ``simple_pose`` one of ``method=simple_pose``, of the other kinds one
+            of ``method=centernet``. ``start_from`` gives its trunk to any.
         kind: One of ``KINDS`` or ``auto``.
         skeletons: By their number of limbs those that a file may be for. Where the network needs no limbs, the first
             with as many keypoints is noted down.
@@ -153,6 +164,8 @@ def _read_weights(path: Path, kind: str) -> PublicWeights:
         try:
             if kind == "higherhrnet" or (kind == "auto" and is_hrnet(state)):
                 return translate_network(state)
+            if kind == "simple_pose" or (kind == "auto" and simple_pose_names.is_simple_pose(state)):
+                return simple_pose_names.translate_network(state)
             return translate(state, kind)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
@@ -168,7 +181,7 @@ def _read_weights(path: Path, kind: str) -> PublicWeights:
 def _read_state(path: Path) -> dict[str, torch.Tensor]:
     """Read the state dict of a public file without running anything in it."""
     content = read_torch_file(path, "source=")
-    for key in ("state_dict", "model_state_dict"):
+    for key in ("state_dict", "model_state_dict", "weights"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
             break

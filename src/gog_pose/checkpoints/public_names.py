@@ -65,9 +65,9 @@ class PublicWeights:
 
     @property
     def num_keypoints(self) -> int | None:
-        """Keypoint types that heatmaps of one convolution are for; None where there are none."""
+        """Keypoint types that heatmaps of one convolution are for; None where there are none. A neck is no keypoint."""
         head = self.tensors.get("heads.heatmap.0.weight")
-        return None if head is None else len(head)
+        return None if head is None else len(head) - (self.heads.get("body") == "neck")
 
     @property
     def num_limbs(self) -> int | None:

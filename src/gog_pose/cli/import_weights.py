@@ -1,4 +1,4 @@
-"""``gog-import-weights``: public weights of CenterNet, MoveNet, HigherHRNet or the paper's authors to a checkpoint."""
+"""``gog-import-weights``: public weights of other programs or of the paper's authors to a checkpoint."""
 
 from __future__ import annotations
 

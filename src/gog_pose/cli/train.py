@@ -97,14 +97,16 @@ def build_network(cfg: DictConfig) -> PoseNetwork:
     """Build the network of a configuration, with new weights.
 
     Raises:
-        InputError: The stride of the configuration is not the trunk's.
+        InputError: The stride of the configuration is not the trunk's, or the trunk gives features of several strides
+            for a method that is trained at one.
     """
+    from gog_pose.methods import load_method
     from gog_pose.networks.network import assembled
 
     parts = instantiate(cfg.skeleton), instantiate(cfg.model.trunk), cfg.model.get("neck")
     network = assembled(*parts, instantiate(cfg.method.heads))
     strides = sorted({feature_map.stride for feature_map in network.feature_maps})
-    if len(strides) > 1:
+    if len(strides) > 1 and not load_method(network.method).several_strides:
         raise InputError(
             f"model: its features have the strides {strides}, method {network.method} is trained at one; choose"
             " model.trunk.scales=1, or add a neck"

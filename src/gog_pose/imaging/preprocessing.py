@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 
 from gog_pose.errors import InputError
-from gog_pose.system.options import Pixels, Positive
+from gog_pose.system.options import Pixels, Positive, Range
 
 _CHOICES = {
     "channel_order": ("rgb", "bgr"),
@@ -38,6 +38,7 @@ class Preprocessing:
             It is right for the published weights only.
         layout: ``letterbox``: an image is resized and lies at the top left, the mean color around it. ``centered``:
             it keeps its size, whatever ``long_side`` and ``height`` say, and lies in the middle, black around it.
+        border: Gray level of what lies around the image, 0 to 255, as Simple Pose has it; None: as said above.
     """
 
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
@@ -49,6 +50,7 @@ class Preprocessing:
     interpolation: str = "linear"
     coordinates: str = "half_pixel"
     layout: str = "letterbox"
+    border: Annotated[int, Range(0, 255)] | None = None
 
     def __post_init__(self) -> None:
         """Freeze lists, as YAML and checkpoints give them, into tuples."""
@@ -96,7 +98,9 @@ class Preprocessing:
 
     @property
     def border_rgb(self) -> tuple[int, int, int]:
-        """Color of the padding, RGB in 0..255: the mean color; black where CenterNet or HigherHRNet has it so."""
+        """Color of the padding, RGB in 0..255: the mean color, or what the public program of the weights has."""
+        if self.border is not None:
+            return (self.border, self.border, self.border)
         if self.layout == "centered" or self.short_side is not None:
             return (0, 0, 0)
         mean = self.mean if self.channel_order == "rgb" else self.mean[::-1]

@@ -138,14 +138,19 @@ def read_surface(maps: np.ndarray, source: np.ndarray, xy: np.ndarray, stride: i
         ``(N,)`` float64; beyond the outer cells the surface goes on as if the cells at the border did.
     """
     _, height, width = maps.shape
-    cells = image_to_cells(xy.astype(np.float64), stride)
+    cells = image_to_cells(xy.T.astype(np.float64), stride)
     low = np.floor(cells)
-    columns, rows = np.moveaxis(low[..., None].astype(np.intp) + np.arange(-1, 3), 1, 0)  # (N, 4) each
-    columns, rows = columns.clip(0, width - 1), rows.clip(0, height - 1)
-    places = ((source[:, None] * height + rows) * width)[:, :, None] + columns[:, None]
-    across, down = np.moveaxis(weights_between((cells - low).ravel(), "bicubic").reshape(-1, 2, 4), 1, 0)
-    patches = maps.reshape(-1).take(places).astype(np.float64)
-    return np.asarray(np.einsum("nyx,nx,ny->n", patches, across, down))
+    t = cells - low  # (2, N)
+    across, down = ([a + one * (b + one * (c + one * d)) for a, b, c, d in CUBIC.T] for one in t)
+    column, row = low.astype(np.intp)
+    columns = [(column + step).clip(0, width - 1) for step in range(-1, 3)]
+    flat, surface = maps.reshape(-1), np.zeros(len(xy))
+    # Tap by tap: along rows of N numbers NumPy is fast, and a point's value does not depend on the other points.
+    for step, weight in enumerate(down, start=-1):
+        begin = (source * height + (row + step).clip(0, height - 1)) * width
+        along = sum(tap * flat.take(begin + place) for tap, place in zip(across, columns, strict=True))
+        surface += weight * along
+    return surface
 
 
 def _reaching(framed: np.ndarray, lowest: np.ndarray, weights: np.ndarray, threshold: float) -> np.ndarray:

@@ -188,6 +188,8 @@ class Method:
         views: Pictures by name.
         export: How the decoder is exported; None: this method cannot be exported.
         reference: What its speed is compared with; None: nothing.
+        several_strides: Whether the loss compares outputs at coarser strides as well, stack by stack, in each stack
+            the coarsest first.
     """
 
     encoder: Callable[..., Any]
@@ -197,6 +199,7 @@ class Method:
     views: Mapping[str, View]
     export: Export | None = None
     reference: Reference | None = None
+    several_strides: bool = False
 
     @property
     def decoder(self) -> Callable[..., Any]:

@@ -8,37 +8,11 @@ import torch
 from recorded import num_parameters, recorded_state
 from torch import nn
 
+from gog_pose.checkpoints.simple_pose_names import translate_network
 from gog_pose.networks.trunk import build_trunk, describe_trunk, trunk_names
 from gog_pose.networks.trunks.identity_mapping_hourglass import IdentityMappingHourglass
 
 TINY = {"stacks": 2, "channels": (8, 12, 16), "feature_channels": 8, "guide_channels": 3}
-
-_FIRST_OF_A_LEVEL = {"0": "skips.{}", "1": "downs.{}.1", "2": "ups.{}.0", "3": "ups.{}.2", "4": "middle"}
-_RESIDUAL = {
-    **{f"convBlock.{3 * layer + place}": f"body.{layer}.{place}" for layer in range(3) for place in range(2)},
-    **{f"skipConv.{place}": f"skip.{place}" for place in range(2)},
-}
-
-
-def our_name(public):
-    """Translate a name of the published network; ``heads.N`` are the maps of scale N of the last stack."""
-    name = public.removeprefix("posenet.")
-    name = re.sub(r"^pre\.(conv|bn)1\.", r"stem.near.0.\1.", name)
-    name = re.sub(r"^pre\.res([12])\.", lambda m: f"stem.near.{2 * int(m[1]) - 1}.", name)
-    name = re.sub(r"^pre\.dilation\.", "stem.far.", name)
-    name = re.sub(
-        r"^hourglass\.(\d)\.hg\.(\d)\.(\d)\.",
-        lambda m: f"hourglasses.{m[1]}.{_FIRST_OF_A_LEVEL[m[3]].format(m[2])}.",
-        name,
-    )
-    name = re.sub(r"(convBlock|skipConv)\.\d", lambda m: _RESIDUAL[m[0]], name)
-    name = re.sub(r"^features\.(\d)\.before_regress\.", r"features.\1.", name)
-    name = name.replace(".fc.", ".weigh.")
-    name = re.sub(r"^outs\.3\.(\d)\.conv\.", r"heads.\1.", name)
-    name = re.sub(r"^outs\.(\d)\.(\d)\.conv\.", r"carries.\1.\2.guides.", name)
-    name = re.sub(r"^merge_preds\.(\d)\.(\d)\.conv\.", r"carries.\1.\2.from_guides.", name)
-    name = re.sub(r"^merge_features\.(\d)\.(\d)\.conv\.", r"carries.\1.\2.from_features.", name)
-    return re.sub(r"\.(conv|bn)\.(\w+)$", lambda m: f".{int(m[1] == 'bn')}.{m[2]}", name)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +20,16 @@ def published(golden):
     """Return the published network of the recordings: its trunk at five scales, and its last stack's heads."""
     public = recorded_state(golden / "imhn4_posenet_keys.json")
     assert num_parameters(public) == 128_998_760
-    state = {our_name(name): tensor for name, tensor in public.items()}
+    tensors = translate_network(public).tensors
+    state = {name.removeprefix("trunk."): tensor for name, tensor in tensors.items() if name.startswith("trunk.")}
     heads = nn.ModuleList(nn.Conv2d(256, 50, 1) for _ in range(5))
-    heads.load_state_dict({name[6:]: state.pop(name) for name in list(state) if name.startswith("heads.")})
+    heads.load_state_dict(
+        {
+            f"{scale}.{field}": public[f"posenet.outs.3.{scale}.conv.{field}"]
+            for scale in range(5)
+            for field in ("weight", "bias")
+        }
+    )
     with torch.device("meta"):
         trunk = IdentityMappingHourglass(scales=5)
     trunk.load_state_dict(state, assign=True)  # strictly

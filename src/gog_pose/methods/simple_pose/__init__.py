@@ -20,4 +20,5 @@ METHOD = Method(
     decoders={"simple_pose": SimplePoseDecoder, "official": OfficialDecoder},
     views=VIEWS,
     reference=REFERENCE,
+    several_strides=True,
 )
