@@ -82,7 +82,8 @@ def score_lines(
             result is the same.
 
     Returns:
-        Those with enough places that respond and a positive strength.
+        Those with enough places that respond and a positive strength. Responses above 1, which interpolation gives
+        beside the ends of a limb, count as 1: with them short lines would be the strongest.
     """
     starts, ends = np.array(limbs, dtype=np.intp).T
     first = xy[starts[lines.limb], lines.start].astype(np.float64)
@@ -107,7 +108,7 @@ def score_lines(
         fill(rows, places)
     values = values[rows]
     length = lines.length[rows]
-    strength = values.mean(axis=1) + np.minimum(longest / length - 1, 0)
+    strength = np.minimum(values, 1).mean(axis=1) + np.minimum(longest / length - 1, 0)
     kept = ((values > threshold).sum(axis=1) >= needed) & (strength > 0)
     return lines.chosen(rows)._replace(strength=strength).chosen(kept)
 

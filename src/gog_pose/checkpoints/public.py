@@ -83,10 +83,15 @@ _FAMILIES = {
     "simple_pose": _Family(
         "simple_pose",
         {"name": "identity_mapping_hourglass"},
-        {"body": "neck"},
+        {},
         {"rules": "official"},
         Preprocessing(
-            mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), channel_order="bgr", height=640, interpolation="cubic"
+            mean=(0.0, 0.0, 0.0),
+            std=(1.0, 1.0, 1.0),
+            channel_order="bgr",
+            height=640,
+            interpolation="cubic",
+            border=128,
         ),
     ),
 }

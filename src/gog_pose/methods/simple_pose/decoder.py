@@ -46,7 +46,7 @@ class SimplePoseDecoder(CandidateDecoder):
         length_ratio: Of ``listed``: a limb must be shorter than this many times the longest limb of the person.
         merge_tolerance: Of ``listed``: two people are not joined by a limb weaker than this part of their weakest.
         support: Of ``joint``, as of ``GogDecoder``.
-        reach: Of ``joint``, as of ``GogDecoder``.
+        reach: Fragments that no limb connects are joined, as of ``GogDecoder``; 0 = never, as in the public program.
 
     Raises:
         InputError: An option is out of its range.
@@ -117,8 +117,8 @@ class SimplePoseDecoder(CandidateDecoder):
         else:
             candidates = add_support(as_limbs(lines, responses, limbs), limbs, responses.shape, self.support)
             people = group_limbs(xy, responses, candidates)
-            if self.reach:
-                people = join_fragments(people, xy, responses, limbs, self.reach)
+        if self.reach:
+            people = join_fragments(people, xy, responses, limbs, self.reach)
         return self.make_poses(people[:, : self.skeleton.num_keypoints], xy, responses)
 
     def _lines(self, xy: np.ndarray, responses: np.ndarray, maps: np.ndarray, *, prune: bool = True) -> Lines:
