@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gog_pose.maps.lines import line_marks
-from gog_pose.maps.surface import read_surface, whole_maps
+from gog_pose.maps.surface import blocks_above, read_surface, whole_maps
 
 SIZE = (12, 16)
 
@@ -73,6 +73,22 @@ def test_of_several_lines_the_largest_response_counts_and_each_has_its_map():
 def test_lines_without_length_or_far_away_leave_nothing(start, end):
     assert not drawn([start], [end]).any()
     assert not drawn(np.zeros((0, 2)), np.zeros((0, 2))).any()
+
+
+@pytest.mark.parametrize("low", [0.0, -0.3])
+def test_the_surface_is_not_above_the_threshold_outside_of_marked_blocks(low):
+    random = np.random.default_rng(0)
+    maps = random.uniform(low, 0.4, (3, 8, 9)).astype(np.float32) * (random.random((3, 8, 9)) < 0.1)
+    above = blocks_above(maps, 0.1)
+    pixels = whole_maps(maps, 8, 0.1, "bicubic").pixels[1:-1, 1:-1].transpose(2, 0, 1)  # (M, 64, 72)
+    blocks = above[:, (np.arange(64) + 4) // 8][:, :, (np.arange(72) + 4) // 8]
+    assert not (pixels > 0.1)[~blocks].any()
+    assert (pixels > 0.1)[blocks].any()
+    assert (~blocks).mean() > (0.2 if low == 0 else -1)
+    lone = np.zeros((1, 8, 9), dtype=np.float32)
+    lone[0, 3, 4] = 1
+    rows, columns = np.nonzero(blocks_above(lone, 0.1)[0])
+    assert (rows.min() - 1, rows.max() - 1, columns.min() - 1, columns.max() - 1) == (1, 4, 2, 5)
 
 
 def test_the_surface_is_that_of_the_interpolated_map():

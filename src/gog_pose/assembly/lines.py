@@ -65,7 +65,7 @@ def score_lines(
     threshold: float,
     consistency: float,
     longest: float,
-    prune: bool = True,
+    may_respond: Read | None = None,
 ) -> Lines:
     """Score pairs of peaks by the responses of the limb's map at equal distances on the line between them.
 
@@ -78,8 +78,8 @@ def score_lines(
         threshold: A place responds if its response is higher.
         consistency: Least part of the places that must respond.
         longest: Longer limbs lose ``1 - longest / length`` of strength, px, input image.
-        prune: Read the middle of each line first, and the rest where that does not rule the limb out already. The
-            result is the same.
+        may_respond: Tells at little cost where the response may be higher than the threshold. With it the middle of
+            each line is looked at first, and the rest where that does not rule the limb out. The result is the same.
 
     Returns:
         Those with enough places that respond and a positive strength. Responses above 1, which interpolation gives
@@ -94,18 +94,18 @@ def score_lines(
     middle = np.argsort(np.abs(places - (samples - 1) / 2), kind="stable")[: samples - needed + 1]
     values = np.zeros((len(first), samples))
 
-    def fill(rows: np.ndarray, columns: np.ndarray) -> None:
+    def at(look: Read, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         points = first[rows, None] + (columns / (samples - 1))[:, None] * vectors[rows, None]
         source = np.repeat(lines.limb[rows], len(columns))
-        values[np.ix_(rows, columns)] = read(source, points.reshape(-1, 2)).reshape(len(rows), len(columns))
+        return look(source, points.reshape(-1, 2)).reshape(len(rows), len(columns))
 
     rows = np.arange(len(first))
-    if prune and needed > 0:
-        fill(rows, middle)
-        rows = rows[(values[:, middle] > threshold).any(axis=1)]
-        fill(rows, np.setdiff1d(places, middle))
-    else:
-        fill(rows, places)
+    if may_respond is not None and needed > 0:
+        rows = rows[at(may_respond, rows, middle).any(axis=1)]
+        values[rows[:, None], middle] = at(read, rows, middle)
+        rows = rows[(values[rows[:, None], middle] > threshold).any(axis=1)]
+        places = np.setdiff1d(places, middle)
+    values[rows[:, None], places] = at(read, rows, places)
     values = values[rows]
     length = lines.length[rows]
     strength = np.minimum(values, 1).mean(axis=1) + np.minimum(longest / length - 1, 0)

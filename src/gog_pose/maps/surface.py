@@ -35,6 +35,8 @@ CUBIC = np.array(
         [-SLOPE, 2 - SLOPE, SLOPE - 2, SLOPE],
     ]
 )
+_OUTER = SLOPE / 4  # sum of the two outer weights along an axis, at most; the two inner ones sum to 1 more
+_MOST_POSITIVE, _MOST_NEGATIVE = (1 + _OUTER) ** 2 + _OUTER**2, 2 * _OUTER * (1 + _OUTER)
 _REACH = 6  # cells a side that decide a block of pixels and the pixels next to it
 _FRAME = 3  # cells around a map, so that no window leaves the array
 _CHUNK = 8192  # blocks examined at once: their windows stay in the cache of a core
@@ -151,6 +153,30 @@ def read_surface(maps: np.ndarray, source: np.ndarray, xy: np.ndarray, stride: i
         along = sum(tap * flat.take(begin + place) for tap, place in zip(across, columns, strict=True))
         surface += weight * along
     return surface
+
+
+def blocks_above(maps: np.ndarray, threshold: float) -> np.ndarray:
+    """Mark the blocks between cells in which the bicubic surface may be higher than a threshold.
+
+    Of the 4 x 4 weights of a place, the positive ones sum to 1.45 at most and the negative ones to 0.45. If no cell of
+    those that a block depends on is high enough for that, the surface is not higher than the threshold anywhere in it.
+
+    Args:
+        maps: ``(M, h, w)`` finite responses.
+        threshold: What is looked for.
+
+    Returns:
+        ``(M, h + 1, w + 1)`` bool; block i + 1 along an axis lies between the centers of cells i and i + 1.
+    """
+    count, height, width = maps.shape
+    missing = threshold + _MOST_NEGATIVE * np.minimum(maps.min(axis=(1, 2), initial=0), 0)
+    high = np.zeros((count, height + 4, width + 4), dtype=bool)
+    np.greater(maps, (missing * (1 - _MARGIN) / _MOST_POSITIVE)[:, None, None], out=high[:, 2:-2, 2:-2])
+    for axis in (1, 2):
+        for step in (1, 2):  # cells i - 1 and i, then i - 1 .. i + 2
+            first, last = (high[:, :-step], high[:, step:]) if axis == 1 else (high[..., :-step], high[..., step:])
+            high = first | last
+    return high
 
 
 def _reaching(framed: np.ndarray, lowest: np.ndarray, weights: np.ndarray, threshold: float) -> np.ndarray:

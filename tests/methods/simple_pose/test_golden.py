@@ -9,6 +9,7 @@ import torch
 
 from gog_pose.assembly.lines import all_lines, choose_one_to_one
 from gog_pose.assembly.listed import group_listed
+from gog_pose.geometry import rotation, stretch, translation
 from gog_pose.maps.fields import merge_flipped
 from gog_pose.methods.losses import focal_l2
 from gog_pose.methods.people import People
@@ -129,6 +130,18 @@ def all_channels(loss_options, outputs, recorded):
         targets = SimplePoseTargets(*maps_of(recorded["target"])[part], recorded["mask"])
         total = total + loss([maps_of(output)[part] for output in outputs], targets).total
     return total
+
+
+@recordings("crop")
+def test_crops(file):
+    """The program's crop is made of our maps: the main person's box is 0.6 of it high, times the drawn scale."""
+    for row in np.load(file)["rows"]:
+        (x, y, height, flipped, degrees, *shift, scale), matrix, theirs = row[:8], row[8:14], row[14]
+        factor = 0.6 / (height * 512 / 511) * scale
+        turned = stretch(-factor if flipped else factor, factor) @ rotation(-degrees) @ translation(-x, -y)
+        ours = translation(255.5 + shift[0], 255.5 + shift[1]) @ turned
+        np.testing.assert_allclose(ours[:2].ravel(), matrix, atol=1e-3)
+        assert factor == pytest.approx(theirs)
 
 
 @recordings("loss")

@@ -12,12 +12,13 @@ import torch
 
 from gog_pose.assembly.greedy import group_limbs
 from gog_pose.assembly.joining import join_fragments
-from gog_pose.assembly.lines import Lines, all_lines, as_limbs, choose_one_to_one, score_lines
+from gog_pose.assembly.lines import Lines, Read, all_lines, as_limbs, choose_one_to_one, score_lines
 from gog_pose.assembly.listed import group_listed, with_single_peaks
 from gog_pose.assembly.support import add_support
+from gog_pose.geometry import image_to_cells
 from gog_pose.maps.fields import Field, check_maps
 from gog_pose.maps.peaks import finite
-from gog_pose.maps.surface import read_surface
+from gog_pose.maps.surface import blocks_above, read_surface
 from gog_pose.methods.candidates import CandidateDecoder
 from gog_pose.methods.simple_pose.body import body_of
 from gog_pose.methods.simple_pose.records import SimplePoseMaps, fields
@@ -121,7 +122,7 @@ class SimplePoseDecoder(CandidateDecoder):
             people = join_fragments(people, xy, responses, limbs, self.reach)
         return self.make_poses(people[:, : self.skeleton.num_keypoints], xy, responses)
 
-    def _lines(self, xy: np.ndarray, responses: np.ndarray, maps: np.ndarray, *, prune: bool = True) -> Lines:
+    def _lines(self, xy: np.ndarray, responses: np.ndarray, maps: np.ndarray) -> Lines:
         """Return the candidate limbs of one image."""
         limbs = self.taught.limbs
         return score_lines(
@@ -133,5 +134,15 @@ class SimplePoseDecoder(CandidateDecoder):
             threshold=self.limb_threshold,
             consistency=self.consistency,
             longest=self.long_limb * self.stride * max(maps.shape[1:]),
-            prune=prune,
+            may_respond=self.preview(maps),
         )
+
+    def preview(self, maps: np.ndarray) -> Read | None:
+        """Return what tells where limb maps ``(L, h, w)`` may respond; plain decoders read everything."""
+        above = blocks_above(maps, self.limb_threshold)
+
+        def may_respond(source: np.ndarray, points: np.ndarray) -> np.ndarray:
+            column, row = np.floor(image_to_cells(points.T.astype(np.float64), self.stride)).astype(np.intp) + 1
+            return np.asarray(above[source, row, column])
+
+        return may_respond

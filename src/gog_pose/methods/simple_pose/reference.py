@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from gog_pose.assembly.lines import Lines
+from gog_pose.assembly.lines import Read
 from gog_pose.errors import InputError
 from gog_pose.geometry import cells_to_image, image_to_cells
 from gog_pose.maps.surface import Tiles, whole_maps
@@ -65,9 +65,9 @@ class DenseDecoder(SimplePoseDecoder):
         """Interpolate whole heatmaps."""
         return whole_maps(maps, stride, threshold, interpolation)
 
-    def _lines(self, xy: np.ndarray, responses: np.ndarray, maps: np.ndarray, *, prune: bool = False) -> Lines:
-        """Return the candidate limbs of one image."""
-        return super()._lines(xy, responses, maps, prune=prune)
+    def preview(self, maps: np.ndarray) -> Read | None:
+        """Return None: all places are read."""
+        return None
 
 
 def dense(decoder: SimplePoseDecoder) -> DenseDecoder:
