@@ -35,6 +35,7 @@ NAMED = {
     "cli/import_weights.py",
     "checkpoints/public.py",
     "checkpoints/public_names.py",
+    "checkpoints/simple_pose_names.py",
     "checkpoints/registry.py",
     "checkpoints/format1.py",
 }

@@ -140,6 +140,7 @@ def test_the_other_network_of_the_repository_is_refused(golden):
         translate_network(state)
 
 
+@pytest.mark.slow  # half a gigabyte of weights is drawn, written and read; the trunk's test has its names and its maps
 def test_the_imported_network_predicts_what_the_program_does(golden, tmp_path):
     torch.save({"weights": recorded_state(golden / "imhn4_posenet_keys.json"), "epoch": 52}, tmp_path / "public.pth")
     imported = import_weights(tmp_path / "public.pth", tmp_path / "ours.ckpt", "auto", SKELETONS)

@@ -55,6 +55,17 @@ def test_perfect_maps_give_all_people(assemble, body, places):
     assert_found(poses, people)
 
 
+@pytest.mark.parametrize("assemble", ["listed", "joint"])
+def test_fragments_that_no_limb_connects_are_joined_unless_the_reach_is_0(assemble):
+    _, maps = scene(*TWO)
+    maps.heatmaps[0, 7] = 0  # nobody's left elbow is seen: the wrist is cut off
+    for reach, expected in ((0.8, 2), (0.0, 4)):
+        (poses,) = SimplePoseDecoder(COCO, assemble=assemble, reach=reach)(maps)
+        assert len(poses) == expected
+        assert (poses.keypoints[..., 2] > 0).sum() == 2 * 16
+    assert len(SimplePoseDecoder(COCO, assemble=assemble, reach=0.0, min_keypoints=2)(maps)[0]) == 2
+
+
 @pytest.mark.parametrize("body", ["skeleton", "neck"])
 def test_the_public_rules_find_the_people_of_perfect_maps(body):
     people, maps = scene(*TWO, body=body)
