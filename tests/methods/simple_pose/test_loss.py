@@ -1,14 +1,20 @@
 """Losses: several scales and stacks, what the weights mean, every head learns."""
 
+import numpy as np
 import pytest
 import torch
+from annotated import standing
 
 from gog_pose.errors import InputError
 from gog_pose.methods.losses import focal_cross_entropy, focal_l2
 from gog_pose.methods.method import FeatureMap
+from gog_pose.methods.people import People
+from gog_pose.methods.simple_pose.encoder import SimplePoseEncoder
 from gog_pose.methods.simple_pose.heads import SimplePoseHeads
 from gog_pose.methods.simple_pose.loss import SimplePoseLoss
 from gog_pose.methods.simple_pose.records import SimplePoseMaps, SimplePoseTargets
+from gog_pose.networks import PoseNetwork
+from gog_pose.networks.trunks.identity_mapping_hourglass import IdentityMappingHourglass
 from gog_pose.skeleton import load_skeleton
 
 COCO = load_skeleton("coco_19")
@@ -101,3 +107,16 @@ def test_sigmoid_heads_give_the_responses_of_the_logits():
     feature = torch.randn(1, 8, 4, 4)
     for one, other in zip(heads([feature])[0], logits([feature])[0], strict=True):
         torch.testing.assert_close(one.sigmoid(), other)
+
+
+def test_a_trunk_of_several_scales_is_trained_at_all_of_them():
+    torch.manual_seed(0)
+    trunk = IdentityMappingHourglass(stacks=2, scales=3, channels=(8, 12, 16), feature_channels=8, guide_channels=3)
+    network = PoseNetwork(COCO, trunk, SimplePoseHeads)
+    encoder = SimplePoseEncoder(COCO)
+    keypoints = standing(10, 10)[None]
+    own = encoder.draw(encoder.marks(People(keypoints, np.ones(1), np.zeros((1, 4))), (128, 128)))
+    terms = SimplePoseLoss()(network(torch.randn(1, 3, 128, 128)), own)
+    assert terms.parts["limb"].shape == (6,)
+    terms.total.backward()
+    assert all(parameter.grad is not None for parameter in network.parameters())
