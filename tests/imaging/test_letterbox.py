@@ -1,5 +1,7 @@
 """Letterboxes: images of any size become legal input, whose size is known before."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -30,6 +32,15 @@ def test_sizes_are_known_before_an_image_is_read(size, height, width):
     views = input_format.views(np.zeros((height, width, 3), np.uint8))
     assert input_format.sizes((height, width)) == tuple(tuple(view.tensor.shape[1:]) for view in views)
     assert input_format.scales[0] == 1
+
+
+def test_the_border_can_have_a_gray_level_of_its_own():
+    for preprocessing in (PLAIN, Preprocessing(short_side=64)):
+        gray = replace(preprocessing, border=128)
+        assert Preprocessing(**gray.to_dict()) == gray
+        tensor = prepare_image(np.zeros((50, 90, 3), np.uint8), gray, 64)[0]
+        assert (gray.to_image(tensor)[-1, -1] == 128).all()
+        assert (gray.to_image(tensor)[32, 32] == 0).all()
 
 
 def test_prepared_image_lies_at_the_top_left_of_the_mean_color():
