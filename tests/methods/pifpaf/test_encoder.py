@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gog_pose.errors import InputError
@@ -28,6 +28,7 @@ def drawn(keypoints, *, size=(48, 64), ignore=None, **options):
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(0, 4), st.sampled_from([(4, 1), (4, 2), (8, 1)]))
+@example(610, 3, (4, 2))  # a square halfway between two cells
 def test_targets_against_loops(seed, count, strides):
     random = np.random.default_rng(seed)
     keypoints = np.concatenate([random.integers(-8, 72, (count, 3, 2)), random.integers(0, 3, (count, 3, 1))], axis=2)

@@ -21,6 +21,7 @@ from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import Count
 
 _FREE = 0.4  # of a limb's length, most that stays free at each end
+_DECIMALS = 6  # of places on limbs: half a cell is half a cell, however it was computed
 
 
 class PifpafEncoder:
@@ -232,7 +233,8 @@ def _stations(ends: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
     limb, step = counted(counts)
     part = (margins[limb] + step * ((1 - margins - margins) / (counts - 1))[limb])[:, None]
     first, second = np.round(ends - half)
-    return np.round(first[limb] + part * (second - first)[limb]), limb
+    stations = first[limb] + part * (second - first)[limb]
+    return np.round(np.round(stations, _DECIMALS)), limb
 
 
 def _sizes(cells: np.ndarray, labeled: np.ndarray) -> np.ndarray:

@@ -43,7 +43,7 @@ def encode_plainly(
 
 def _fill(heatmap: np.ndarray, center: np.ndarray, side: int) -> None:
     """Set the square of cells around a point to 1."""
-    x, y = np.round(center - (side - 1) / 2).astype(int)
+    x, y = np.round(np.round(center - (side - 1) / 2, 6)).astype(int)
     heatmap[max(0, y) : max(0, y + side), max(0, x) : max(0, x + side)] = 1
 
 
