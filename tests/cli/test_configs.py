@@ -107,7 +107,9 @@ def test_features_of_several_strides_are_refused(composed):
 
 def test_a_method_that_supervises_several_scales_takes_them(composed):
     with torch.device("meta"):
-        network = build_network(composed("experiment=table1_simplepose", "model=identity_mapping_hourglass"))
+        network = build_network(
+            composed("experiment=table1_simplepose", "model=identity_mapping_hourglass_five_scales")
+        )
     assert [feature.stride for feature in network.feature_maps] == [64, 32, 16, 8, 4] * 4
     assert sum(parameter.numel() for parameter in network.parameters()) == 128_934_510 + 20 * 48 * 257
 
