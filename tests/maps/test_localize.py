@@ -138,6 +138,16 @@ def broken_maps(draw):
     return maps.to(draw(st.sampled_from([torch.float32, torch.float64, torch.float16, torch.bfloat16])))
 
 
+def test_a_peak_between_equal_pixels_of_a_broken_map_stays_a_peak():
+    maps = torch.tensor([[[[-9e5, -9e5, 4e5, -9e5], [1e6, 1e6, -9e5, -9e5], [-9e5, -9e5, -9e5, -9e5]]]]) * 1e25
+    corner = torch.tensor(
+        [[[[-9e29, -1.6e30, 4e29], [1.2e30, 1.8e30, -1e29]]], [[[3e29, 1.7e30, -6e28], [9e29, -1.4e30, 2.7e30]]]]
+    )
+    for some in (maps, corner):
+        peaks = find_peaks(some, stride=1, topk=1, threshold=0.04, localizer="subpixel")
+        assert (peaks.responses > 0).all()
+
+
 @settings(max_examples=100, deadline=None)
 @given(broken_maps(), st.sampled_from(LOCALIZERS), st.sampled_from([1, 3, 300]), st.sampled_from([1, 2, 4]))
 def test_any_map_has_finite_peaks_the_same_by_both_methods_and_alone(maps, localizer, topk, stride):

@@ -85,7 +85,8 @@ def find_peaks(
     if localizer == "subpixel":
         first = first_cells(xy, stride)
         size = np.array([width, height])
-        xy, responses = climb(windows(maps, source, first, TAPS), first, size, xy, stride)
+        xy, heights = climb(windows(maps, source, first, TAPS), first, size, xy, stride)
+        responses = above_zero(heights, responses)
         xy = unbias(xy, stride, sigma)
     elif localizer == "dark":
         xy = taylor(maps, source, xy, sigma / stride)
@@ -98,6 +99,14 @@ def find_peaks(
     table[source, rank, 2] = responses
     peaks = torch.from_numpy(table.reshape(batch, types, most, 3)).to(heatmaps.device)
     return Peaks(peaks[..., :2], peaks[..., 2])
+
+
+def above_zero(heights: np.ndarray, responses: np.ndarray) -> np.ndarray:
+    """Return heights of the surface, or the responses of the best pixels where those are not above 0.
+
+    Between equal pixels the surface of a broken map may lie below 0, which would count as no peak.
+    """
+    return np.where(heights > 0, heights, responses)
 
 
 def refine_peaks(peaks: Peaks, refinements: torch.Tensor, stride: int) -> Peaks:

@@ -9,6 +9,7 @@ import torch
 
 from gog_pose.geometry import cells_to_image, image_to_cells
 from gog_pose.maps.localize import climb, read_vectors, taylor_in_windows, unbias
+from gog_pose.maps.peaks import above_zero
 
 
 class Candidates(NamedTuple):
@@ -72,6 +73,7 @@ def read_windows(
         cells, first, size, pixels = (field[found].double().numpy() for field in fields)
         tops, heights = climb(cells, first, size, pixels, stride)
         xy[found] = torch.from_numpy(unbias(tops, stride, sigma)).float()
+        heights = above_zero(heights, responses[found].double().numpy())
         responses = responses.masked_scatter(found, torch.from_numpy(heights).float())
     elif localizer == "dark":
         found = responses > 0
