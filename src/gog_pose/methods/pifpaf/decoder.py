@@ -17,9 +17,9 @@ from gog_pose.maps.peaks import finite
 from gog_pose.methods.options import require_ranges
 from gog_pose.methods.pifpaf.confidence import Confidence, Predictions
 from gog_pose.methods.pifpaf.growing import Grown, Growth, Links, LinkTable, SearchedLinks, SortedLinks, Walks
-from gog_pose.methods.pifpaf.occupancy import Occupancy
+from gog_pose.methods.pifpaf.occupancy import Occupancy, pixels, squares
 from gog_pose.methods.pifpaf.records import PifpafMaps, fields, require_limbs
-from gog_pose.methods.pifpaf.seeds import Seeds, cells, pixels
+from gog_pose.methods.pifpaf.seeds import Seeds, cells, peaks
 from gog_pose.methods.pifpaf.speculation import Neighbors
 from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
@@ -180,7 +180,7 @@ class PifpafDecoder:
         """Return where poses can start."""
         if self.seeds == "cells":
             return cells(predictions, confidence, self.seed_threshold)
-        return pixels(confidence, self.seed_threshold)
+        return peaks(confidence, self.seed_threshold)
 
     def _grown(self, seeds: Seeds, links: Links, confidence: Confidence, image_size: tuple[int, int]) -> Grown:
         """Grow a pose from each seed that lies in no pose of a better seed.
@@ -189,38 +189,40 @@ class PifpafDecoder:
         seed are left out.
         """
         types = self.skeleton.num_keypoints
+        if self.connection == "max":
+            links = links.distinct()
         growth = self._growth(
             SortedLinks(links, len(self.walks.sources)),
             self.connection_threshold,
             self.reverse * self.stride * self.coarser,
         )
-        squares, occupied = Occupancy(types, image_size), Occupancy(types, image_size)
-        kept = squares.occupy_in_turn(seeds.types, seeds.xy, seed_radii(confidence))
+        owners = Occupancy(types, image_size)
+        kept = owners.occupy_in_turn(seeds.types, seeds.xy, seed_radii(confidence))
         ends = [
-            squares.holders(squares.places(kinds[links.walks], xy))
+            owners.holders(owners.places(kinds[links.walks], xy))
             for kinds, xy in ((self.walks.sources, links.sources), (self.walks.targets, links.targets))
         ]
         neighbors = Neighbors(len(kept) + 1, *ends)
         if self.seeds == "peaks":
             seeds = seeds.chosen(kept)
-        places = occupied.places(seeds.types, seeds.xy)
-        square, place = squares.holders(places).tolist(), places.tolist()
-        grown: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        places = pixels(seeds.xy, image_size)
+        square = owners.holders(owners.places(seeds.types, seeds.xy)).tolist()
+        free = np.ones(len(square), dtype=bool)
+        grown: dict[int, tuple[np.ndarray, ...]] = {}
         accepted: list[int] = []
-        waiting = list(range(len(place)))
-        while waiting := [seed for seed in waiting if occupied.is_free(place[seed])]:
+        while waiting := np.flatnonzero(free).tolist():
             new = [seed for seed in waiting if seed not in grown]
             new = [new[index] for index in self.together(neighbors, [square[seed] for seed in new])]
             poses = growth.grow(_started(seeds.chosen(np.array(new)), types))
-            grown.update(zip(new, zip(*poses, _radii(poses, confidence), strict=True), strict=True))
+            occupied = _occupied(poses, _radii(poses, confidence) / 2, image_size)
+            grown.update(zip(new, zip(*poses, *occupied, strict=True), strict=True))
             for seed in waiting:
-                if occupied.is_free(place[seed]):
+                if free[seed]:
                     if seed not in grown:
                         break
                     accepted.append(seed)
-                    xy, values, radii = grown[seed]
-                    found = np.flatnonzero(values)
-                    occupied.occupy(found, xy[found].T, radii[found] / 2)
+                    low, high = grown[seed][2:]
+                    free &= ~_inside(places, low[:, seeds.types], high[:, seeds.types])
         return Grown(
             np.array([grown[seed][0] for seed in accepted]).reshape(-1, types, 2),
             np.array([grown[seed][1] for seed in accepted]).reshape(-1, types),
@@ -240,8 +242,12 @@ class PifpafDecoder:
             sources = self._limb_ends(maps, walks, cell)
             return sources, self.reach * self._units(maps, confidence, walks, cell, sources)
 
-        def some_links(walk: int, some: np.ndarray) -> Links:
-            return self._links(maps, confidence, np.full(len(some), walk), cells_of(walk // 2)[some], _COMPLETION_FLOOR)
+        def some_links(walks: np.ndarray, some: np.ndarray) -> Links:
+            cell = np.empty_like(some)
+            for limb in np.unique(walks // 2).tolist():
+                own = walks // 2 == limb
+                cell[own] = cells_of(limb)[some[own]]
+            return self._links(maps, confidence, walks, cell, _COMPLETION_FLOOR)
 
         full = self._growth(SearchedLinks(starts, some_links), _COMPLETION_LEAST, None).grow(poses)
         gained = np.minimum(full.values, _COMPLETED)
@@ -303,14 +309,14 @@ class PifpafDecoder:
         """Remove keypoints that better poses have, and people that have none left."""
         order = np.argsort(-self._scores(values), kind="stable")
         xy, values, inferred = xy[order], values[order], inferred[order]
-        occupied = Occupancy(self.skeleton.num_keypoints, image_size)
-        for pose, own, radii in zip(xy, values, _radii(Grown(xy, values), confidence), strict=True):
-            types = np.flatnonzero(own)
-            places = pose[types].T
-            free = occupied.holders(occupied.places(types, places)) == 0
-            own[types[~free]] = 0
-            blocking = np.ones_like(free) if self.suppressed_occupy else free
-            occupied.occupy(types[blocking], places[:, blocking], radii[types[blocking]])
+        poses = Grown(xy, values)
+        places = pixels(xy.swapaxes(1, 2), image_size)
+        low, high = _occupied(poses, _radii(poses, confidence), image_size)
+        for rank, own in enumerate(values):
+            suppressed = _inside(places[rank], low[:rank], high[:rank]).any(axis=0)
+            own[suppressed] = 0
+            if not self.suppressed_occupy:
+                high[rank][:, suppressed] = -1
         scores = self._scores(values)
         order = np.argsort(-scores, kind="stable")
         order = order[(values[order] > 0).any(axis=1) & (scores[order] >= self.score_threshold)]
@@ -342,6 +348,18 @@ def _started(seeds: Seeds, num_types: int) -> Grown:
     poses.xy[np.arange(count), seeds.types] = seeds.xy.T
     poses.values[np.arange(count), seeds.types] = seeds.values
     return poses
+
+
+def _occupied(poses: Grown, radii: np.ndarray, image_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ``(B, 2, K)`` first and last x, y of the squares of keypoints; the last are -1 where there are none."""
+    low, high = squares(poses.xy.swapaxes(1, 2), radii, image_size)
+    return low, np.where(poses.values[:, None] > 0, high, -1)
+
+
+def _inside(places: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return the ``(..., M)`` whether places ``(2, M)`` are within boxes ``(..., 2, M)``."""
+    inside = (low <= places) & (places <= high)
+    return np.asarray(inside[..., 0, :] & inside[..., 1, :])
 
 
 def _radii(poses: Grown, confidence: Confidence) -> np.ndarray:

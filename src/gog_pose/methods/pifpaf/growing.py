@@ -11,6 +11,10 @@ import numpy as np
 from gog_pose.maps.ranges import SortedBoxes
 from gog_pose.skeleton import Skeleton
 
+_APART = 2.0**22  # px between the keys of two ways
+_SAME_LENGTH = 2.0**-12  # px
+_SAME_SCORE = 1e-7
+
 
 class Walks(NamedTuple):
     """The ways along limbs: each limb in both directions; those of limb l are ``2 l`` and ``2 l + 1``.
@@ -55,6 +59,19 @@ class Links(NamedTuple):
         """Return some of the links, by index or mask."""
         return Links._make(field[..., some] for field in self)
 
+    def distinct(self) -> Links:
+        """Leave out links that agree with another: all cells of a limb may, and the search would find each of them."""
+        order = np.argsort(self.walks * _APART + self.sources[0])
+        some = self.chosen(order)
+        lengths = np.stack([*some.sources, *some.targets, some.reaches, some.decays])
+        new = np.ones(len(order), dtype=bool)
+        new[1:] = (np.abs(np.diff(lengths)) > _SAME_LENGTH).any(axis=0) | (np.abs(np.diff(some.scores)) > _SAME_SCORE)
+        new[1:] |= some.walks[1:] != some.walks[:-1]
+        starts = np.flatnonzero(new)
+        if not len(starts):
+            return some
+        return some.chosen(starts)._replace(cells=np.minimum.reduceat(some.cells, starts))
+
     @classmethod
     def joined(cls, parts: Sequence[Links]) -> Links:
         """Return the links of all parts."""
@@ -64,7 +81,7 @@ class Links(NamedTuple):
 class LinkTable(Protocol):
     """Links that can be found by the keypoint that they start from."""
 
-    def near(self, walks: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, Links]:
+    def near(self, walks: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, Links]:
         """Find the links of keypoints.
 
         Args:
@@ -72,7 +89,7 @@ class LinkTable(Protocol):
             places: ``(2, M)`` x, y of the keypoints that they start from, px of the input image.
 
         Returns:
-            ``(P,)`` query of each link, ascending, and the P links.
+            ``(P,)`` query of each link, ascending, ``(P,)`` indices, and the links that these are of.
         """
 
 
@@ -89,10 +106,9 @@ class SortedLinks:
         low, high = links.sources - links.reaches, links.sources + links.reaches
         self._boxes = SortedBoxes(links.walks, links.sources[0], low, high, num_walks)
 
-    def near(self, walks: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, Links]:
+    def near(self, walks: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, Links]:
         """Find the links of keypoints."""
-        query, box = self._boxes.covering(walks, places)
-        return query, self._links.chosen(box)
+        return *self._boxes.covering(walks, places), self._links
 
 
 class SearchedLinks:
@@ -100,26 +116,25 @@ class SearchedLinks:
 
     Args:
         of_walk: Gives for a way the places ``(2, N)`` that links start from and their ``(N,)`` reaches.
-        links: Gives the links of a way, by indices among the N.
+        links: Gives links, by ``(P,)`` ways and indices among the N of each way.
     """
 
     def __init__(
         self,
         of_walk: Callable[[int], tuple[np.ndarray, np.ndarray]],
-        links: Callable[[int, np.ndarray], Links],
+        links: Callable[[np.ndarray, np.ndarray], Links],
     ) -> None:
         self._of_walk = cache(of_walk)
         self._links = links
 
-    def near(self, walks: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, Links]:
+    def near(self, walks: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, Links]:
         """Find the links of keypoints."""
-        found = []
-        for query, (walk, place) in enumerate(zip(walks.tolist(), places.T, strict=True)):
+        close = []
+        for walk, place in zip(walks.tolist(), places.T, strict=True):
             sources, reaches = self._of_walk(walk)
-            close = np.flatnonzero((np.abs(sources - place[:, None]) <= reaches).all(axis=0))
-            found.append((np.full(len(close), query), self._links(walk, close)))
-        queries, links = zip(*found, strict=True)
-        return np.concatenate(queries), Links.joined(links)
+            close.append(np.flatnonzero((np.abs(sources - place[:, None]) <= reaches).all(axis=0)))
+        query = np.repeat(np.arange(len(close)), [len(some) for some in close])
+        return query, np.arange(len(query)), self._links(walks[query], np.concatenate(close))
 
 
 class Grown(NamedTuple):
@@ -190,30 +205,37 @@ class Growth(NamedTuple):
 
     def _follow(self, walks: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the score and the end of the best link of each query, or of its two best."""
-        query, links = self.table.near(walks, places)
-        away = places[:, query] - links.sources
-        values = links.scores * np.exp(-np.hypot(*away) / links.decays)
-        best = _best(query, values, links.cells)
+        query, index, links = self.table.near(walks, places)
+        away = places.take(query, axis=1) - links.sources.take(index, axis=1)
+        values = links.scores[index] * np.exp(-np.hypot(*away) / links.decays[index])
+        best = _best(query, values, links.cells, index)
         scores, ends = np.zeros(len(walks)), np.zeros((2, len(walks)))
-        scores[query[best]], ends[:, query[best]] = values[best], links.targets[:, best]
+        scores[query[best]], ends[:, query[best]] = values[best], links.targets[:, index[best]]
         if self.blend:
             values[best] = 0
-            second = _best(query, values, links.cells)
+            second = _best(query, values, links.cells, index)
             at = query[second]
             close = values[second] > 0.5 * scores[at]
             second, at = second[close], at[close]
             one, other = scores[at], values[second]
-            ends[:, at] = (one * ends[:, at] + other * links.targets[:, second]) / (one + other)
+            ends[:, at] = (one * ends[:, at] + other * links.targets[:, index[second]]) / (one + other)
             scores[at] = (one + other) / 2
         return scores, ends
 
 
-def _best(query: np.ndarray, values: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """Return for each query that occurs the place of its highest value; of equal ones that of the first cell."""
+def _best(query: np.ndarray, values: np.ndarray, cells: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Return for each query that occurs the place of its highest value; of equal ones that of the first cell.
+
+    Args:
+        query: ``(P,)`` ascending.
+        values: ``(P,)``.
+        cells: ``(N,)``.
+        index: ``(P,)`` which of the N.
+    """
     if not len(query):
         return query
     starts = np.flatnonzero(np.diff(query, prepend=-1))
     counts = np.diff(starts, append=len(query))
-    highest = values == np.repeat(np.maximum.reduceat(values, starts), counts)
-    rank = np.where(highest, cells, np.iinfo(cells.dtype).max)
-    return np.flatnonzero(rank == np.repeat(np.minimum.reduceat(rank, starts), counts))
+    highest = np.flatnonzero(values == np.repeat(np.maximum.reduceat(values, starts), counts))
+    highest = highest[np.lexsort((cells[index[highest]], query[highest]))]
+    return np.asarray(highest[np.diff(query[highest], prepend=-1) > 0])

@@ -9,6 +9,28 @@ import numpy as np
 _FIRST = 128  # places that are looked at together, at first
 
 
+def pixels(xy: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
+    """Return the pixels nearest to ``(..., 2, M)`` places; beyond the image those at its edge."""
+    height, width = image_size
+    return np.asarray(np.clip(np.round(xy), 0, [[width - 1], [height - 1]])).astype(np.intp)
+
+
+def squares(xy: np.ndarray, radii: np.ndarray, image_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the squares around places, of one pixel or more.
+
+    Args:
+        xy: ``(..., 2, M)`` px.
+        radii: ``(..., M)`` half the sides, px.
+        image_size: ``(H, W)`` px.
+
+    Returns:
+        ``(..., 2, M)`` first and ``(..., 2, M)`` last x, y.
+    """
+    radii = radii[..., None, :]
+    low = pixels(xy - radii, image_size)
+    return low, np.maximum(pixels(xy + radii, image_size), low)
+
+
 class Occupancy:
     """Squares of each keypoint type, numbered.
 
@@ -20,26 +42,17 @@ class Occupancy:
     def __init__(self, num_types: int, image_size: tuple[int, int]) -> None:
         self._holder = np.zeros((num_types, *image_size), dtype=np.int32)  # memory that is not touched costs nothing
         self._flat = self._holder.reshape(-1).data  # much faster than NumPy for single pixels
-        self._last = np.array([[image_size[1] - 1], [image_size[0] - 1]])
+        self._image_size = image_size
 
     def places(self, types: np.ndarray, xy: np.ndarray) -> np.ndarray:
         """Return the ``(M,)`` flat pixels nearest to ``(2, M)`` places; beyond the image those at its edge."""
-        x, y = self._pixels(xy)
+        x, y = pixels(xy, self._image_size)
         _, height, width = self._holder.shape
         return np.asarray((types * height + y) * width + x)
 
     def holders(self, places: np.ndarray) -> np.ndarray:
         """Return the ``(M,)`` numbers of what occupies flat pixels; 0 = nothing."""
         return np.asarray(self._holder.ravel()[places])
-
-    def is_free(self, place: int) -> bool:
-        """Return whether nothing occupies a flat pixel."""
-        return not self._flat[place]
-
-    def occupy(self, types: np.ndarray, xy: np.ndarray, radii: np.ndarray, number: int = 1) -> None:
-        """Occupy the squares around places ``(2, M)``, px; each has one pixel or more."""
-        for kind, *box in self._boxes(types, xy, radii):
-            self._fill(kind, box, number)
 
     def occupy_in_turn(
         self, types: np.ndarray, xy: np.ndarray, radii: Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -59,24 +72,11 @@ class Occupancy:
         start, count = 0, _FIRST
         while start < len(places):  # few of the later places are free: their squares need not be known
             some = start + np.flatnonzero(self.holders(places[start : start + count]) == 0)
-            boxes = self._boxes(types[some], xy[:, some], radii(types[some], xy[:, some]))
-            for index, place, (kind, *box) in zip(some.tolist(), places[some].tolist(), boxes, strict=True):
+            low, high = squares(xy[:, some], radii(types[some], xy[:, some]), self._image_size)
+            boxes = np.concatenate([types[None, some], low, high + 1]).T.tolist()
+            for index, place, (kind, x0, y0, x1, y1) in zip(some.tolist(), places[some].tolist(), boxes, strict=True):
                 if not self._flat[place]:
                     kept.append(index)
-                    self._fill(kind, box, len(kept))
+                    self._holder[kind, y0:y1, x0:x1] = len(kept)
             start, count = start + count, 2 * count
         return np.array(kept, dtype=np.intp)
-
-    def _boxes(self, types: np.ndarray, xy: np.ndarray, radii: np.ndarray) -> list[list[int]]:
-        """Return type, first column and row, and last column and row of squares."""
-        low = self._pixels(xy - radii)
-        high = np.maximum(self._pixels(xy + radii), low)
-        boxes: list[list[int]] = np.concatenate([types[None], low, high]).T.tolist()
-        return boxes
-
-    def _fill(self, kind: int, box: list[int], number: int) -> None:
-        x0, y0, x1, y1 = box
-        self._holder[kind, y0 : y1 + 1, x0 : x1 + 1] = number
-
-    def _pixels(self, xy: np.ndarray) -> np.ndarray:
-        return np.clip(np.round(xy), 0, self._last).astype(np.intp)

@@ -32,7 +32,7 @@ class Seeds(NamedTuple):
         return some.chosen(np.lexsort((-some.xy[1], -some.xy[0], -some.types, -some.values)))
 
 
-def pixels(confidence: Confidence, threshold: float) -> Seeds:
+def peaks(confidence: Confidence, threshold: float) -> Seeds:
     """Return the pixels of high confidence."""
     return Seeds(*confidence.cores()).above(threshold)
 
