@@ -60,4 +60,4 @@ class SortedBoxes:
 
 
 def _keys(kinds: np.ndarray, x: np.ndarray) -> np.ndarray:
-    return np.asarray(kinds * _APART + np.clip(x, -_FARTHEST, _FARTHEST))
+    return np.asarray(kinds * _APART + np.minimum(np.maximum(x, -_FARTHEST), _FARTHEST))

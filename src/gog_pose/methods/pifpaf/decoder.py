@@ -351,7 +351,7 @@ def _started(seeds: Seeds, num_types: int) -> Grown:
 
 
 def _occupied(poses: Grown, radii: np.ndarray, image_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ``(B, 2, K)`` first and last x, y of the squares of keypoints; the last are -1 where there are none."""
+    """Return the ``(B, 2, K)`` first and last x, y of keypoints' squares; last ones of -1 where there are none."""
     low, high = squares(poses.xy.swapaxes(1, 2), radii, image_size)
     return low, np.where(poses.values[:, None] > 0, high, -1)
 

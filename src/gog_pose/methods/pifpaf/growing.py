@@ -64,9 +64,8 @@ class Links(NamedTuple):
         order = np.argsort(self.walks * _APART + self.sources[0])
         some = self.chosen(order)
         lengths = np.stack([*some.sources, *some.targets, some.reaches, some.decays])
-        new = np.ones(len(order), dtype=bool)
-        new[1:] = (np.abs(np.diff(lengths)) > _SAME_LENGTH).any(axis=0) | (np.abs(np.diff(some.scores)) > _SAME_SCORE)
-        new[1:] |= some.walks[1:] != some.walks[:-1]
+        new = _changes(some.walks)
+        new[1:] |= (np.abs(np.diff(lengths)) > _SAME_LENGTH).any(axis=0) | (np.abs(np.diff(some.scores)) > _SAME_SCORE)
         starts = np.flatnonzero(new)
         if not len(starts):
             return some
@@ -232,10 +231,19 @@ def _best(query: np.ndarray, values: np.ndarray, cells: np.ndarray, index: np.nd
         cells: ``(N,)``.
         index: ``(P,)`` which of the N.
     """
-    if not len(query):
-        return query
-    starts = np.flatnonzero(np.diff(query, prepend=-1))
-    counts = np.diff(starts, append=len(query))
-    highest = np.flatnonzero(values == np.repeat(np.maximum.reduceat(values, starts), counts))
-    highest = highest[np.lexsort((cells[index[highest]], query[highest]))]
-    return np.asarray(highest[np.diff(query[highest], prepend=-1) > 0])
+    new = _changes(query)
+    starts = np.flatnonzero(new)
+    if len(starts) == len(query):
+        return starts
+    highest = np.flatnonzero(values == np.maximum.reduceat(values, starts)[np.cumsum(new) - 1])
+    if len(highest) > len(starts):
+        highest = highest[np.lexsort((cells[index[highest]], query[highest]))]
+        highest = highest[_changes(query[highest])]
+    return highest
+
+
+def _changes(numbers: np.ndarray) -> np.ndarray:
+    """Return the ``(N,)`` whether a number differs from the one before it."""
+    new = np.ones(len(numbers), dtype=bool)
+    np.not_equal(numbers[1:], numbers[:-1], out=new[1:])
+    return new

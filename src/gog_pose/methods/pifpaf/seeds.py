@@ -29,7 +29,7 @@ class Seeds(NamedTuple):
     def above(self, threshold: float) -> Seeds:
         """Return the seeds of higher confidence, by confidence, then type, then place, all descending."""
         some = self.chosen(self.values > threshold)
-        return some.chosen(np.lexsort((-some.xy[1], -some.xy[0], -some.types, -some.values)))
+        return some.chosen(np.lexsort((some.xy[1], some.xy[0], some.types, some.values))[::-1])
 
 
 def peaks(confidence: Confidence, threshold: float) -> Seeds:
