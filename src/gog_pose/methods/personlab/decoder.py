@@ -153,9 +153,11 @@ class ImageReader:
 
     def step(self, edge: int, start: Place) -> Place:
         """Follow a mid-range offset, then refine where it leads; places are in cells."""
-        stride, end = self.decoder.stride, self.decoder.ends[edge]
-        place = start
-        for reader, item in ((self.mid, edge), *((self.short, end),) * self.decoder.steps):
-            dx, dy = reader.vector(item, *place)
-            place = reader.clamped(place[0] + dx / stride, place[1] + dy / stride)
-        return place
+        stride, end, short, clamped = self.decoder.stride, self.decoder.ends[edge], self.short, self.short.clamped
+        x, y = start
+        dx, dy = self.mid.vector(edge, x, y)
+        x, y = clamped(x + dx / stride, y + dy / stride)
+        for _ in range(self.decoder.steps):
+            dx, dy = short.vector(end, x, y)
+            x, y = clamped(x + dx / stride, y + dy / stride)
+        return x, y

@@ -1,12 +1,13 @@
 """Hough score maps: each px of a disk votes for the place of its keypoint (Eq. 1 of PersonLab's paper).
 
-The maps have the size of the input image, but only tiles of px that receive votes are held, and only px between cells
-of which one responds vote.
+The maps have the size of the input image, but only px between cells of which one responds vote. Where the four cells
+around a square of px agree on the px that the keypoint lies in, a few places in the square vote for all of its px.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,10 +16,6 @@ import torch
 
 from gog_pose.geometry import cells_to_image
 
-_SHIFT = 4
-_TILE = 1 << _SHIFT  # px per side
-_WITHIN = _TILE - 1
-_SHARED = _TILE + 1  # the last row and column are the first of the next tile while votes are counted
 _LEAST = 0.01  # probability; px between cells of lower ones do not vote
 
 
@@ -27,32 +24,37 @@ class HoughMaps:
     """Scores of an image.
 
     Attributes:
-        size: ``(H, W)`` px, input image.
-        numbers: ``(K, th, tw)`` int64, which tile is where, counted in this order; 0 = none.
-        tiles: ``(N, 16, 16)`` float32 scores; those of tile 0 are 0. Px (x, y) is at (x + 1, y + 1) of the tiles, so
-            that votes beside the image need no care.
+        scores: ``(K, H + 2, W + 2)`` float32; px (x, y) is at (x + 1, y + 1), and px beside the image score 0.
+        voted: ``(K, H + 2)`` which rows there are votes for.
     """
 
-    size: tuple[int, int]
-    numbers: np.ndarray
-    tiles: np.ndarray
+    scores: np.ndarray
+    voted: np.ndarray
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """``(H, W)`` px, input image."""
+        return self.scores.shape[1] - 2, self.scores.shape[2] - 2
 
     def at(self, kinds: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Return the scores at whole px, which may lie beside the image by one."""
-        x, y = x + 1, y + 1
-        return np.asarray(self.tiles[self.numbers[kinds, y // _TILE, x // _TILE], y % _TILE, x % _TILE])
+        return np.asarray(self.scores[kinds, y + 1, x + 1])
 
     def peaks(self, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return type, ``(N, 2)`` x and y (px) and score of the px that none of the eight around it exceeds.
 
-        Of equal neighbors the first in reading order stands for all.
+        The threshold is positive. Of equal neighbors the first in reading order stands for all.
         """
-        kinds, row, column = np.nonzero(self.numbers)
-        high = self.tiles[1:] >= threshold
-        tile, within_y, within_x = np.unravel_index(np.flatnonzero(high), high.shape)
-        kinds, x, y = kinds[tile], column[tile] * _TILE + within_x - 1, row[tile] * _TILE + within_y - 1
-        inside = (x >= 0) & (y >= 0) & (x < self.size[1]) & (y < self.size[0])
-        kinds, x, y = kinds[inside], x[inside], y[inside]
+        parts = []
+        for kind in np.flatnonzero(self.voted.any(axis=1)).tolist():
+            rows = np.flatnonzero(self.voted[kind])
+            first = rows[0]
+            searched = self.scores[kind, first : rows[-1] + 1]
+            y, x = np.divmod(np.flatnonzero(searched >= threshold), searched.shape[1])
+            parts.append((np.full(len(x), kind), x - 1, y + first - 1))
+        if not parts:
+            return np.zeros(0, dtype=np.int64), np.zeros((0, 2), dtype=np.int64), np.zeros(0, dtype=np.float32)
+        kinds, x, y = map(np.concatenate, zip(*parts, strict=True))
         scores = self.at(kinds, x, y)
         best = np.ones(len(kinds), dtype=bool)
         for dy, dx in ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1)):
@@ -60,28 +62,32 @@ class HoughMaps:
             best &= scores > other if (dy, dx) < (0, 0) else scores >= other
         return kinds[best], np.stack([x, y], axis=1)[best], scores[best]
 
-    def window(self, kind: int, left: int, top: int, right: int, bottom: int) -> np.ndarray:
-        """Return the scores ``(bottom - top, right - left)`` of a window in the image, px."""
-        rows = slice((top + 1) // _TILE, bottom // _TILE + 1)
-        columns = slice((left + 1) // _TILE, right // _TILE + 1)
-        tiles = self.tiles[self.numbers[kind, rows, columns]]  # (th, tw, 16, 16)
-        whole = tiles.transpose(0, 2, 1, 3).reshape(tiles.shape[0] * _TILE, -1)
-        y, x = top + 1 - rows.start * _TILE, left + 1 - columns.start * _TILE
-        return np.asarray(whole[y : y + bottom - top, x : x + right - left])
+    def windows(self, kinds: np.ndarray, left: np.ndarray, top: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Return the scores ``(N, h, w)`` of windows of a size ``(h, w)`` in the image that start at px."""
+        around = np.lib.stride_tricks.sliding_window_view(self.scores, size, axis=(1, 2))
+        return np.asarray(around[kinds, top + 1, left + 1])
 
 
 class _Votes(NamedTuple):
-    """Votes of the R^2 px of n squares, ``(R R, n)`` each: the px left and above, how far it is beyond, the weight.
+    """Votes for the four px around places.
 
-    Px are counted from one beside the image on. ``kinds (n,)`` says for which type the votes are.
+    Attributes:
+        kinds: ``(n,)`` for which types.
+        x: ``(..., n)`` int64, the px left of a place, counted from one beside the image on.
+        y: ``(..., n)`` int64, the px above, likewise.
+        weights: The sum of the weights of all who vote for those four px, ``(..., n)``.
+        right: The part of it for the two px on the right.
+        below: The part of it for the two px below.
+        both: The part of it for the px below on the right.
     """
 
     kinds: np.ndarray
     x: np.ndarray
     y: np.ndarray
-    tx: np.ndarray
-    ty: np.ndarray
     weights: np.ndarray
+    right: np.ndarray
+    below: np.ndarray
+    both: np.ndarray
 
 
 def hough_maps(
@@ -97,73 +103,96 @@ def hough_maps(
         least: Px do not vote where the probability at all cells around them is at most this.
     """
     types, height, width = heatmaps.shape
-    size = height * stride, width * stride
-    votes = _votes(heatmaps, short_offsets, stride, least, size)
-    numbers = np.zeros((types, *((side + 1) // _TILE + 2 for side in size)), dtype=np.int64)
-    flat, below = numbers.reshape(-1), numbers.shape[2]
-    tiles_of_votes = (votes.y >> _SHIFT) * below + (votes.x >> _SHIFT) + votes.kinds * (numbers.shape[1] * below)
-    flat[tiles_of_votes] = 1
-    reached = np.flatnonzero(flat)
-    for step in (1, below, below + 1):  # votes for the four px around a place reach the next tiles
-        flat[reached + step] = 1
-    used = np.flatnonzero(flat)
-    flat[used] = np.arange(1, len(used) + 1)
-
-    area = _SHARED**2
-    starts = flat * area
-    places = (starts[tiles_of_votes] + (votes.y & _WITHIN) * _SHARED + (votes.x & _WITHIN)).reshape(-1)
-    on_right, below_all = votes.tx * votes.weights, votes.ty * votes.weights
-    on_both = votes.tx * below_all
-    counts = np.zeros((len(used) + 1) * area, dtype=np.float32)
-    for step, share in (
-        (0, votes.weights - on_right - below_all + on_both),
-        (1, on_right - on_both),
-        (_SHARED, below_all - on_both),
-        (_SHARED + 1, on_both),
-    ):
-        view = torch.from_numpy(counts[step:])  # shares memory; NumPy has nothing as fast
-        view.index_add_(0, torch.from_numpy(places), torch.from_numpy(share.reshape(-1)))
-    tiles = counts.reshape(-1, _SHARED, _SHARED)
-    for axis, step in ((2, 1), (1, below)):
-        lines = np.moveaxis(tiles, axis, 0)
-        lines[0, flat[np.minimum(used + step, flat.size - 1)]] += lines[_TILE, flat[used]]
-    tiles[0] = 0
-    return HoughMaps(size, numbers, tiles[:, :_TILE, :_TILE] / np.float32(math.pi * radius**2))
+    rows, columns = height * stride + 2, width * stride + 2
+    scores = np.zeros((types, rows, columns), dtype=np.float32)  # memory that no vote reaches is not touched
+    voted = np.zeros((types, rows), dtype=bool)
+    flat, flat_voted = torch.from_numpy(scores.reshape(-1)), voted.reshape(-1)  # both share memory
+    for votes in _votes(heatmaps, short_offsets, stride, least, 1 / (math.pi * radius**2)):
+        lines = votes.kinds * rows + votes.y
+        flat_voted[lines] = True
+        places = torch.from_numpy((lines * columns + votes.x).reshape(-1))
+        for step, share in (
+            (0, votes.weights - votes.right - votes.below + votes.both),
+            (1, votes.right - votes.both),
+            (columns, votes.below - votes.both),
+            (columns + 1, votes.both),
+        ):
+            flat[step:].index_add_(0, places, torch.from_numpy(share.reshape(-1)))  # NumPy has nothing as fast
+    voted[:, 1:] |= voted[:, :-1]
+    scores[:, [0, -1]] = scores[voted, 0] = scores[voted, -1] = 0  # px beside the image
+    return HoughMaps(scores, voted)
 
 
-def _votes(heatmaps: np.ndarray, short_offsets: np.ndarray, stride: int, least: float, size: tuple[int, int]) -> _Votes:
-    """Return the votes of all px in squares between four cells of which one exceeds ``least``."""
+def _votes(heatmaps: np.ndarray, short_offsets: np.ndarray, stride: int, least: float, unit: float) -> Iterator[_Votes]:
+    """Yield the votes of all px in squares between four cells of which one exceeds ``least``, times ``unit``.
+
+    A px's weight and its place plus its offset are bilinear between the four cells. Where all four places lie in one
+    px, so do those of the px between; their shares are cubic along x and y then, and the sum of a cubic function over
+    px in a row is that over two places of the same mean and variance (Gauss).
+    """
     types, height, width = heatmaps.shape
-    framed = np.pad(heatmaps, ((0, 0), (1, 1), (1, 1)), mode="edge")
-    along = np.maximum(framed[:, :, :-1], framed[:, :, 1:])
+    fields = [_framed(heatmaps), *map(_framed, short_offsets.reshape(types, 2, height, width).swapaxes(0, 1))]
+    along_x, along_y = (cells_to_image(np.arange(-1, side + 1, dtype=np.float32), stride) for side in (width, height))
+    fields[1] += along_x
+    fields[2] += along_y[:, None]
+    along = np.maximum(fields[0][:, :, :-1], fields[0][:, :, 1:])
     squares = np.maximum(along[:, :-1], along[:, 1:]) > least
     kinds, top, left = np.unravel_index(np.flatnonzero(squares), squares.shape)  # np.nonzero is slow in 3 axes
-    rows, columns = top + np.array([[-1], [-1], [0], [0]]), left + np.array([[-1], [0], [-1], [0]])  # (4, n)
-    inner = kinds, rows.clip(0, height - 1), columns.clip(0, width - 1)  # beyond the outer cells they go on as there
-    x_offsets, y_offsets = short_offsets.reshape(types, 2, height, width).swapaxes(0, 1)
-    corners = [
-        heatmaps[inner],
-        cells_to_image(columns, stride) + x_offsets[inner],
-        cells_to_image(rows, stride) + y_offsets[inner],
-    ]
-    # A px's place plus its offset is, like both, bilinear between the four cells.
-    steps = _first_px(stride) + np.arange(stride)  # px from the cell left and above
-    line = np.stack([1 - steps / stride, steps / stride], axis=1)  # (R, 2)
-    shares = np.einsum("ya,xb->yxab", line, line).reshape(-1, 4).astype(np.float32)  # (R R, 4) for each px of a square
-    weights, x, y = shares @ np.stack(corners).astype(np.float32)  # (R R, n) each
+    below = width + 2
+    around = (kinds * (height + 2) + top) * below + left + np.array([[0], [1], [below], [below + 1]])
+    corners = np.stack([field.reshape(-1).take(around) for field in fields])  # (3, 4, n) weight, x, y
+    corners[0] *= unit
 
-    (outer,) = np.nonzero((top == 0) | (left == 0) | (top == height) | (left == width))
-    if len(outer):
-        own_x = cells_to_image(columns[0, outer], stride) + np.tile(steps, stride)[:, None]
-        own_y = cells_to_image(rows[0, outer], stride) + np.repeat(steps, stride)[:, None]
-        weights[:, outer] *= (own_x >= 0) & (own_y >= 0) & (own_x < size[1]) & (own_y < size[0])
-    for places, side in ((x, size[1]), (y, size[0])):
+    px_low = np.floor(corners[1:])
+    x, y = px_low[:, 0]
+    inner = (top > 0) & (left > 0) & (top < height) & (left < width)
+    inside = (x >= -1) & (y >= -1) & (x < width * stride) & (y < height * stride)
+    agreed = inner & inside & (px_low == px_low[:, :1]).all(axis=(0, 1))
+
+    steps = _first_px(stride) + np.arange(stride)  # px from the cell left and above
+    alone = np.flatnonzero(~agreed)
+    weights, x, y = _between(steps, stride) @ corners.take(alone, axis=2)  # (R R, n) each
+    own_x, own_y = (cells_to_image(first[alone] - 1, stride) for first in (left, top))
+    for own, px, places, side in (
+        (own_x, np.tile(steps, stride), x, width * stride),
+        (own_y, np.repeat(steps, stride), y, height * stride),
+    ):
+        (outer,) = np.nonzero((own < 0) | (own + stride >= side))
+        own_px = own[outer] + px[:, None]
+        weights[:, outer] *= (own_px >= 0) & (own_px < side)
         if places.size and (places.min() <= -1 or places.max() >= side):
             beside = (places <= -1) | (places >= side)
             weights[beside], places[beside] = 0, 0
-        places += 1
-    whole_x, whole_y = x.astype(np.int32), y.astype(np.int32)
-    return _Votes(kinds, whole_x, whole_y, x - whole_x.astype(np.float32), y - whole_y.astype(np.float32), weights)
+    low = np.floor(x), np.floor(y)
+    yield _shared(kinds[alone], low, weights, x - low[0], y - low[1])
+
+    together = np.flatnonzero(agreed)
+    gauss = steps.mean() + steps.std() * np.array([-1, 1])
+    weights, x, y = _between(gauss, stride) @ corners.take(together, axis=2)  # (4, n) each
+    weights *= stride**2 / len(weights)
+    low = px_low[0, 0, together], px_low[1, 0, together]
+    votes = _shared(kinds[together], low, weights, x - low[0], y - low[1])
+    yield _Votes(*votes[:3], *(part.sum(axis=0) for part in votes[3:]))
+
+
+def _shared(
+    kinds: np.ndarray, low: tuple[np.ndarray, np.ndarray], weights: np.ndarray, tx: np.ndarray, ty: np.ndarray
+) -> _Votes:
+    """Return the votes for places that are ``(tx, ty)`` beyond the px ``low``."""
+    right, below = tx * weights, ty * weights
+    x, y = (px.astype(np.int64) + 1 for px in low)
+    return _Votes(kinds, x, y, weights, right, below, tx * below)
+
+
+def _between(steps: np.ndarray, stride: int) -> np.ndarray:
+    """Return the weights ``(n n, 4)`` of a square's cells in places that are ``(n,)`` steps, px, along x and y."""
+    line = np.stack([1 - steps / stride, steps / stride], axis=1)
+    return np.asarray(np.einsum("ya,xb->yxab", line, line).reshape(-1, 4).astype(np.float32))
+
+
+def _framed(maps: np.ndarray) -> np.ndarray:
+    """Return ``(K, h + 2, w + 2)`` maps that beyond the outer cells go on as there."""
+    return np.pad(maps, ((0, 0), (1, 1), (1, 1)), mode="edge")
 
 
 def _first_px(stride: int) -> float:

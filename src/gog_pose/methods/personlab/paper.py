@@ -17,6 +17,7 @@ from gog_pose.methods.personlab.walk import Place
 
 _SCORES = ("expected_oks", "hough")
 _FAINTEST = 1e-6  # score of a keypoint that nothing votes for; 0 would say that it has no place
+_NARROWEST, _FEWEST = 1e-6, 1e-30  # of a spread, px, and of votes; what is divided by is not 0
 
 
 @dataclass(frozen=True)
@@ -69,14 +70,12 @@ class _VotingReader(ImageReader):
         person = super().grow(kind, xy)
         (reached,) = np.nonzero(person[:, 2])
         width, height = np.ptp(person[reached, :2], axis=0)
-        spreads = math.sqrt(width * height) * self._kappas
-        for kind in reached.tolist():
-            x, y, response = person[kind]
-            if self.decoder.score == "hough":
-                score = self._hough_score(kind, x, y)
-            else:
-                score = response * self._expected_oks(kind, x, y, spreads[kind])
-            person[kind, 2] = max(score, _FAINTEST)
+        if self.decoder.score == "hough":
+            scores = np.array([self._hough_score(kind, *person[kind, :2].tolist()) for kind in reached.tolist()])
+        else:
+            spreads = math.sqrt(width * height) * self._kappas[reached]
+            scores = person[reached, 2] * self._expected_oks(reached, person[reached, :2], spreads)
+        person[reached, 2] = np.maximum(scores, _FAINTEST)
         return person
 
     def step(self, edge: int, start: Place) -> Place:
@@ -87,16 +86,17 @@ class _VotingReader(ImageReader):
         there_x = there_y = 0.0
         for row, share_y in ((top, 1 - ty), (top + 1, ty)):
             for column, share_x in ((left, 1 - tx), (left + 1, tx)):
-                if share_x * share_y > 0:  # so that the cell is on the map
+                share = share_x * share_y
+                if share > 0:  # so that the cell is on the map
                     end_x, end_y = self._refined(edge, column, row)
-                    there_x += share_x * share_y * (end_x - column)
-                    there_y += share_x * share_y * (end_y - row)
+                    there_x += share * (end_x - column)
+                    there_y += share * (end_y - row)
         return self.mid.clamped(x + there_x, y + there_y)
 
     def _refined(self, edge: int, column: int, row: int) -> Place:
         """Return where the refined mid-range offset of a cell leads; beyond the outer cells it is not refined."""
         stride, end = self.decoder.stride, self.decoder.ends[edge]
-        dx, dy = self.mid.vector(edge, column, row)
+        dx, dy = self.mid.cell(edge, column, row)
         x, y = column + dx / stride, row + dy / stride
         for _ in range(self.decoder.steps):
             if self.short.clamped(x, y) != (x, y):
@@ -115,17 +115,21 @@ class _VotingReader(ImageReader):
         above = a + tx * (b - a)
         return float(above + ty * (c + tx * (d - c) - above))
 
-    def _expected_oks(self, kind: int, x: float, y: float, spread: float) -> float:
-        """Return the mean OKS of a place, px, with the places that the disk around it votes for."""
-        radius, (height, width) = self.decoder.radius, self._hough.size
-        left, top = max(math.ceil(x - radius), 0), max(math.ceil(y - radius), 0)
-        right, bottom = min(math.floor(x + radius) + 1, width), min(math.floor(y + radius) + 1, height)
-        votes = self._hough.window(kind, left, top, right, bottom)
-        x_squared = np.square(np.arange(left, right) - x)
-        y_squared = np.square(np.arange(top, bottom) - y)
-        votes = votes * (x_squared <= radius**2 - y_squared[:, None])
-        total = votes.sum()
-        if total <= 0 or spread <= 0:
-            return 0.0
-        along_x, along_y = (np.exp(squared / (-2 * spread**2)) for squared in (x_squared, y_squared))
-        return float(along_y @ votes @ along_x / total)
+    def _expected_oks(self, kinds: np.ndarray, xy: np.ndarray, spreads: np.ndarray) -> np.ndarray:
+        """Return the mean OKS ``(N,)`` of places, px, with the places that the disks around them vote for."""
+        radius = self.decoder.radius
+        firsts, squared = [], []
+        for places, side in zip(xy.T, self._hough.size[::-1], strict=True):
+            length = min(math.floor(2 * radius) + 1, side)
+            first = np.clip(np.ceil(places - radius), 0, side - length).astype(np.int64)  # the window is in the image
+            firsts.append(first)
+            squared.append(np.square(first[:, None] + np.arange(length) - places[:, None]))
+        x_squared, y_squared = squared
+        votes = self._hough.windows(kinds, *firsts, (y_squared.shape[1], x_squared.shape[1]))
+        votes *= x_squared[:, None] <= (radius**2 - y_squared)[:, :, None]
+        wide = np.maximum(spreads, _NARROWEST)[:, None]
+        along_x, along_y = (np.exp(squares / (-2 * wide**2)).astype(np.float32) for squares in squared)
+        columns = np.stack([np.ones_like(along_x), along_x], axis=2)
+        totals, similar = np.moveaxis(votes @ columns, 2, 0)  # (N, h) each
+        total, similar = totals.sum(axis=1), (along_y * similar).sum(axis=1)
+        return np.where((total > 0) & (spreads > 0), similar / np.maximum(total, _FEWEST), 0)

@@ -43,32 +43,37 @@ class PointReader:
         y = y if y > 0 else 0.0
         return (x if x < self._right else self._right), (y if y < self._bottom else self._bottom)
 
+    def cell(self, item: int, column: int, row: int) -> Place:
+        """Read the two maps of an item at a cell."""
+        place = 2 * item * self._area + row * self._width + column
+        return self._values[place], self._values[place + self._area]
+
     def vector(self, item: int, x: float, y: float) -> Place:
         """Read the two maps of an item at a place, cells."""
-        place, right, down, tx, ty = self._spot(2 * item, x, y)
-        values = self._values
+        column, row = int(x), int(y)
+        tx, ty = x - column, y - row
+        values, area, width = self._values, self._area, self._width
+        place = 2 * item * area + row * width + column
+        right, down = int(x < self._right), width * (y < self._bottom)
         a, c = values[place], values[place + down]
         top = a + tx * (values[place + right] - a)
         dx = top + ty * (c + tx * (values[place + down + right] - c) - top)
-        place += self._area
+        place += area
         a, c = values[place], values[place + down]
         top = a + tx * (values[place + right] - a)
         return dx, top + ty * (c + tx * (values[place + down + right] - c) - top)
 
     def logit(self, channel: int, x: float, y: float) -> float:
         """Read the logit of a map of probabilities at a place, cells."""
-        place, right, down, tx, ty = self._spot(channel, x, y)
+        column, row = int(x), int(y)
+        tx, ty = x - column, y - row
         values = self._values
+        place = channel * self._area + row * self._width + column
+        right, down = int(x < self._right), self._width * (y < self._bottom)
         a, b = _logit(values[place]), _logit(values[place + right])
         c, d = _logit(values[place + down]), _logit(values[place + right + down])
         top = a + tx * (b - a)
         return top + ty * (c + tx * (d - c) - top)
-
-    def _spot(self, channel: int, x: float, y: float) -> tuple[int, int, int, float, float]:
-        """Return the cell left and above a place, the steps to the others around it, and how far beyond it is."""
-        column, row = int(x), int(y)
-        place = channel * self._area + row * self._width + column
-        return place, int(x < self._right), self._width * (y < self._bottom), x - column, y - row
 
 
 def walk(
