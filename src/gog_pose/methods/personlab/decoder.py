@@ -131,13 +131,15 @@ class ImageReader:
         """
         height, width = self.heatmaps.shape[1:]
         stride = self.decoder.stride
-        framed = np.pad(self.heatmaps, ((0, 0), (1, 1), (1, 1)))  # the frame keeps types apart in one picture
-        picture = framed.reshape(-1, width + 2)
-        peaks = picture >= self.decoder.threshold
-        peaks &= picture >= cv2.dilate(picture, _AROUND)
-        peaks &= picture > cv2.dilate(picture, _BEFORE)
-        kinds, rows, columns = np.unravel_index(np.flatnonzero(peaks), framed.shape)  # np.nonzero is slow in 3 axes
-        rows, columns = rows - 1, columns - 1
+        parts = []
+        for kind, picture in enumerate(self.heatmaps):  # one after the other stays in the cache
+            peaks = picture >= self.decoder.threshold
+            peaks &= picture >= cv2.dilate(picture, _AROUND)
+            peaks &= picture > cv2.dilate(picture, _BEFORE)
+            (places,) = np.nonzero(peaks.reshape(-1))
+            parts.append((np.full(len(places), kind), places))
+        kinds, places = map(np.concatenate, zip(*parts, strict=True))
+        rows, columns = np.divmod(places, width)
         offsets = np.stack([self.short_offsets[2 * kinds + axis, rows, columns] for axis in (0, 1)], axis=1)
         cells = np.stack([columns, rows], axis=1) + np.nan_to_num(offsets) / stride
         xy = cells_to_image(np.clip(cells, 0, (width - 1, height - 1)), stride)
@@ -153,11 +155,8 @@ class ImageReader:
 
     def step(self, edge: int, start: Place) -> Place:
         """Follow a mid-range offset, then refine where it leads; places are in cells."""
-        stride, end, short, clamped = self.decoder.stride, self.decoder.ends[edge], self.short, self.short.clamped
-        x, y = start
-        dx, dy = self.mid.vector(edge, x, y)
-        x, y = clamped(x + dx / stride, y + dy / stride)
+        stride, end = self.decoder.stride, self.decoder.ends[edge]
+        x, y = self.mid.moved(edge, *start, stride)
         for _ in range(self.decoder.steps):
-            dx, dy = short.vector(end, x, y)
-            x, y = clamped(x + dx / stride, y + dy / stride)
+            x, y = self.short.moved(end, x, y, stride)
         return x, y

@@ -45,6 +45,7 @@ def grow_people(
     """
     people: list[np.ndarray] = []
     free = np.ones(len(roots.kinds), dtype=bool)
+    places = np.ascontiguousarray(roots.xy.T)
     for index, (kind, xy) in enumerate(zip(roots.kinds.tolist(), roots.xy, strict=True)):
         if len(people) == topk:
             break
@@ -53,9 +54,8 @@ def grow_people(
         person = grow(kind, xy)
         if person[:, 2].mean() >= least:
             people.append(person)
-            there = person[roots.kinds]
-            gaps = roots.xy - there[:, :2]
-            free &= (np.einsum("na,na->n", gaps, gaps) > radius**2) | (there[:, 2] == 0)
+            there = np.where(person[:, 2] > 0, person[:, :2].T, np.inf)
+            free &= np.square(places - there[:, roots.kinds]).sum(axis=0) > radius**2
     return people
 
 

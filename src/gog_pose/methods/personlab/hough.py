@@ -17,6 +17,7 @@ import torch
 from gog_pose.geometry import cells_to_image
 
 _LEAST = 0.01  # probability; px between cells of lower ones do not vote
+_BLOCK = 8192  # squares at once; what is computed for them stays in the cache
 
 
 @dataclass(frozen=True)
@@ -68,26 +69,37 @@ class HoughMaps:
         return np.asarray(around[kinds, top + 1, left + 1])
 
 
+class _Squares(NamedTuple):
+    """Squares of px between four cells.
+
+    Attributes:
+        kinds: ``(n,)`` for which types they vote.
+        first: ``(2, n)`` x and y of the cell left and above, px.
+        corners: ``(3, 4, n)`` float32 of the four cells: the weight of a vote, x and y of the place it is for, px.
+    """
+
+    kinds: np.ndarray
+    first: np.ndarray
+    corners: np.ndarray
+
+    def take(self, chosen: np.ndarray) -> _Squares:
+        """Return some of the squares."""
+        return _Squares(*(field.take(chosen, axis=-1) for field in self))
+
+
 class _Votes(NamedTuple):
     """Votes for the four px around places.
 
     Attributes:
         kinds: ``(n,)`` for which types.
-        x: ``(..., n)`` int64, the px left of a place, counted from one beside the image on.
-        y: ``(..., n)`` int64, the px above, likewise.
-        weights: The sum of the weights of all who vote for those four px, ``(..., n)``.
-        right: The part of it for the two px on the right.
-        below: The part of it for the two px below.
-        both: The part of it for the px below on the right.
+        low: ``(2, ..., n)`` x and y of the px left of a place and above, whole numbers.
+        shares: Four, ``(..., n)`` each: the sum of all votes for those four px, and the part of it for the two px on
+            the right, for the two below, and for the one that is both.
     """
 
     kinds: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    weights: np.ndarray
-    right: np.ndarray
-    below: np.ndarray
-    both: np.ndarray
+    low: np.ndarray
+    shares: tuple[np.ndarray, ...]
 
 
 def hough_maps(
@@ -103,89 +115,100 @@ def hough_maps(
         least: Px do not vote where the probability at all cells around them is at most this.
     """
     types, height, width = heatmaps.shape
-    rows, columns = height * stride + 2, width * stride + 2
-    scores = np.zeros((types, rows, columns), dtype=np.float32)  # memory that no vote reaches is not touched
+    size = height * stride, width * stride
+    rows, columns = size[0] + 2, size[1] + 2
+    scores = np.zeros((types, rows, columns), dtype=np.float32)
     voted = np.zeros((types, rows), dtype=bool)
     flat, flat_voted = torch.from_numpy(scores.reshape(-1)), voted.reshape(-1)  # both share memory
-    for votes in _votes(heatmaps, short_offsets, stride, least, 1 / (math.pi * radius**2)):
-        lines = votes.kinds * rows + votes.y
-        flat_voted[lines] = True
-        places = torch.from_numpy((lines * columns + votes.x).reshape(-1))
-        for step, share in (
-            (0, votes.weights - votes.right - votes.below + votes.both),
-            (1, votes.right - votes.both),
-            (columns, votes.below - votes.both),
-            (columns + 1, votes.both),
+    for squares in _squares(heatmaps, short_offsets, stride, least):
+        squares.corners[0] /= math.pi * radius**2
+        agreed = _agreed(squares, stride, size)
+        alone, together = (squares.take(np.flatnonzero(those)) for those in (~agreed, agreed))
+        for kinds, low, (all_four, right, below, both) in (
+            _votes_of_px(alone, stride, size),
+            _votes_of_squares(together, stride),
         ):
-            flat[step:].index_add_(0, places, torch.from_numpy(share.reshape(-1)))  # NumPy has nothing as fast
+            x, y = low.astype(np.int64) + 1
+            lines = kinds * rows + y
+            flat_voted[lines] = True
+            places = torch.from_numpy((lines * columns + x).reshape(-1))
+            for step, share in (
+                (0, all_four - right - below + both),
+                (1, right - both),
+                (columns, below - both),
+                (columns + 1, both),
+            ):
+                flat[step:].index_add_(0, places, torch.from_numpy(share.reshape(-1)))  # NumPy has nothing as fast
     voted[:, 1:] |= voted[:, :-1]
     scores[:, [0, -1]] = scores[voted, 0] = scores[voted, -1] = 0  # px beside the image
     return HoughMaps(scores, voted)
 
 
-def _votes(heatmaps: np.ndarray, short_offsets: np.ndarray, stride: int, least: float, unit: float) -> Iterator[_Votes]:
-    """Yield the votes of all px in squares between four cells of which one exceeds ``least``, times ``unit``.
-
-    A px's weight and its place plus its offset are bilinear between the four cells. Where all four places lie in one
-    px, so do those of the px between; their shares are cubic along x and y then, and the sum of a cubic function over
-    px in a row is that over two places of the same mean and variance (Gauss).
-    """
+def _squares(heatmaps: np.ndarray, short_offsets: np.ndarray, stride: int, least: float) -> Iterator[_Squares]:
+    """Yield the squares of whose cells one exceeds ``least``, some thousand at once."""
     types, height, width = heatmaps.shape
-    fields = [_framed(heatmaps), *map(_framed, short_offsets.reshape(types, 2, height, width).swapaxes(0, 1))]
-    along_x, along_y = (cells_to_image(np.arange(-1, side + 1, dtype=np.float32), stride) for side in (width, height))
-    fields[1] += along_x
-    fields[2] += along_y[:, None]
-    along = np.maximum(fields[0][:, :, :-1], fields[0][:, :, 1:])
-    squares = np.maximum(along[:, :-1], along[:, 1:]) > least
-    kinds, top, left = np.unravel_index(np.flatnonzero(squares), squares.shape)  # np.nonzero is slow in 3 axes
+    weights, x, y = map(_framed, (heatmaps, *short_offsets.reshape(types, 2, height, width).swapaxes(0, 1)))
+    columns, rows = (cells_to_image(np.arange(-1, side + 1, dtype=np.float32), stride) for side in (width, height))
+    x += columns
+    y += rows[:, None]
+    along = np.maximum(weights[:, :, :-1], weights[:, :, 1:])
+    used = np.maximum(along[:, :-1], along[:, 1:]) > least
+    places = np.flatnonzero(used)
     below = width + 2
-    around = (kinds * (height + 2) + top) * below + left + np.array([[0], [1], [below], [below + 1]])
-    corners = np.stack([field.reshape(-1).take(around) for field in fields])  # (3, 4, n) weight, x, y
-    corners[0] *= unit
-
-    px_low = np.floor(corners[1:])
-    x, y = px_low[:, 0]
-    inner = (top > 0) & (left > 0) & (top < height) & (left < width)
-    inside = (x >= -1) & (y >= -1) & (x < width * stride) & (y < height * stride)
-    agreed = inner & inside & (px_low == px_low[:, :1]).all(axis=(0, 1))
-
-    steps = _first_px(stride) + np.arange(stride)  # px from the cell left and above
-    alone = np.flatnonzero(~agreed)
-    weights, x, y = _between(steps, stride) @ corners.take(alone, axis=2)  # (R R, n) each
-    own_x, own_y = (cells_to_image(first[alone] - 1, stride) for first in (left, top))
-    for own, px, places, side in (
-        (own_x, np.tile(steps, stride), x, width * stride),
-        (own_y, np.repeat(steps, stride), y, height * stride),
-    ):
-        (outer,) = np.nonzero((own < 0) | (own + stride >= side))
-        own_px = own[outer] + px[:, None]
-        weights[:, outer] *= (own_px >= 0) & (own_px < side)
-        if places.size and (places.min() <= -1 or places.max() >= side):
-            beside = (places <= -1) | (places >= side)
-            weights[beside], places[beside] = 0, 0
-    low = np.floor(x), np.floor(y)
-    yield _shared(kinds[alone], low, weights, x - low[0], y - low[1])
-
-    together = np.flatnonzero(agreed)
-    gauss = steps.mean() + steps.std() * np.array([-1, 1])
-    weights, x, y = _between(gauss, stride) @ corners.take(together, axis=2)  # (4, n) each
-    weights *= stride**2 / len(weights)
-    low = px_low[0, 0, together], px_low[1, 0, together]
-    votes = _shared(kinds[together], low, weights, x - low[0], y - low[1])
-    yield _Votes(*votes[:3], *(part.sum(axis=0) for part in votes[3:]))
+    for start in range(0, len(places), _BLOCK):
+        kinds, top, left = np.unravel_index(places[start : start + _BLOCK], used.shape)
+        around = (kinds * (height + 2) + top) * below + left + np.array([[0], [1], [below], [below + 1]])
+        corners = np.stack([field.reshape(-1).take(around) for field in (weights, x, y)])
+        yield _Squares(kinds, np.stack([columns[left], rows[top]]), corners)
 
 
-def _shared(
-    kinds: np.ndarray, low: tuple[np.ndarray, np.ndarray], weights: np.ndarray, tx: np.ndarray, ty: np.ndarray
-) -> _Votes:
-    """Return the votes for places that are ``(tx, ty)`` beyond the px ``low``."""
+def _agreed(squares: _Squares, stride: int, size: tuple[int, int]) -> np.ndarray:
+    """Return for which squares ``(n,)`` all px are in the image and vote for the same four px."""
+    low = np.floor(squares.corners[1:])
+    agreed = (low == low[:, :1]).all(axis=(0, 1))
+    for first, px, side in zip(squares.first, low[:, 0], size[::-1], strict=True):
+        agreed &= (first >= 0) & (first + stride < side) & (px >= -1) & (px < side)
+    return np.asarray(agreed)
+
+
+def _votes_of_px(squares: _Squares, stride: int, size: tuple[int, int]) -> _Votes:
+    """Return the vote of each px: its weight, and its place plus its offset, are bilinear between the cells."""
+    steps = _steps(stride)
+    weights, *places = _between(steps, stride) @ squares.corners  # (R R, n) each
+    own_steps = np.tile(steps, stride), np.repeat(steps, stride)
+    for first, own, there, side in zip(squares.first, own_steps, places, size[::-1], strict=True):
+        (outer,) = np.nonzero((first < 0) | (first + stride >= side))
+        px = first[outer] + own[:, None]
+        weights[:, outer] *= (px >= 0) & (px < side)
+        if there.size and (there.min() <= -1 or there.max() >= side):
+            beside = (there <= -1) | (there >= side)
+            weights[beside], there[beside] = 0, 0
+    low = np.floor(places)
+    return _Votes(squares.kinds, low, _shares(weights, *(places - low)))
+
+
+def _votes_of_squares(squares: _Squares, stride: int) -> _Votes:
+    """Return the votes of all px of squares that agree.
+
+    The shares of such px are products of three linear functions along x and along y. The sum of a cubic function over
+    px in a row is that over two places of the same mean and variance (Gauss), so four places vote for all px.
+    """
+    steps = _steps(stride)
+    weights, *places = _between(steps.mean() + steps.std() * np.array([-1, 1]), stride) @ squares.corners  # (4, n) each
+    weights *= stride**2 / 4
+    low = np.floor(squares.corners[1:, 0])
+    shares = _shares(weights, *(places - low[:, None]))
+    return _Votes(squares.kinds, low, tuple(part.sum(axis=0) for part in shares))
+
+
+def _shares(weights: np.ndarray, tx: np.ndarray, ty: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the shares of votes, as in ``_Votes``, for places ``(tx, ty)`` px beyond the px left and above."""
     right, below = tx * weights, ty * weights
-    x, y = (px.astype(np.int64) + 1 for px in low)
-    return _Votes(kinds, x, y, weights, right, below, tx * below)
+    return weights, right, below, tx * below
 
 
 def _between(steps: np.ndarray, stride: int) -> np.ndarray:
-    """Return the weights ``(n n, 4)`` of a square's cells in places that are ``(n,)`` steps, px, along x and y."""
+    """Return the weights ``(m m, 4)`` of a square's cells in places that are ``(m,)`` steps, px, along x and y."""
     line = np.stack([1 - steps / stride, steps / stride], axis=1)
     return np.asarray(np.einsum("ya,xb->yxab", line, line).reshape(-1, 4).astype(np.float32))
 
@@ -195,6 +218,6 @@ def _framed(maps: np.ndarray) -> np.ndarray:
     return np.pad(maps, ((0, 0), (1, 1), (1, 1)), mode="edge")
 
 
-def _first_px(stride: int) -> float:
-    """Return how far the first px after the center of a cell is from there: none where the center is a px."""
-    return 0.0 if stride % 2 else 0.5
+def _steps(stride: int) -> np.ndarray:
+    """Return how far the px of a square are from the center of the cell before, which is a px of odd strides."""
+    return np.arange(stride) + (0.0 if stride % 2 else 0.5)

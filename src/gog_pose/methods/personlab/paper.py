@@ -98,8 +98,9 @@ class _VotingReader(ImageReader):
         stride, end = self.decoder.stride, self.decoder.ends[edge]
         dx, dy = self.mid.cell(edge, column, row)
         x, y = column + dx / stride, row + dy / stride
+        right, bottom = self.short.last
         for _ in range(self.decoder.steps):
-            if self.short.clamped(x, y) != (x, y):
+            if not (0 <= x <= right and 0 <= y <= bottom):
                 break
             dx, dy = self.short.vector(end, x, y)
             x, y = x + dx / stride, y + dy / stride

@@ -29,11 +29,14 @@ class PointReader:
 
     Args:
         maps: ``(C, h, w)`` float32.
+
+    Attributes:
+        last: x and y of the last cell.
     """
 
     def __init__(self, maps: np.ndarray) -> None:
         _, self._height, self._width = maps.shape
-        self._right, self._bottom = self._width - 1.0, self._height - 1.0
+        self.last = self._right, self._bottom = self._width - 1.0, self._height - 1.0
         self._area = self._height * self._width
         self._values: Any = np.ascontiguousarray(maps, dtype=np.float32).reshape(-1).data
 
@@ -62,6 +65,11 @@ class PointReader:
         a, c = values[place], values[place + down]
         top = a + tx * (values[place + right] - a)
         return dx, top + ty * (c + tx * (values[place + down + right] - c) - top)
+
+    def moved(self, item: int, x: float, y: float, stride: int) -> Place:
+        """Move a place, cells, by the vector there, px; it stays on the map."""
+        dx, dy = self.vector(item, x, y)
+        return self.clamped(x + dx / stride, y + dy / stride)
 
     def logit(self, channel: int, x: float, y: float) -> float:
         """Read the logit of a map of probabilities at a place, cells."""
