@@ -125,8 +125,8 @@ class _VotingReader(ImageReader):
             first = np.clip(np.ceil(places - radius), 0, side - length).astype(np.int64)  # the window is in the image
             firsts.append(first)
             squared.append(np.square(first[:, None] + np.arange(length) - places[:, None]))
-        x_squared, y_squared = squared
-        votes = self._hough.windows(kinds, *firsts, (y_squared.shape[1], x_squared.shape[1]))
+        (left, top), (x_squared, y_squared) = firsts, squared
+        votes = self._hough.windows(kinds, left, top, (y_squared.shape[1], x_squared.shape[1]))
         votes *= x_squared[:, None] <= (radius**2 - y_squared)[:, :, None]
         wide = np.maximum(spreads, _NARROWEST)[:, None]
         along_x, along_y = (np.exp(squares / (-2 * wide**2)).astype(np.float32) for squares in squared)
