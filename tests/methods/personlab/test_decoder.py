@@ -140,7 +140,8 @@ def test_hough_scores_are_those_of_all_px(seed, stride, spread):
     scores = hough_maps(heatmaps, short_offsets, stride=stride, radius=5.0, least=0.0)
     height, width = plain.shape[1:]
     whole = scores.scores[:, 1:-1, 1:-1]
-    np.testing.assert_allclose(whole, plain, atol=1e-5, rtol=1e-5)
+    # A vote is split among four px in float32: the rounding is a part of the whole vote, not of a px's share.
+    np.testing.assert_allclose(whole, plain, atol=1e-5 * max(1, plain.max()), rtol=1e-5)
 
     kinds, xy, values = scores.peaks(0.01)
     framed = np.pad(whole, ((0, 0), (1, 1), (1, 1)))
