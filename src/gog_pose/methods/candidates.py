@@ -1,4 +1,4 @@
-"""What decoders share that begin with the peaks of heatmaps: the options of candidates and of people."""
+"""Options of candidates and of people, for the decoders that begin with the peaks of heatmaps."""
 
 from __future__ import annotations
 

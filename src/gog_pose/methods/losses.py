@@ -7,9 +7,9 @@ precision.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -125,6 +125,33 @@ class LossTerms(NamedTuple):
 
     total: torch.Tensor
     parts: dict[str, torch.Tensor]
+
+
+def compare_stacks(
+    stacks: Sequence[Any],
+    targets: Any,
+    parts_of: Callable[[Any, Any], dict[str, torch.Tensor]],
+    weights: dict[str, float],
+    stack_weights: Sequence[float] | None,
+) -> LossTerms:
+    """Compare the maps of all stacks with the targets of a batch, in float32.
+
+    Args:
+        stacks: A record of maps per stack, which may be in half precision.
+        targets: Of the batch; they have ``heatmaps``.
+        parts_of: Maps and targets to the terms of one stack, ``(B,)`` each.
+        weights: As for ``sum_over_stacks``.
+        stack_weights: Likewise.
+
+    Raises:
+        ValueError: There are not as many stack weights as stacks.
+    """
+    with torch.autocast(targets.heatmaps.device.type, enabled=False):
+        parts = [
+            parts_of(maps._make(None if field is None else field.float() for field in maps), targets) for maps in stacks
+        ]
+        joined = {name: torch.stack([of_stack[name].mean() for of_stack in parts]) for name in parts[0]}
+        return sum_over_stacks(joined, weights, stack_weights)
 
 
 def sum_over_stacks(

@@ -14,7 +14,7 @@ from gog_pose.maps.gaussians import gaussian_marks
 from gog_pose.maps.marks import GridMarks, TargetMarks, draw_marks, supervision_mask
 from gog_pose.maps.windows import nearest_cells
 from gog_pose.methods.associative_embedding.records import FINER, AssociativeTargets, fields
-from gog_pose.methods.people import People
+from gog_pose.methods.people import People, checked_keypoints
 from gog_pose.skeleton import Skeleton
 
 
@@ -67,7 +67,7 @@ class AssociativeEncoder:
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """What the targets are, as maps."""
+        """Fields of the maps that the targets are."""
         return fields(self.skeleton, self.stride)
 
     def points(self, people: People) -> np.ndarray:
@@ -87,12 +87,7 @@ class AssociativeEncoder:
         Raises:
             ValueError: A shape does not fit, or the image size is no multiple of the stride.
         """
-        keypoints = np.asarray(people.keypoints, dtype=np.float32)
-        types = self.skeleton.num_keypoints
-        if keypoints.ndim != 3 or keypoints.shape[1:] != (types, 3):
-            raise ValueError(f"keypoints must be (P, {types}, 3), got {keypoints.shape}")
-        if image_size[0] % self.stride or image_size[1] % self.stride:
-            raise ValueError(f"image_size {image_size} must be a multiple of the stride {self.stride}")
+        keypoints, _ = checked_keypoints(people, self.skeleton.num_keypoints, image_size, self.stride)
         labeled = (keypoints[..., 2] > 0) & np.isfinite(keypoints).all(axis=2)
         grids = [self._grid(keypoints, labeled, image_size, ignore, self.stride, self.sigma)]
         if self.resolutions == 2:

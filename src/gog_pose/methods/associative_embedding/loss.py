@@ -9,7 +9,7 @@ from torch import nn
 
 from gog_pose.errors import InputError
 from gog_pose.methods.associative_embedding.records import AssociativeMaps, AssociativeTargets
-from gog_pose.methods.losses import HeatmapLoss, LossTerms, sum_over_stacks
+from gog_pose.methods.losses import HeatmapLoss, LossTerms, compare_stacks
 
 
 def tag_losses(tags: torch.Tensor, people: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -88,14 +88,11 @@ class AssociativeLoss(nn.Module):
             InputError: The network predicts fine heatmaps that the encoder does not draw, or the other way around.
             ValueError: There are not as many stack weights as stacks.
         """
-        with torch.autocast(targets.heatmaps.device.type, enabled=False):
-            parts = [self._parts(maps, targets) for maps in stacks]
-            joined = {name: torch.stack([of_stack[name].mean() for of_stack in parts]) for name in parts[0]}
-            return sum_over_stacks(joined, self._weights, self.stack_weights)
+        return compare_stacks(stacks, targets, self._parts, self._weights, self.stack_weights)
 
     def _parts(self, maps: AssociativeMaps, targets: AssociativeTargets) -> dict[str, torch.Tensor]:
         """Return the terms of one stack, ``(B,)`` each."""
-        pull, push = tag_losses(maps.tags.float(), targets.people)
+        pull, push = tag_losses(maps.tags, targets.people)
         parts = {
             "heatmap": self.heatmap_loss(maps.heatmaps, targets.heatmaps, targets.mask),
             "pull": pull,

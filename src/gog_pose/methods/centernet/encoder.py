@@ -59,7 +59,7 @@ class CenterEncoder:
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """What the targets are, as maps."""
+        """Fields of the maps that the targets are."""
         return fields(self.skeleton, self.stride, self.refinements)
 
     def points(self, people: People) -> np.ndarray:

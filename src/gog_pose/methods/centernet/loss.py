@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from gog_pose.methods.centernet.records import CenterMaps, CenterTargets
-from gog_pose.methods.losses import LossTerms, sum_over_stacks
+from gog_pose.methods.losses import LossTerms, compare_stacks
 from gog_pose.system.options import Count, NotNegative
 
 _EPSILON = 1e-4  # responses are kept this far from 0 and 1: in float16 the sigmoid reaches them
@@ -96,10 +96,7 @@ class CenterLoss(nn.Module):
         Raises:
             ValueError: There are not as many stack weights as stacks.
         """
-        with torch.autocast(targets.heatmaps.device.type, enabled=False):
-            parts = [self._parts(CenterMaps._make(field.float() for field in maps), targets) for maps in stacks]
-            joined = {name: torch.stack([of_stack[name].mean() for of_stack in parts]) for name in self._weights}
-            return sum_over_stacks(joined, self._weights, self.stack_weights)
+        return compare_stacks(stacks, targets, self._parts, self._weights, self.stack_weights)
 
     def _parts(self, maps: CenterMaps, targets: CenterTargets) -> dict[str, torch.Tensor]:
         """Return the terms of one stack, ``(B,)`` each."""

@@ -106,7 +106,7 @@ class PoseEncoder:
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """What the targets are, as maps."""
+        """Fields of the maps that the targets are."""
         return fields(self.skeleton, self.stride)
 
     def points(self, people: People) -> np.ndarray:

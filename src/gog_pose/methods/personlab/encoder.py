@@ -13,7 +13,7 @@ from gog_pose.maps.fields import Field
 from gog_pose.maps.marks import GridMarks, TargetMarks, draw_marks, supervision_mask
 from gog_pose.maps.vectors import nearest_owners
 from gog_pose.maps.windows import windows_around
-from gog_pose.methods.people import People
+from gog_pose.methods.people import People, checked_keypoints
 from gog_pose.methods.personlab.records import PersonLabTargets, edges, fields
 from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import Count, Positive
@@ -61,7 +61,7 @@ class PersonLabEncoder:
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """What the targets are, as maps."""
+        """Fields of the maps that the targets are."""
         return fields(self.skeleton, self.stride)
 
     def points(self, people: People) -> np.ndarray:
@@ -79,14 +79,9 @@ class PersonLabEncoder:
         Raises:
             ValueError: A shape does not fit, or the image size is no multiple of the stride.
         """
-        keypoints = np.asarray(people.keypoints, dtype=np.float32)
         types = self.skeleton.num_keypoints
-        if keypoints.ndim != 3 or keypoints.shape[1:] != (types, 3):
-            raise ValueError(f"keypoints must be (P, {types}, 3), got {keypoints.shape}")
-        if image_size[0] % self.stride or image_size[1] % self.stride:
-            raise ValueError(f"image_size {image_size} must be a multiple of the stride {self.stride}")
-        height, width = map_size = (image_size[0] // self.stride, image_size[1] // self.stride)
-        area = height * width
+        keypoints, map_size = checked_keypoints(people, types, image_size, self.stride)
+        area = map_size[0] * map_size[1]
 
         labeled = (keypoints[..., 2] > 0) & (np.abs(keypoints[..., :2]) < _FARTHEST).all(axis=2)  # nan is not less
         person, kind = np.nonzero(labeled)

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from gog_pose.geometry import cells_to_image
-from gog_pose.methods.losses import LossTerms, focal_cross_entropy, sum_over_stacks, weighted_l1
+from gog_pose.methods.losses import LossTerms, compare_stacks, focal_cross_entropy, weighted_l1
 from gog_pose.methods.personlab.records import PersonLabMaps, PersonLabTargets, edges
 from gog_pose.methods.personlab.refinement import refined
 from gog_pose.skeleton import Skeleton
@@ -59,10 +59,7 @@ class PersonLabLoss(nn.Module):
         Raises:
             ValueError: There are not as many stack weights as stacks.
         """
-        with torch.autocast(targets.heatmaps.device.type, enabled=False):
-            parts = [self._parts(PersonLabMaps._make(field.float() for field in maps), targets) for maps in stacks]
-            joined = {name: torch.stack([of_stack[name].mean() for of_stack in parts]) for name in self._weights}
-            return sum_over_stacks(joined, self._weights, self.stack_weights)
+        return compare_stacks(stacks, targets, self._parts, self._weights, self.stack_weights)
 
     def _parts(self, maps: PersonLabMaps, targets: PersonLabTargets) -> dict[str, torch.Tensor]:
         """Return the terms of one stack, ``(B,)`` each."""

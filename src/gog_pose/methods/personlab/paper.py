@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gog_pose.errors import InputError
 from gog_pose.maps.peaks import finite
-from gog_pose.methods.options import require_ranges
+from gog_pose.methods.options import require_choices, require_ranges
 from gog_pose.methods.personlab.decoder import ImageReader, PersonLabDecoder
 from gog_pose.methods.personlab.grouping import Roots
 from gog_pose.methods.personlab.hough import hough_maps
@@ -42,8 +41,7 @@ class PaperDecoder(PersonLabDecoder):
         """Check the options."""
         super().__post_init__()
         require_ranges(self, positive=("radius",))
-        if self.score not in _SCORES:
-            raise InputError(f"decoder.score: {self.score!r} is unknown; choose {' or '.join(_SCORES)}")
+        require_choices(self, {"score": _SCORES})
 
     def read(self, heatmaps: np.ndarray, short_offsets: np.ndarray, mid_offsets: np.ndarray) -> ImageReader:
         """Return what reads the maps of one image, ``(C, h, w)`` each, by these rules."""

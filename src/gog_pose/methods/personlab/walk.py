@@ -15,7 +15,7 @@ Place = tuple[float, float]  # x and y, cells
 
 
 class Step(Protocol):
-    """How a keypoint is reached from another one."""
+    """The way to a keypoint from another one."""
 
     def __call__(self, edge: int, start: Place) -> Place:
         """Return where an edge leads from a place."""

@@ -14,7 +14,7 @@ from gog_pose.errors import InputError
 from gog_pose.geometry import cells_to_image
 from gog_pose.maps.fields import Field, check_maps
 from gog_pose.maps.peaks import finite
-from gog_pose.methods.options import require_ranges
+from gog_pose.methods.options import require_choices, require_ranges
 from gog_pose.methods.pifpaf.confidence import Confidence, Predictions
 from gog_pose.methods.pifpaf.growing import Grown, Growth, Links, LinkTable, SearchedLinks, SortedLinks, Walks
 from gog_pose.methods.pifpaf.occupancy import Occupancy, pixels, squares
@@ -107,11 +107,7 @@ class PifpafDecoder:
     def __post_init__(self) -> None:
         """Freeze the range into a tuple and check the options."""
         require_limbs(self.skeleton)
-        for option, choices in _CHOICES.items():
-            if getattr(self, option) not in choices:
-                raise InputError(
-                    f"decoder.{option}: {getattr(self, option)!r} is unknown; choose {' or '.join(choices)}"
-                )
+        require_choices(self, _CHOICES)
         require_ranges(
             self,
             counts=("stride", "coarser", "side"),

@@ -15,7 +15,7 @@ from gog_pose.maps.fields import Field
 from gog_pose.maps.marks import GridMarks, TargetMarks, draw_marks, supervision_mask
 from gog_pose.maps.ranges import counted
 from gog_pose.maps.vectors import nearest_owners
-from gog_pose.methods.people import People
+from gog_pose.methods.people import People, checked_keypoints
 from gog_pose.methods.pifpaf.records import PifpafTargets, fields, require_limbs
 from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import Count
@@ -63,7 +63,7 @@ class PifpafEncoder:
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """What the targets are, as maps."""
+        """Fields of the maps that the targets are."""
         return fields(self.skeleton, self.stride * self.coarser)
 
     def points(self, people: People) -> np.ndarray:
@@ -83,13 +83,8 @@ class PifpafEncoder:
         Raises:
             ValueError: A shape does not fit, or the image size is no multiple of the stride.
         """
-        keypoints = np.asarray(people.keypoints, dtype=np.float64)
-        types, stride = self.skeleton.num_keypoints, self.stride * self.coarser
-        if keypoints.ndim != 3 or keypoints.shape[1:] != (types, 3):
-            raise ValueError(f"keypoints must be (P, {types}, 3), got {keypoints.shape}")
-        if image_size[0] % stride or image_size[1] % stride:
-            raise ValueError(f"image_size {image_size} must be a multiple of the stride {stride}")
-        map_size = (image_size[0] // stride, image_size[1] // stride)
+        stride = self.stride * self.coarser
+        keypoints, map_size = checked_keypoints(people, self.skeleton.num_keypoints, image_size, stride, np.float64)
         labeled = (keypoints[..., 2] > 0) & np.isfinite(keypoints).all(axis=2)  # (P, K)
         cells = image_to_cells(keypoints[..., :2], stride)  # (P, K, 2)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from gog_pose.methods.losses import LossTerms, focal_cross_entropy, sum_over_stacks
+from gog_pose.methods.losses import LossTerms, compare_stacks, focal_cross_entropy
 from gog_pose.methods.pifpaf.records import PifpafMaps, PifpafTargets
 from gog_pose.system.options import Count, NotNegative
 
@@ -114,10 +114,7 @@ class PifpafLoss(nn.Module):
         Raises:
             ValueError: There are not as many stack weights as stacks.
         """
-        with torch.autocast(targets.heatmaps.device.type, enabled=False):
-            parts = [self._parts(PifpafMaps._make(field.float() for field in maps), targets) for maps in stacks]
-            joined = {name: torch.stack([of_stack[name].mean() for of_stack in parts]) for name in self._weights}
-            return sum_over_stacks(joined, self._weights, self.stack_weights)
+        return compare_stacks(stacks, targets, self._parts, self._weights, self.stack_weights)
 
     def _parts(self, maps: PifpafMaps, targets: PifpafTargets) -> dict[str, torch.Tensor]:
         """Return the terms of one stack, ``(B,)`` each."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from gog_pose.drawing import draw_vectors, keypoint_colors
-from gog_pose.geometry import cells_to_image
 from gog_pose.methods.method import View
 from gog_pose.methods.pifpaf.records import PifpafMaps, PifpafTargets
-from gog_pose.methods.views import HEATMAPS, to_array
+from gog_pose.methods.views import HEATMAPS, draw_fans, to_array
 from gog_pose.skeleton import Skeleton
 
 _LEAST = 0.3  # response of the cells whose vectors are drawn
@@ -51,12 +49,8 @@ def _drawn(
 ) -> np.ndarray:
     """Draw the vectors of the cells that respond, each in the color of the keypoint that it leads to."""
     heatmaps, maps = to_array(responses[0]), to_array(vectors[0])
-    item, row, column = np.nonzero(heatmaps > _LEAST)
     stride = image.shape[0] // heatmaps.shape[1]  # of the fields, which may be coarser than the features
-    starts = cells_to_image(np.stack([column, row], axis=1).astype(np.float64), stride)
-    tips = starts + maps.reshape(-1, 2, *maps.shape[1:])[item, :, row, column]
-    colors = keypoint_colors(skeleton)
-    return draw_vectors(image, starts, tips, [colors[goals[one]] for one in item.tolist()], fine=True)
+    return draw_fans(image, maps, heatmaps > _LEAST, goals, skeleton, stride)
 
 
 VIEWS = {

@@ -13,7 +13,7 @@ from gog_pose.maps.fields import Field
 from gog_pose.maps.gaussians import gaussian_marks
 from gog_pose.maps.lines import line_marks
 from gog_pose.maps.marks import GridMarks, TargetMarks, draw_marks, supervision_mask
-from gog_pose.methods.people import People
+from gog_pose.methods.people import People, checked_keypoints
 from gog_pose.methods.simple_pose.body import body_of, shoulders
 from gog_pose.methods.simple_pose.records import SimplePoseTargets, fields
 from gog_pose.skeleton import Skeleton
@@ -66,7 +66,7 @@ class SimplePoseEncoder:
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
-        """What the targets are, as maps."""
+        """Fields of the maps that the targets are."""
         return fields(self.skeleton, self.stride, self.body)
 
     def points(self, people: People) -> np.ndarray:
@@ -86,12 +86,7 @@ class SimplePoseEncoder:
         Raises:
             ValueError: A shape does not fit, or the image size is no multiple of the stride.
         """
-        keypoints = np.asarray(people.keypoints, dtype=np.float32)
-        if keypoints.ndim != 3 or keypoints.shape[1:] != (self.skeleton.num_keypoints, 3):
-            raise ValueError(f"keypoints must be (P, {self.skeleton.num_keypoints}, 3), got {keypoints.shape}")
-        if image_size[0] % self.stride or image_size[1] % self.stride:
-            raise ValueError(f"image_size {image_size} must be a multiple of the stride {self.stride}")
-        height, width = image_size[0] // self.stride, image_size[1] // self.stride
+        keypoints, (height, width) = checked_keypoints(people, self.skeleton.num_keypoints, image_size, self.stride)
         grid: dict[str, Any] = {
             "map_size": (height, width),
             "stride": self.stride,
