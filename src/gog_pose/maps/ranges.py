@@ -30,7 +30,7 @@ class SortedBoxes:
         keys = _keys(kinds, x)
         self._order = np.argsort(keys)
         self._keys = keys[self._order]
-        self._bounds = np.stack([*low, *high])[:, self._order]
+        self._low, self._high = low[:, self._order], high[:, self._order]
         kinds = kinds[self._order]
         self._before, self._after = np.full((2, num_kinds), _ROUNDING)
         if len(kinds):
@@ -48,15 +48,16 @@ class SortedBoxes:
         Returns:
             ``(P,)`` place and ``(P,)`` box of each pair, by index, sorted by place.
         """
-        x, y = places
+        x = places[0]
         first = np.searchsorted(self._keys, _keys(kinds, x - self._before[kinds]), side="left")
         last = np.searchsorted(self._keys, _keys(kinds, x + self._after[kinds]), side="right")
         place, step = counted(np.maximum(last - first, 0))
         box = first[place] + step
-        x_low, y_low, x_high, y_high = self._bounds[:, box]
-        x, y = x[place], y[place]
-        covered = np.flatnonzero((x_low <= x) & (x <= x_high) & (y_low <= y) & (y <= y_high))
-        return place[covered], self._order[box[covered]]
+        for axis in (1, 0):  # y first: most boxes that are near in x are not near in y
+            at = places[axis].take(place)
+            covered = np.flatnonzero((self._low[axis].take(box) <= at) & (at <= self._high[axis].take(box)))
+            place, box = place[covered], box[covered]
+        return place, self._order[box]
 
 
 def _keys(kinds: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -215,7 +215,7 @@ def _spy(method, taken):
     """Keep what a decoder grows poses from: the seeds that are left when each has occupied its square."""
 
     def spied(self, seeds, links, confidence, image_size):
-        squares = decoding.Occupancy(self.skeleton.num_keypoints, image_size)
+        squares = decoding.Occupancy(self.skeleton.num_keypoints, image_size, len(seeds.types))
         kept = squares.occupy_in_turn(seeds.types, seeds.xy, decoding.seed_radii(confidence))
         taken.update(seeds=seeds.chosen(kept), confidence=confidence)
         return method(self, seeds, links, confidence, image_size)

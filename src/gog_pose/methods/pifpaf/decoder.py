@@ -158,7 +158,8 @@ class PifpafDecoder:
             cells=self.side**2,
             clip=self.clip,
         )
-        limb, cell = np.nonzero(maps.limb_heatmaps.reshape(self.skeleton.num_limbs, -1) > self.limb_threshold)
+        responding = np.flatnonzero(maps.limb_heatmaps > self.limb_threshold)
+        limb, cell = np.divmod(responding, maps.limb_heatmaps[0].size)
         both = [self._links(maps, confidence, 2 * limb + turn, cell, self.floor) for turn in (0, 1)]
         links = Links.joined([some.chosen(some.scores > self.limb_threshold) for some in both])
         poses = self._grown(self._seeds(predictions, confidence), links, confidence, (height, width))
@@ -192,7 +193,7 @@ class PifpafDecoder:
             self.connection_threshold,
             self.reverse * self.stride * self.coarser,
         )
-        owners = Occupancy(types, image_size)
+        owners = Occupancy(types, image_size, len(seeds.types))
         kept = owners.occupy_in_turn(seeds.types, seeds.xy, seed_radii(confidence))
         ends = [
             owners.holders(owners.places(kinds[links.walks], xy))
@@ -251,7 +252,7 @@ class PifpafDecoder:
 
     def _predictions(self, maps: Arrays) -> Predictions:
         """Return what the cells that respond to keypoints predict."""
-        kind, row, column = np.nonzero(maps.heatmaps > self.threshold)
+        kind, row, column = np.unravel_index(np.flatnonzero(maps.heatmaps > self.threshold), maps.heatmaps.shape)
         responses, scales = (finite(field[kind, row, column]) for field in (maps.heatmaps, maps.scales))
         xy = self._places(maps.vectors, kind, row, column)
         return Predictions(kind, xy, responses.astype(np.float64), scales.astype(np.float64))

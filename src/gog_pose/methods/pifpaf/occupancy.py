@@ -37,10 +37,11 @@ class Occupancy:
     Args:
         num_types: K.
         image_size: ``(H, W)`` px of the input image.
+        most: The largest number of squares; smaller maps are cleared faster.
     """
 
-    def __init__(self, num_types: int, image_size: tuple[int, int]) -> None:
-        self._holder = np.zeros((num_types, *image_size), dtype=np.int32)  # memory that is not touched costs nothing
+    def __init__(self, num_types: int, image_size: tuple[int, int], most: int) -> None:
+        self._holder = np.zeros((num_types, *image_size), dtype=np.min_scalar_type(most))
         self._flat = self._holder.reshape(-1).data  # much faster than NumPy for single pixels
         self._image_size = image_size
 
