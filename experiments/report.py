@@ -23,7 +23,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 # What the commands of the table of the paper's cells show for settings.
-SHOWN = {"photographs": "", "scenes": "", "data": "data/coco", "limit": "null"}
+SHOWN = {"photographs": "", "scenes": "", "held_out": "", "data": "data/coco", "limit": "null"}
 
 
 class Entry(NamedTuple):

@@ -17,9 +17,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from study import Cell, Study, add_result, cells, load_study, read_results, study_names
+from study import FOLDER, Cell, Study, add_result, cells, load_study, read_results, study_names
 
-COCO, SYNTHETIC = "data/coco", "data/synthetic"
+COCO, SYNTHETIC, HELD_OUT = "data/coco", "data/synthetic", "outputs/held_out"
+VALIDATION = "person_keypoints_val.json"  # the file of a data set that is made last
 SCALES = ("small", "full")
 
 
@@ -33,7 +34,7 @@ class Runner:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.done: set[Path] = set()  # run folders of this call, which a dry run leaves empty
-        self.synthesized = Path(SYNTHETIC, "annotations", "person_keypoints_val.json").is_file()
+        self.made = {data for data in (SYNTHETIC, HELD_OUT) if Path(data, "annotations", VALIDATION).is_file()}
 
     def run(self, study: Study) -> None:
         """Run the cells of a study that have no result yet."""
@@ -79,11 +80,22 @@ class Runner:
         return file, run
 
     def execute(self, program: str, overrides: list[str]) -> None:
-        """Run a command, the synthetic scenes made first where it needs them; a failure ends this process, too."""
-        if not self.synthesized and any(SYNTHETIC in override for override in overrides):
-            self.synthesized = True
+        """Run a command of the package; the data that it needs are made first."""
+        for data in (SYNTHETIC, HELD_OUT):
+            if data not in self.made and f"data.root={data}" in overrides:
+                self.made.add(data)
+                self.make(data)
+        self.call([str(self.options.bin / f"gog-{program}"), *overrides])
+
+    def make(self, data: str) -> None:
+        """Make a data set: the synthetic scenes, or photographs divided for choices that validation must not see."""
+        if data == SYNTHETIC:
             self.execute("synthesize", [f"output={SYNTHETIC}", f"hydra.run.dir={self.options.runs}/synthesize"])
-        command = [str(self.options.bin / f"gog-{program}"), *overrides]
+        else:
+            self.call([sys.executable, str(FOLDER / "scripts" / "hold_out.py"), self.options.data, HELD_OUT])
+
+    def call(self, command: list[str]) -> None:
+        """Run a command; a failure ends this process, too."""
         print(shlex.join(command), flush=True)
         if self.options.dry_run:
             return
@@ -115,6 +127,7 @@ def settings_of(study: Study, options: argparse.Namespace) -> dict[str, str]:
     return {
         "photographs": f"data={layout(options.data)} data.root={options.data}",
         "scenes": f"data=synthetic data.root={SYNTHETIC}",
+        "held_out": f"data=folder data.root={HELD_OUT}",
         "data": options.data,
         "limit": options.limit or str(study.get("limit")),
     }

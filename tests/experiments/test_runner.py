@@ -63,7 +63,13 @@ def test_trainings_of_one_name_are_the_same(all_studies):
     from run import name_of_training
     from study import cells, load_study
 
-    settings = {"photographs": "data.root=P", "scenes": "data.root=S", "data": "D", "limit": "null"}
+    settings = {
+        "photographs": "data.root=P",
+        "scenes": "data.root=S",
+        "held_out": "data.root=H",
+        "data": "D",
+        "limit": "null",
+    }
     found = {}
     for study in map(load_study, all_studies):
         for cell in cells(study, [0], settings):
@@ -222,3 +228,34 @@ def test_make_refuses_an_unknown_scale():
     process = make("-n", "table1", "SCALE=huge")
     assert process.returncode == 2
     assert "invalid choice: 'huge'" in process.stderr
+
+
+def test_photographs_are_held_out_once_and_nothing_is_lost(checkout):
+    """The split depends on the ids alone, and images without people stay in training."""
+    from scripts.hold_out import divided
+
+    annotations = {
+        "images": [{"id": number} for number in range(50)],
+        "annotations": [{"id": number, "image_id": number // 2} for number in range(80, 0, -1)],
+        "categories": ["person"],
+    }
+    parts = divided(annotations, every=10)
+    ids = {name: [image["id"] for image in part["images"]] for name, part in parts.items()}
+    assert ids["held_out"] == [0, 10, 20, 30, 40]
+    assert sorted(ids["train"] + ids["held_out"]) == list(range(50))
+    for name, part in parts.items():
+        assert {person["image_id"] for person in part["annotations"]} <= set(ids[name])
+        assert part["categories"] == ["person"]
+    assert sum(len(part["annotations"]) for part in parts.values()) == 80
+
+
+def test_photographs_are_held_out_before_the_first_training_that_needs_them(checkout):
+    trainings = calls(checkout, "methods_search", "--cells", "gog-*")
+    assert len(trainings) == 5
+    assert all("data.root=outputs/held_out data.val_split=held_out" in line for line in trainings)
+    made = checkout / "outputs" / "held_out"
+    assert sorted(file.name for file in (made / "annotations").iterdir()) == [
+        f"person_keypoints_{split}.json" for split in ("held_out", "train", "val")
+    ]
+    assert (made / "held_out").readlink() == (checkout / "data" / "train").resolve()
+    assert calls(checkout, "methods_search", "--cells", "gog-*") == []
