@@ -11,11 +11,12 @@ INSTALLED := $(VENV)/.installed
 SYNTHETIC := data/synthetic
 SCENES    := $(SYNTHETIC)/annotations/person_keypoints_val.json
 DEMO      := outputs/demo
+RELEASE   := outputs/release
 # The newest checkpoint of an unfinished training in a folder, as an argument of gog-train.
 resume     = $(addprefix resume=,$(firstword $(shell ls -t $(1)/checkpoints/last.ckpt $(1)/checkpoints/interrupted.ckpt 2>/dev/null)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-slow lint format demo clean
+.PHONY: help install test test-slow lint format release demo clean
 
 help:  ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +51,20 @@ lint: $(INSTALLED)  ## Check style and types
 format: $(INSTALLED)  ## Fix what can be fixed by itself: imports, layout
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# The wheel's commands run outside the repository, so that they cannot find its files. Nothing is uploaded.
+release: $(INSTALLED)  ## Build the release in dist/, check it, try the wheel in a fresh environment
+	rm -rf dist $(RELEASE)
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python -m venv $(RELEASE)/environment
+	$(RELEASE)/environment/bin/python -m pip install --quiet $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) \
+		--constraint requirements/lock.txt dist/*.whl
+	cd $(RELEASE) && environment/bin/python -c 'import gog_pose; print("gog_pose", gog_pose.__version__)'
+	cd $(RELEASE) && environment/bin/gog-predict --help >help.txt
+	cd $(RELEASE) && environment/bin/gog-predict source=$(CURDIR)/docs/photo.jpg output=poses
+	$(BIN)/python -c 'import json, sys; sys.exit(not json.load(open("$(RELEASE)/poses/predictions.json")))'
+	@ls -l dist
 
 # A second call goes on from the newest checkpoint of the first; `rm -r outputs/demo` starts over.
 demo: $(SCENES)  ## Find people in a photograph, train the bundled model on synthetic people (6 minutes)

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from rich import box
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from gog_pose.benchmarks.checks import require_counts, require_reference
@@ -20,6 +18,7 @@ from gog_pose.evaluation import MapNoise
 from gog_pose.methods import method_of
 from gog_pose.methods.method import Decoder, Encoder
 from gog_pose.system.options import Count, CountOrZero, Pixels, Seed
+from gog_pose.system.progress import bar
 
 
 class CodecBenchmark:
@@ -83,7 +82,7 @@ class CodecBenchmark:
         """
         cases = [(size, people) for size in self.sizes for people in self.people]
         with one_thread():
-            progress = track(cases, "timing encoder and decoder", console=Console(stderr=True))
+            progress = bar(cases, "timing encoder and decoder", len(cases))
             rows = [self._time(size, people) for size, people in progress]
         growth = {}
         for size in self.sizes:

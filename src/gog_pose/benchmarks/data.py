@@ -17,8 +17,6 @@ import numpy as np
 import torch
 from PIL import Image
 from rich import box
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 from torch.utils.data import DataLoader, default_collate
 
@@ -33,6 +31,7 @@ from gog_pose.data.samples import PoseBatch
 from gog_pose.errors import InputError
 from gog_pose.imaging.reading import to_rgb
 from gog_pose.system.options import Count, CountOrZero
+from gog_pose.system.progress import bar
 
 WAYS = ("plain", "worker", "device")  # the straightforward reading, and ours by ``encode_on``
 IMAGE_STAGES = ("read", "decode", "warp", "color", "normalize", "encode")
@@ -101,7 +100,7 @@ class DataBenchmark:
         jobs: list[tuple[Callable[[Any], Any], Any, list[Any]]]
         jobs = [(self._stages, way, measured) for way, measured in stages.items()]
         jobs += [(self._load, case, measured) for case, measured in loaded.items()]
-        for function, case, results in track(jobs * self.repeats, "loading data", console=Console(stderr=True)):
+        for function, case, results in bar(jobs * self.repeats, "loading data", len(jobs) * self.repeats):
             results.append(in_own_process(function, case))
         rows: list[dict[str, Any]] = []
         for (workers, way), measured in loaded.items():

@@ -15,8 +15,6 @@ import numpy as np
 import torch
 from PIL import Image
 from rich import box
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 from torch import nn
 
@@ -42,6 +40,7 @@ from gog_pose.networks.network import assembled
 from gog_pose.networks.trunk import Trunk
 from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import Count, CountOrZero, Pixels, Seed
+from gog_pose.system.progress import bar
 
 STAGES = ("read", "preprocess", "network", "decode")
 _SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -214,7 +213,7 @@ class SpeedBenchmark:
         times: dict[tuple[int, bool, str], list[dict[str, float]]] = {case: [] for case in cases}
         found: list[int] = []
         rounds = [(turn, case) for turn in range(self.repeats + 1) for case in cases]  # the first to warm up
-        for turn, case in track(rounds, "timing poses", console=Console(stderr=True)):
+        for turn, case in bar(rounds, "timing poses", len(rounds)):
             batch, flip, name = case
             start = turn * batch
             chosen = [paths[place % len(paths)] for place in range(start, start + batch)]

@@ -10,8 +10,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from rich import box
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 from torch.optim import Optimizer
 
@@ -27,6 +25,7 @@ from gog_pose.networks.network import assembled
 from gog_pose.networks.trunk import Trunk
 from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import Count, CountOrZero, Pixels, Seed
+from gog_pose.system.progress import bar
 
 PARTS = ("forward", "loss", "backward", "optimizer")
 _COMPARED = ("peak", "activations", "kept")  # kinds of memory
@@ -150,8 +149,7 @@ class TrainBenchmark:
         jobs: list[tuple[Callable[[Any], Any], Any, list[Any]]]
         jobs = [(self._train, (batch, self.variants[name]), measured) for (batch, name), measured in steps.items()]
         jobs += [(self._forward, self.variants[name], times) for name, times in alone.items()]
-        console = Console(stderr=True)
-        for function, case, results in track(jobs * self.repeats, "measuring training steps", console=console):
+        for function, case, results in bar(jobs * self.repeats, "measuring training steps", len(jobs) * self.repeats):
             results.append(in_own_process(function, case))
         rows: list[dict[str, Any]] = []
         for (batch, name), measured in steps.items():

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from gog_pose.cli.console import bar, table
+from gog_pose.cli.console import table
 from gog_pose.cli.estimator import build_estimator
 from gog_pose.cli.runtime import command, instantiate, resolved
 from gog_pose.errors import InputError
+from gog_pose.system.progress import bar
 from gog_pose.system.results import commit, results_path, sha256, versions, write_results
 
 if TYPE_CHECKING:

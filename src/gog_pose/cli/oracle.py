@@ -14,9 +14,10 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from rich.console import Console
 
-from gog_pose.cli.console import bar, table
+from gog_pose.cli.console import table
 from gog_pose.cli.runtime import command, instantiate, resolved
 from gog_pose.errors import InputError
+from gog_pose.system.progress import bar
 from gog_pose.system.results import results_path, versions, write_results
 
 _PARTS = ("encoder", "decoder")  # of the method

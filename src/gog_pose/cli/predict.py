@@ -30,9 +30,9 @@ def main(config: DictConfig) -> None:
     options = resolved(config)
     check(options)
 
-    from gog_pose.cli.console import bar
     from gog_pose.media.sources import described
     from gog_pose.prediction import IMAGES, PREDICTIONS, SHEET, predict_files
+    from gog_pose.system.progress import bar
 
     batch_size = options["batch_size"] or (1 if options["device"] == "cpu" else _BATCH_ON_GPU)
     record = predict_files(

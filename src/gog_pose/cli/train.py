@@ -150,12 +150,14 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
     """
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
+    from gog_pose.training.callbacks import TrainingProgress
     from gog_pose.training.checkpoint_io import AtomicCheckpointIO
 
+    progress = [TrainingProgress()] if cfg.trainer.enable_progress_bar else []  # first: it ends before others print
     try:
         trainer: pl.Trainer = instantiate(
             cfg.trainer,
-            callbacks=[instantiate(node) for node in cfg.callbacks.values()],
+            callbacks=[*progress, *(instantiate(node) for node in cfg.callbacks.values())],
             logger=[instantiate(node) for node in cfg.logger.values()],
             plugins=[AtomicCheckpointIO()],
         )

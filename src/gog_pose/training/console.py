@@ -15,17 +15,12 @@ _WARNINGS = (
     r"The dirpath has changed from",  # of last.ckpt, whose folder does not matter; best.ckpt is found by BestCheckpoint
     r"Checkpoint directory .* exists and is not empty",  # a resumed run's
 )
-_TIPS = "pytorch_lightning.utilities.rank_zero"
-_ADVERTISING = ("litlogger", "litmodels", "Tip:", "`Trainer.fit` stopped", "Loading `train_dataloader`")
+_CHATTY = ("pytorch_lightning", "lightning_fabric", "lightning")  # loggers: devices, tips, advertising
 
 
 def without_advice() -> None:
     """Leave out Lightning's advertising, its tips, and warnings about what this package does on purpose."""
     for message in _WARNINGS:
         warnings.filterwarnings("ignore", message)
-    logging.getLogger(_TIPS).addFilter(_is_wanted)
-
-
-def _is_wanted(record: logging.LogRecord) -> bool:
-    message = record.getMessage()
-    return not any(part in message for part in _ADVERTISING)
+    for name in (*_CHATTY, "pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.rank_zero"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -10,8 +10,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gog_pose.data.synthetic.labels import Annotation
 from gog_pose.data.synthetic.scene import render_scene
@@ -19,6 +17,7 @@ from gog_pose.errors import InputError
 from gog_pose.skeleton import load_skeleton
 from gog_pose.system.files import LOCK, only_writer, write_whole
 from gog_pose.system.processes import map_in_processes
+from gog_pose.system.progress import bar
 
 SPLITS = ("train", "val")
 _MARKER = "synthesis.json"  # tells our folders from others; written first, so an interrupted run has it too
@@ -77,17 +76,13 @@ def synthesize(
         jobs = [(split, index) for split in SPLITS for index in range(counts[split])]
         results: dict[str, list[list[Annotation]]] = {split: [] for split in SPLITS}
         draw = partial(_write_scene, output, settings)
-        console = Console()
-        with Progress(
-            TextColumn("drawing scenes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
-        ) as progress:
-            drawn = map_in_processes(draw, jobs, workers)
-            for (split, _), annotations in progress.track(zip(jobs, drawn, strict=True), total=len(jobs)):
-                results[split].append(annotations)
+        drawn = zip(jobs, map_in_processes(draw, jobs, workers), strict=True)
+        for (split, _), annotations in bar(drawn, "drawing scenes", len(jobs)):
+            results[split].append(annotations)
 
         for split in SPLITS:
             _write_json(_annotation_file(output, split), _coco(split, results[split], settings))
-        console.print(_summary(output, results), soft_wrap=True, highlight=False)
+        print(_summary(output, results))
 
 
 def _check(counts: dict[str, int], settings: dict[str, Any], workers: int) -> None:

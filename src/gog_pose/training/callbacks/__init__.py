@@ -6,7 +6,9 @@ from gog_pose.training.callbacks.freezing import Freeze
 from gog_pose.training.callbacks.gradient_norm import GradientNorm
 from gog_pose.training.callbacks.interrupt import InterruptCheckpoint
 from gog_pose.training.callbacks.pictures import PosePictures
+from gog_pose.training.callbacks.progress_bar import TrainingProgress
 from gog_pose.training.callbacks.throughput import Throughput
+from gog_pose.training.callbacks.validation_line import ValidationLine
 from gog_pose.training.callbacks.wandb_results import WandbResults
 
 __all__ = [
@@ -17,5 +19,7 @@ __all__ = [
     "InterruptCheckpoint",
     "PosePictures",
     "Throughput",
+    "TrainingProgress",
+    "ValidationLine",
     "WandbResults",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,6 @@ from gog_pose.evaluation.detections import write_detections
 from gog_pose.methods.method import Maps
 from gog_pose.system.files import made_folder
 from gog_pose.training.module import PoseModule
-
-_log = logging.getLogger(__name__)
 
 
 class CocoMap(pl.Callback):
@@ -76,14 +73,11 @@ class CocoMap(pl.Callback):
         for name, value in metrics.items():
             # Equal on all devices, so their mean changes nothing; every device must log it, for checkpointing.
             pl_module.log(f"val/{name}", value, prog_bar=name == "AP", rank_zero_only=False, sync_dist=True)
-        if trainer.is_global_zero:
-            summary = "  ".join(f"{name} {value:.3f}" for name, value in metrics.items() if not name.startswith("AR5"))
-            _log.info("epoch %d, step %d: %s", trainer.current_epoch, trainer.global_step, summary)
-            if self.file is not None and trainer.state.fn == TrainerFn.VALIDATING:
-                category = {"category_id": self._evaluator.category_id}
-                people = itertools.chain.from_iterable(self._detections.values())
-                made_folder(self.file.parent, "callbacks.coco_map.file")
-                write_detections(self.file, ({**person, **category} for person in people))
+        if trainer.is_global_zero and self.file is not None and trainer.state.fn == TrainerFn.VALIDATING:
+            category = {"category_id": self._evaluator.category_id}
+            people = itertools.chain.from_iterable(self._detections.values())
+            made_folder(self.file.parent, "callbacks.coco_map.file")
+            write_detections(self.file, ({**person, **category} for person in people))
 
     @property
     def num_images(self) -> int:
