@@ -55,6 +55,7 @@ format: $(INSTALLED)  ## Fix what can be fixed by itself: imports, layout
 # The wheel's commands run outside the repository, so that they cannot find its files. Nothing is uploaded.
 release: $(INSTALLED)  ## Build the release in dist/, check it, try the wheel in a fresh environment
 	rm -rf dist $(RELEASE)
+	$(BIN)/python -m pip install --quiet --constraint requirements/lock.txt --editable '.[release]'
 	$(BIN)/python -m build --outdir dist
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/python -m venv $(RELEASE)/environment
