@@ -19,6 +19,7 @@ RANKS = (
     ("poses",),
     ("assembly",),
     ("methods",),
+    ("runtime",),
     ("encoding", "decoding", "networks", "data"),
     ("checkpoints",),
     ("export",),

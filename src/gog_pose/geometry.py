@@ -7,12 +7,14 @@ act on column vectors ``(x, y, 1)``.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
-import torch
 
-Coordinates = TypeVar("Coordinates", float, np.ndarray, torch.Tensor)
+if TYPE_CHECKING:
+    import torch
+
+Coordinates = TypeVar("Coordinates", float, np.ndarray, "torch.Tensor")
 
 _ROUND_UP = 63 / 64  # HigherHRNet adds 63 px and rounds down to 64: a part of a px at the border may be cut off
 WIDEST = 8  # widths a height: of an input whose height is fixed

@@ -235,7 +235,7 @@ def test_the_torch_file_gives_the_same_candidates(checkpoint, tmp_path):
     estimator = PoseEstimator.from_checkpoint(checkpoint)
     deployable = Deployable(estimator.network, estimator.decoder, estimator.preprocessing)
     images = torch.from_numpy(np.stack([image[:96, :80] for image in photographs()]))
-    windows = deployable.export.record(*module(images))
+    windows = deployable.export.host.record(*module(images))
     difference = deployable.export.compare(estimator.decoder, deployable.maps(images), windows)
     assert difference.total > 100
     assert difference.unmatched == 0

@@ -275,7 +275,7 @@ def test_export_works_or_is_refused_in_one_line(name):
         return
     deployable = Deployable(network(name), own["decoder"], Preprocessing(), flip=True)
     outputs = deployable(torch.zeros(1, 64, 64, 3, dtype=torch.uint8))
-    record = method.export.record(*outputs)
+    record = method.export.host.record(*outputs)
     (poses,) = own["decoder"](record)
     assert poses.keypoints.shape[1:] == (17, 3)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 
 from gog_pose.maps.localize import read_vectors
 from gog_pose.maps.peaks import Peaks
+
+if TYPE_CHECKING:
+    import torch
 
 _ROUNDING = 1e-9  # relative; what a bound leaves out must miss the gate by more
 

@@ -45,7 +45,7 @@ def write_checked(deployable: Deployable, output: Path, kind: str) -> Difference
         else:
             write_torch(deployable, part)
             module = read_torch(part)
-            difference = worst_case(deployable, lambda images: deployable.export.record(*module(images)))
+            difference = worst_case(deployable, lambda images: deployable.export.host.record(*module(images)))
         if difference.unmatched > _UNMATCHED * difference.total:
             raise InputError(
                 f"output: {difference.unmatched} of {difference.total} candidates of the file differ from PyTorch's;"

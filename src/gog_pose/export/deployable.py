@@ -16,10 +16,7 @@ from gog_pose.methods.decoders import describe_decoder
 from gog_pose.methods.method import Decoder, Maps
 from gog_pose.networks import PoseNetwork
 from gog_pose.networks.folding import fold_norms
-
-KEY = "gog_pose"
-FORMAT = 2
-INPUT = "images"
+from gog_pose.runtime.file import FORMAT
 
 
 class Deployable(nn.Module):

@@ -14,7 +14,8 @@ import torch
 from torch.export import Dim, ExportedProgram
 
 from gog_pose.errors import InputError
-from gog_pose.export.deployable import INPUT, KEY, Deployable
+from gog_pose.export.deployable import Deployable
+from gog_pose.runtime.file import INPUT, KEY
 
 _EXTRA = f"{KEY}.json"  # the description in a torch file
 
@@ -32,7 +33,7 @@ def write_onnx(deployable: Deployable, path: Path) -> None:
             program,
             dynamo=True,
             input_names=[INPUT],
-            output_names=list(deployable.export.record._fields),
+            output_names=list(deployable.export.host.record._fields),
             verbose=False,
         )
     assert onnx_program is not None

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import cv2
 import numpy as np
-import torch
 
 from gog_pose.errors import InputError
 from gog_pose.geometry import Letterbox, centered, letterbox, short_sided
 from gog_pose.imaging.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    import torch
 
 _METHODS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
-import torch
 
 from gog_pose.errors import InputError
 from gog_pose.system.options import Pixels, Positive, Range
+
+if TYPE_CHECKING:
+    import torch
 
 _CHOICES = {
     "channel_order": ("rgb", "bgr"),
@@ -115,6 +117,8 @@ class Preprocessing:
         Returns:
             ``(3, H, W)`` float32 in the network's channel order.
         """
+        import torch  # here, so that ``gog_pose.runtime`` works without it
+
         channels = image if self.channel_order == "rgb" else image[..., ::-1]
         tensor = torch.from_numpy(np.ascontiguousarray(channels.transpose(2, 0, 1))).float()
         mean = torch.tensor(self.mean).view(3, 1, 1)
@@ -123,6 +127,8 @@ class Preprocessing:
 
     def to_image(self, tensor: torch.Tensor) -> np.ndarray:
         """Undo ``to_tensor``: ``(3, H, W)`` float -> ``(H, W, 3)`` uint8 RGB."""
+        import torch
+
         mean = torch.tensor(self.mean).view(3, 1, 1)
         std = torch.tensor(self.std).view(3, 1, 1)
         pixels = tensor.detach().cpu().float() * std + mean

@@ -7,13 +7,17 @@ The functions take N peaks as flat arrays, and around each a window: the square 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from gog_pose.geometry import cells_to_image, image_to_cells
 from gog_pose.maps.surface import CUBIC
+
+if TYPE_CHECKING:
+    import torch
 
 _STEPS = 30  # of Newton's method; Gaussians take two, ridges of noise up to twenty
 _STILL = 1e-3  # cells; Newton's error is squared at each step, so that after a shorter one 1e-6 is missing
@@ -179,25 +183,36 @@ def read_vectors(maps: torch.Tensor, xy: torch.Tensor, stride: int) -> torch.Ten
     Returns:
         ``(B, L, n, 2)`` float32; beyond the outer cells their values, not finite where the map is not.
     """
+    import torch  # here, so that ``gog_pose.runtime`` works without it
+
     # Only the reading itself happens where the maps are: the points are few, and a device slow at small steps.
-    last = np.array([maps.shape[-1] - 1, maps.shape[-2] - 1], dtype=np.float32)
-    cells = np.minimum(np.maximum(image_to_cells(xy.cpu().numpy(), stride), 0), last)
+    places, t = _corners(maps.shape, xy.cpu().numpy(), stride)
+    image, limb, rows, columns = (torch.from_numpy(index).to(maps.device) for index in places)
+    corners = maps.detach()[image, limb, :, rows, columns].float().cpu().numpy()
+    return torch.from_numpy(_between(corners, t)).to(maps.device)
+
+
+def read_vector_arrays(maps: np.ndarray, xy: np.ndarray, stride: int) -> np.ndarray:
+    """Do what ``read_vectors`` does, for arrays."""
+    (image, limb, rows, columns), t = _corners(maps.shape, xy, stride)
+    return _between(maps[image, limb, :, rows, columns], t)
+
+
+def _corners(shape: Sequence[int], xy: np.ndarray, stride: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """Return the indices of the four cells around each point, and ``(B, L, n, 2, 1)`` how far it lies between them."""
+    last = np.array([shape[-1] - 1, shape[-2] - 1], dtype=np.float32)
+    cells = np.minimum(np.maximum(image_to_cells(xy, stride), 0), last)
     low = np.floor(cells)
-    t = (cells - low)[..., None]
     columns, rows = np.moveaxis(np.stack([low, np.minimum(low + 1, last)]), -1, 0).astype(np.int64)  # (2, B, L, n) each
-    image, limb, rows, columns = (
-        torch.from_numpy(index).to(maps.device)
-        for index in (
-            np.arange(xy.shape[0])[:, None, None],
-            np.arange(xy.shape[1])[:, None],
-            rows[:, None],
-            columns[None],
-        )
-    )
-    corners = maps[image, limb, :, rows, columns].float().cpu().numpy()  # (2, 2, B, L, n, 2): y, x of the corner
+    image, limb = np.arange(xy.shape[0])[:, None, None], np.arange(xy.shape[1])[:, None]
+    return (image, limb, rows[:, None], columns[None]), (cells - low)[..., None]
+
+
+def _between(corners: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """Interpolate between ``(2, 2, B, L, n, 2)`` vectors: y and x of the corner."""
     with np.errstate(invalid="ignore", over="ignore"):  # maps may hold anything
         sides = corners[:, 0] + t[..., 0, :] * (corners[:, 1] - corners[:, 0])
-        return torch.from_numpy(sides[0] + t[..., 1, :] * (sides[1] - sides[0])).to(maps.device)
+        return np.asarray(sides[0] + t[..., 1, :] * (sides[1] - sides[0]))
 
 
 @lru_cache(maxsize=8)

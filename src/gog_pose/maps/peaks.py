@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 
 from gog_pose.geometry import cells_to_image
 from gog_pose.maps.localize import TAPS, climb, first_cells, read_vectors, taylor, unbias, windows
 from gog_pose.maps.surface import Interpolate, Tiles, blocks
+
+if TYPE_CHECKING:
+    import torch
 
 # Responses lie around [0, 1]. Anything beyond this is a broken map; the limit keeps products of responses finite.
 LIMIT = 1e6
@@ -70,6 +72,8 @@ def find_peaks(
     Returns:
         The peaks, on the device of the maps.
     """
+    import torch  # here, so that ``gog_pose.runtime`` works without it
+
     batch, types, height, width = heatmaps.shape
     if not heatmaps.numel():
         return Peaks(*(heatmaps.new_zeros(batch, types, 0, *last, dtype=torch.float32) for last in ((2,), ())))
@@ -117,6 +121,8 @@ def refine_peaks(peaks: Peaks, refinements: torch.Tensor, stride: int) -> Peaks:
         refinements: ``(B, 2, h, w)`` px, input image, shared by all types. What is not finite moves nothing.
         stride: Pixels a cell, R.
     """
+    import torch
+
     xy = peaks.xy.flatten(1, 2)[:, None]  # (B, 1, K n, 2)
     moves = read_vectors(refinements[:, None], xy, stride).reshape(peaks.xy.shape)
     moved = peaks.xy + torch.where(moves.isfinite().all(dim=-1, keepdim=True), moves, 0)

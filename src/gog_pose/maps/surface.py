@@ -19,8 +19,6 @@ from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
 from gog_pose.geometry import image_to_cells
 
@@ -66,6 +64,9 @@ Interpolate: TypeAlias = Callable[[np.ndarray, int, float, str], Tiles]  # maps,
 
 def whole_maps(maps: np.ndarray, stride: int, threshold: float, interpolation: str) -> Tiles:
     """Interpolate all of every map, ``(M, h, w)``; the threshold saves no work here."""
+    import torch  # here, so that ``gog_pose.runtime`` works without it
+    import torch.nn.functional as F
+
     size = (maps.shape[1] * stride, maps.shape[2] * stride)
     image = F.interpolate(torch.from_numpy(maps)[None].double(), size, mode=interpolation, align_corners=False)[0]
     pixels = F.pad(image.float(), (1, 1, 1, 1), value=-math.inf).permute(1, 2, 0)

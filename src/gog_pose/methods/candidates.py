@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import torch
 
 from gog_pose.assembly.greedy import assemble_poses
 from gog_pose.maps.peaks import LOCALIZERS, Peaks, find_peaks
@@ -15,6 +14,9 @@ from gog_pose.maps.surface import Tiles, blocks
 from gog_pose.methods.options import require_choices, require_ranges
 from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)

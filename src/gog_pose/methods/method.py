@@ -16,6 +16,7 @@ from torch import nn
 
 from gog_pose.maps.fields import Field
 from gog_pose.maps.marks import TargetMarks
+from gog_pose.methods.host import Host
 from gog_pose.methods.losses import LossTerms
 from gog_pose.methods.people import People
 from gog_pose.poses import Poses
@@ -150,15 +151,13 @@ class Export(NamedTuple):
     """How a method's decoder is split for an exported file.
 
     Attributes:
-        graph: ``(decoder)`` -> the module from maps to ``record``, by tensor operations of fixed shape alone.
-        record: NamedTuple of the tensors that the file gives; the decoder takes it in place of maps.
-        fixed: Options of the decoder that the file fixes.
+        graph: ``(decoder)`` -> the module from maps to tensors, by tensor operations of fixed shape alone.
+        host: What follows the file; its ``record`` is what the graph returns.
         compare: ``(decoder, maps, record)`` -> how the file's tensors differ from what the decoder reads from maps.
     """
 
     graph: Callable[[Any], nn.Module]
-    record: type[Any]
-    fixed: frozenset[str]
+    host: Host
     compare: Callable[[Any, Any, Any], Difference]
 
 

@@ -4,22 +4,20 @@ Heatmaps locate keypoints, guiding offsets point from a keypoint to the next one
 over the limbs groups the keypoints into people. ``rules=official`` decodes as the authors' public program does.
 """
 
-from gog_pose.methods.gog.decoder import GogDecoder
-from gog_pose.methods.gog.encoder import PoseEncoder
-from gog_pose.methods.gog.export import EXPORT
-from gog_pose.methods.gog.heads import GogHeads
-from gog_pose.methods.gog.loss import GogLoss
-from gog_pose.methods.gog.official import OfficialDecoder
-from gog_pose.methods.gog.reference import REFERENCE
-from gog_pose.methods.gog.views import VIEWS
-from gog_pose.methods.method import Method
+from __future__ import annotations
 
-METHOD = Method(
-    encoder=PoseEncoder,
-    heads=GogHeads,
-    loss=GogLoss,
-    decoders={"gog": GogDecoder, "official": OfficialDecoder},
-    views=VIEWS,
-    export=EXPORT,
-    reference=REFERENCE,
-)
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gog_pose.methods.gog.parts import METHOD
+
+__all__ = ["METHOD"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the parts on first use, so that the host's part works without PyTorch."""
+    if name == "METHOD":
+        from gog_pose.methods.gog.parts import METHOD
+
+        return METHOD
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

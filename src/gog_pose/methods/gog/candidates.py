@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-import torch
+import numpy as np
 
 from gog_pose.geometry import cells_to_image, image_to_cells
-from gog_pose.maps.localize import climb, read_vectors, taylor_in_windows, unbias
+from gog_pose.maps.localize import climb, read_vector_arrays, taylor_in_windows, unbias
 from gog_pose.maps.peaks import above_zero
+
+Array: TypeAlias = Any  # tensors where PyTorch finds the candidates, arrays where an exported file does
 
 
 class Candidates(NamedTuple):
@@ -21,9 +23,9 @@ class Candidates(NamedTuple):
         guides: ``(B, L, n, 2)`` float32 J_guid, px, input image: where the offset of each limb leads from its starts.
     """
 
-    xy: torch.Tensor
-    responses: torch.Tensor
-    guides: torch.Tensor
+    xy: Array
+    responses: Array
+    guides: Array
 
 
 class PeakWindows(NamedTuple):
@@ -40,12 +42,12 @@ class PeakWindows(NamedTuple):
         size: ``(B, 2)`` int64 width and height of the maps, cells.
     """
 
-    xy: torch.Tensor
-    responses: torch.Tensor
-    first: torch.Tensor
-    cells: torch.Tensor
-    vectors: torch.Tensor
-    size: torch.Tensor
+    xy: Array
+    responses: Array
+    first: Array
+    cells: Array
+    vectors: Array
+    size: Array
 
 
 def read_windows(
@@ -64,31 +66,36 @@ def read_windows(
         sigma: Of the responses, px, input image.
         refine: Add the refinement offsets.
     """
-    most = int((windows.responses > 0).sum(dim=-1).max())  # the peaks of a type come before what is none
-    windows = PeakWindows._make([*(field[:, :, :most] for field in windows[:-1]), windows.size])
-    xy, responses = windows.xy.clone(), windows.responses
+    *fields, size = map(as_array, windows)
+    most = int((fields[1] > 0).sum(axis=-1).max(initial=0))  # the peaks of a type come before what is none
+    xy, responses, first, cells, vectors = (field[:, :, :most] for field in fields)
+    xy, responses = xy.copy(), responses.copy()
+    found = responses > 0
     if localizer == "subpixel":
-        found = responses > 0
-        fields = windows.cells, windows.first, windows.size[:, None, None].expand(xy.shape), xy
-        cells, first, size, pixels = (field[found].double().numpy() for field in fields)
-        tops, heights = climb(cells, first, size, pixels, stride)
-        xy[found] = torch.from_numpy(unbias(tops, stride, sigma)).float()
-        heights = above_zero(heights, responses[found].double().numpy())
-        responses = responses.masked_scatter(found, torch.from_numpy(heights).float())
+        sizes = np.broadcast_to(size[:, None, None], xy.shape)
+        around, begin, limits, pixels = (field[found].astype(np.float64) for field in (cells, first, sizes, xy))
+        tops, heights = climb(around, begin, limits, pixels, stride)
+        xy[found] = unbias(tops, stride, sigma)
+        responses[found] = above_zero(heights, responses[found].astype(np.float64))
     elif localizer == "dark":
-        found = responses > 0
-        peaks = image_to_cells(xy[found].double().numpy(), stride)
-        centers = taylor_in_windows(windows.cells[found].double().numpy(), peaks, sigma / stride)
-        xy[found] = torch.from_numpy(cells_to_image(centers, stride)).float()
+        peaks = image_to_cells(xy[found].astype(np.float64), stride)
+        centers = taylor_in_windows(cells[found].astype(np.float64), peaks, sigma / stride)
+        xy[found] = cells_to_image(centers, stride)
     if refine:
-        moves = _read(windows.vectors[:, len(limbs) :], windows.first, xy, stride)
-        xy = torch.where((responses[..., None] > 0) & moves.isfinite().all(dim=-1, keepdim=True), xy + moves, xy)
+        moves = _read(vectors[:, len(limbs) :], first, xy, stride)
+        moved = found[..., None] & np.isfinite(moves).all(axis=-1, keepdims=True)
+        xy = np.where(moved, xy + moves, xy)
     types = [start for start, _ in limbs]
-    offsets = _read(windows.vectors[:, : len(limbs)], windows.first[:, types], xy[:, types], stride)
-    return Candidates(xy, responses, xy[:, types] + offsets)
+    starts = xy[:, types]
+    return Candidates(xy, responses, starts + _read(vectors[:, : len(limbs)], first[:, types], starts, stride))
 
 
-def _read(vectors: torch.Tensor, first: torch.Tensor, xy: torch.Tensor, stride: int) -> torch.Tensor:
+def as_array(field: Array) -> np.ndarray:
+    """Return a tensor on any device as an array; an array as it is."""
+    return field if isinstance(field, np.ndarray) else np.asarray(field.detach().cpu().numpy())
+
+
+def _read(vectors: np.ndarray, first: np.ndarray, xy: np.ndarray, stride: int) -> np.ndarray:
     """Read ``(B, V, n, 2, 6, 6)`` windows bilinearly at ``(B, V, n, 2)`` points: each is a map of its own."""
-    places = xy - stride * first  # px from the begin of the window
-    return read_vectors(vectors.flatten(0, 2)[:, None], places.reshape(-1, 1, 1, 2), stride).reshape(xy.shape)
+    places = (xy - stride * first).reshape(-1, 1, 1, 2)  # px from the begin of the window
+    return read_vector_arrays(vectors.reshape(-1, 1, *vectors.shape[3:]), places, stride).reshape(xy.shape)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from gog_pose.assembly.completion import infer_missing
 from gog_pose.assembly.greedy import group_limbs
@@ -14,12 +14,14 @@ from gog_pose.assembly.joining import join_fragments
 from gog_pose.assembly.limbs import follow_offsets, merge_directions, score_limbs
 from gog_pose.assembly.support import add_support
 from gog_pose.errors import InputError
-from gog_pose.maps.fields import Field, check_maps
 from gog_pose.maps.peaks import refine_peaks
 from gog_pose.methods.candidates import CandidateDecoder
-from gog_pose.methods.gog.candidates import Candidates, PeakWindows, read_windows
-from gog_pose.methods.gog.records import PoseMaps, fields
+from gog_pose.methods.gog.candidates import Candidates, PeakWindows, as_array, read_windows
 from gog_pose.poses import Poses
+
+if TYPE_CHECKING:
+    from gog_pose.maps.fields import Field
+    from gog_pose.methods.gog.records import PoseMaps
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class GogDecoder(CandidateDecoder):
     @cached_property
     def fields(self) -> tuple[Field, ...]:
         """Fields of the maps."""
+        from gog_pose.methods.gog.records import fields  # needs PyTorch, which ``gog_pose.runtime`` does without
+
         return fields(self.skeleton, self.stride)
 
     def __call__(self, maps: PoseMaps | PeakWindows) -> list[Poses]:
@@ -78,7 +82,6 @@ class GogDecoder(CandidateDecoder):
         """
         return self.group(self.candidates(maps))
 
-    @torch.no_grad()
     def candidates(self, maps: PoseMaps | PeakWindows) -> Candidates:
         """Read from maps, or from the windows of an exported file, all that grouping needs.
 
@@ -97,6 +100,8 @@ class GogDecoder(CandidateDecoder):
                 sigma=self.sigma,
                 refine=self.refine,
             )
+        from gog_pose.maps.fields import check_maps
+
         check_maps(maps, self.fields, "gog")
         peaks = self.find_candidates(maps.heatmaps)
         if self.refine:
@@ -116,7 +121,7 @@ class GogDecoder(CandidateDecoder):
         Returns:
             The people of each image, px, input image.
         """
-        return [self._group(*image) for image in zip(*(field.cpu().numpy() for field in candidates), strict=True)]
+        return [self._group(*image) for image in zip(*map(as_array, candidates), strict=True)]
 
     def _group(self, xy: np.ndarray, responses: np.ndarray, guides: np.ndarray) -> Poses:
         """Group the ``(K, n)`` peaks of one image; ``(L, n, 2)`` guides lead from them to the next ones."""

@@ -9,6 +9,7 @@ import torch
 from gog_pose.methods.gog.candidates import Candidates, PeakWindows
 from gog_pose.methods.gog.decoder import GogDecoder
 from gog_pose.methods.gog.graph import PeakGraph
+from gog_pose.methods.gog.host import HOST
 from gog_pose.methods.gog.records import PoseMaps
 from gog_pose.methods.method import Difference, Export
 
@@ -18,6 +19,7 @@ TOLERANCE = 0.01  # px
 @torch.no_grad()
 def match(first: Candidates, second: Candidates, limbs: Sequence[Sequence[int]]) -> Difference:
     """Match candidates of the same images and types by place; their order may differ."""
+    first, second = (Candidates(*map(torch.as_tensor, candidates)) for candidates in (first, second))
     count, unmatched = 0, 0
     xy, responses, guides = [0.0], [0.0], [0.0]
     for image in range(len(first.xy)):
@@ -49,7 +51,6 @@ def compare(decoder: GogDecoder, maps: PoseMaps, windows: PeakWindows) -> Differ
 
 EXPORT = Export(
     graph=PeakGraph,
-    record=PeakWindows,
-    fixed=frozenset(("rules", "stride", "topk", "threshold", "localizer", "sigma", "refine")),
+    host=HOST,
     compare=compare,
 )

@@ -1,0 +1,99 @@
+"""An exported ONNX file: its description, and its outputs as arrays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gog_pose.errors import InputError
+from gog_pose.imaging.preprocessing import Preprocessing
+from gog_pose.methods.host import load_host
+from gog_pose.skeleton import Skeleton
+from gog_pose.system.options import check_arguments
+
+KEY = "gog_pose"  # of the description in the metadata
+FORMAT = 2
+INPUT = "images"
+_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+class OnnxFile:
+    """An exported file, run by ONNX Runtime: pixels in, and in place of maps what the decoder needs of them out.
+
+    Args:
+        path: Written by ``gog-export``; no code in it is run.
+        device: ``cpu`` or ``cuda``; the latter needs the package onnxruntime-gpu.
+        threads: On the CPU; 0 = chosen by ONNX Runtime.
+
+    Attributes:
+        skeleton: What the keypoints are.
+        decoder: From the outputs of the file to poses.
+        preprocessing: How images are resized; the file itself normalizes pixels.
+        max_stride: Both sides of an input are multiples of this, px.
+        flip: Whether the file uses mirror images too.
+
+    Raises:
+        InputError: ``gog-export`` did not write the file, the package onnxruntime is missing, or the device is.
+    """
+
+    def __init__(self, path: str | Path, device: str = "cpu", *, threads: int = 0) -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise InputError(
+                "export: needs onnxruntime; install it by: pip install 'gog-pose[export]', or onnxruntime alone"
+            ) from None
+        if not Path(path).is_file():
+            raise InputError(f"{path}: no such file; give one that gog-export wrote")
+        if _PROVIDERS.get(device) not in onnxruntime.get_available_providers():
+            raise InputError(f"device: this onnxruntime cannot use {device!r}; use device=cpu")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3  # errors only
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=[_PROVIDERS[device]])
+            description = json.loads(self._session.get_modelmeta().custom_metadata_map[KEY])
+            if description["format"] != FORMAT:
+                raise InputError(
+                    f"{path}: {KEY}.format is {description['format']}, this version reads {FORMAT}; export it again"
+                )
+            self._host = load_host(description["method"])
+            self.skeleton = Skeleton(**description["skeleton"])
+            rules = dict(description["decoder"])
+            kind = self._host.decoders[rules.pop("rules")]
+            check_arguments(kind, rules, "decoder")
+            self.decoder: Any = kind(self.skeleton, **rules)
+            self.preprocessing = Preprocessing(**description["preprocessing"])
+            self.max_stride = int(description["max_stride"])
+            self.flip = bool(description["flip"])
+        except InputError:
+            raise
+        except Exception as error:  # of onnxruntime's, of JSON's and of what the description should hold
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{path}: no file that gog-export wrote ({reason})") from None
+
+    def __call__(self, images: np.ndarray) -> Any:
+        """Return the record of the method's export.
+
+        Args:
+            images: ``(B, H, W, 3)`` uint8 RGB, sides multiples of ``max_stride``.
+        """
+        record = self._host.record
+        return record(*self._session.run(record._fields, {INPUT: images}))
+
+    def changed_decoder(self, options: Mapping[str, Any]) -> Any:
+        """Return the decoder with other options of grouping.
+
+        Raises:
+            InputError: An option is unknown, out of its range, or fixed in the file.
+        """
+        fixed = sorted(self._host.fixed & options.keys())
+        if fixed:
+            raise InputError(f"decoder.{fixed[0]}: is fixed in an exported file; give it to gog-export")
+        check_arguments(type(self.decoder), options, "decoder")
+        return replace(self.decoder, **options)

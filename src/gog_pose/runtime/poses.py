@@ -1,0 +1,127 @@
+"""Image in, poses out, without PyTorch."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from PIL import Image
+
+from gog_pose.errors import InputError
+from gog_pose.imaging.letterbox import grouped, prepare_image
+from gog_pose.imaging.preprocessing import Preprocessing
+from gog_pose.imaging.reading import ImageLike, pixels_of
+from gog_pose.media.frames import Frame, VideoFile
+from gog_pose.media.stream import Frames
+from gog_pose.poses import Poses
+from gog_pose.runtime.file import OnnxFile
+from gog_pose.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class _Pixels(Preprocessing):
+    """Preprocessing that leaves the normalization to the exported file."""
+
+    def to_tensor(self, image: np.ndarray) -> Any:
+        """Return the ``(H, W, 3)`` uint8 pixels themselves."""
+        return image
+
+
+class PoseRuntime:
+    """Finds the people in images of any size by a file of ``gog-export``, with NumPy and ONNX Runtime alone.
+
+    The poses are those of ``PoseEstimator.from_onnx``.
+
+    Args:
+        path: The file; no code in it is run.
+        device: ``cpu``, or ``cuda`` with the package onnxruntime-gpu.
+        long_side: Length of the long side of the input, px, instead of the file's.
+        height: Height of the input, px, instead; the width follows.
+        decoder: Options of the grouping that replace those of the file.
+        batch_size: At most this many images go through the network together.
+        threads: On the CPU; 0 = chosen by ONNX Runtime.
+
+    Raises:
+        InputError: ``gog-export`` did not write the file, or an option is out of its range or fixed in the file.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        device: str = "cpu",
+        *,
+        long_side: int | None = None,
+        height: int | None = None,
+        decoder: Mapping[str, Any] | None = None,
+        batch_size: int = 8,
+        threads: int = 0,
+    ) -> None:
+        if batch_size < 1:
+            raise InputError(f"batch_size: must be 1 or more, got {batch_size}")
+        self._file = OnnxFile(path, device, threads=threads)
+        self._decoder = self._file.changed_decoder(decoder or {})
+        stored = _Pixels(**self._file.preprocessing.to_dict())
+        self._preprocessing = stored.resized(long_side=long_side, height=height)
+        self.batch_size = batch_size
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """What the keypoints are."""
+        return self._file.skeleton
+
+    @overload  # a path is a sequence, too: of letters
+    def predict(self, images: ImageLike) -> Poses: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def predict(self, images: Sequence[ImageLike]) -> list[Poses]: ...
+
+    def predict(self, images: ImageLike | Sequence[ImageLike]) -> Poses | list[Poses]:
+        """Find the people in one image, or in each of a list.
+
+        Args:
+            images: A path, a Pillow image, ``(H, W, 3)`` uint8 RGB, or a list of such.
+
+        Returns:
+            The people, px of the original image: of the pixels given or, for a path, of the image turned upright as
+            its EXIF orientation says. The poses of an image do not depend on the others in the list.
+
+        Raises:
+            InputError: A file cannot be read, or an array is not an image.
+        """
+        if isinstance(images, str | Path | Image.Image | np.ndarray):
+            return self.predict([images])[0]
+        starts = range(0, len(images), self.batch_size)
+        batches = ([pixels_of(image) for image in images[start : start + self.batch_size]] for start in starts)
+        return [poses for batch in batches for poses in self._predict(batch)]
+
+    def predict_video(self, path: str | Path, *, every: int = 1) -> Iterator[tuple[Frame, Poses]]:
+        """Yield each n-th frame of a video with its people; no more than a batch of frames is held.
+
+        Args:
+            path: A video file.
+            every: n.
+
+        Raises:
+            InputError: The file cannot be read or, after the frames that can be, is damaged.
+        """
+        frames = Frames([VideoFile(Path(path))], every)
+        stream = iter(frames)
+        while batch := list(itertools.islice(stream, self.batch_size)):
+            yield from zip(batch, self._predict([frame.image for frame in batch]), strict=True)
+        if frames.unreadable:
+            raise frames.unreadable[0]
+
+    def _predict(self, images: Sequence[np.ndarray]) -> list[Poses]:
+        """Return the people of each image of a batch; images of one input size go through the network together."""
+        inputs = [prepare_image(image, self._preprocessing, self._file.max_stride) for image in images]
+        found: dict[int, Poses] = {}
+        for places in grouped([image.tensor.shape for image in inputs]):
+            record = self._file(np.stack([inputs[place].tensor for place in places]))
+            for place, people in zip(places, self._decoder(record), strict=True):
+                moved = people.transformed(np.linalg.inv(inputs[place].matrix))
+                found[place] = replace(moved, skeleton=self.skeleton)
+        return [found[place] for place in range(len(images))]
