@@ -15,8 +15,7 @@ from gog_pose.estimator import PoseEstimator
 from gog_pose.export import Deployable, write_onnx
 from gog_pose.imaging.preprocessing import Preprocessing
 from gog_pose.maps.localize import read_vector_arrays, read_vectors
-from gog_pose.methods import load_method, method_names
-from gog_pose.methods.host import load_host
+from gog_pose.methods import load_host, load_method, method_names
 from gog_pose.networks import PoseNetwork
 from gog_pose.networks.trunks.hourglass import Hourglass
 from gog_pose.runtime import PoseRuntime

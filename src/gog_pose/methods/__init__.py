@@ -24,15 +24,17 @@ The protocols of the parts are in ``method.py``.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 from typing import TYPE_CHECKING
 
 from gog_pose.errors import InputError
 
 if TYPE_CHECKING:
+    from gog_pose.methods.host import Host
     from gog_pose.methods.method import Method
 
-__all__ = ["load_method", "method_names", "method_of"]
+__all__ = ["load_host", "load_method", "method_names", "method_of"]
 
 
 def method_names() -> list[str]:
@@ -50,6 +52,19 @@ def load_method(name: str) -> Method:
         raise InputError(f"method: {name!r} is unknown; choose {', '.join(method_names())}")
     method: Method = importlib.import_module(f"{__name__}.{name}").METHOD
     return method
+
+
+def load_host(method: str) -> Host:
+    """Return the host's part of a method by the method's name.
+
+    Raises:
+        InputError: There is no such method, or it cannot be exported.
+    """
+    name = f"{__name__}.{method}.host"
+    if method not in method_names() or importlib.util.find_spec(name) is None:
+        raise InputError(f"method: {method!r} cannot be run from an exported file")
+    host: Host = importlib.import_module(name).HOST
+    return host
 
 
 def method_of(part: object) -> str:

@@ -6,13 +6,8 @@ PyTorch, which a test checks.
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
-
-from gog_pose.errors import InputError
-from gog_pose.methods import method_names
 
 
 class Host(NamedTuple):
@@ -27,16 +22,3 @@ class Host(NamedTuple):
     decoders: Mapping[str, Callable[..., Any]]
     record: type[Any]
     fixed: frozenset[str]
-
-
-def load_host(method: str) -> Host:
-    """Return the host's part of a method by the method's name.
-
-    Raises:
-        InputError: There is no such method, or it cannot be exported.
-    """
-    name = f"{__package__}.{method}.host"
-    if method not in method_names() or importlib.util.find_spec(name) is None:
-        raise InputError(f"method: {method!r} cannot be run from an exported file")
-    host: Host = importlib.import_module(name).HOST
-    return host

@@ -12,7 +12,7 @@ import numpy as np
 
 from gog_pose.errors import InputError
 from gog_pose.imaging.preprocessing import Preprocessing
-from gog_pose.methods.host import load_host
+from gog_pose.methods import load_host
 from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import check_arguments
 
