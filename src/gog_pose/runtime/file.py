@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -42,12 +43,10 @@ class OnnxFile:
     """
 
     def __init__(self, path: str | Path, device: str = "cpu", *, threads: int = 0) -> None:
-        try:
-            import onnxruntime
-        except ImportError:
-            raise InputError(
-                "export: needs onnxruntime; install it by: pip install 'gog-pose[export]', or onnxruntime alone"
-            ) from None
+        if importlib.util.find_spec("onnxruntime") is None:
+            raise InputError("export: needs onnxruntime; install it by: pip install 'gog-pose[export]'")
+        import onnxruntime
+
         if not Path(path).is_file():
             raise InputError(f"{path}: no such file; give one that gog-export wrote")
         if _PROVIDERS.get(device) not in onnxruntime.get_available_providers():
