@@ -18,8 +18,8 @@ from gog_pose.data.rules import keypoint_categories
 from gog_pose.errors import InputError
 from gog_pose.skeleton import load_skeleton
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-KITE_SKELETON, KITE_DATA = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "own_data.md").read_text(encoding="utf-8")
+KITE_SKELETON, KITE_DATA = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
 KITE = np.array([(0, -20), (-14, -4), (14, -4), (0, 0), (0, 20)], dtype=np.float32)  # px around its center
 
 RUN = [*SMALL, "trainer.max_epochs=1"]
