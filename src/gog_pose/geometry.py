@@ -57,7 +57,7 @@ def cells_to_cells(start: np.ndarray, end: np.ndarray, stride: int) -> np.ndarra
 
     Args:
         start: ``(3, 3)`` px of the original image -> px of the input whose cells are given.
-        end: ``(3, 3)`` likewise, of the input whose cells are looked for.
+        end: ``(3, 3)`` px of the original image -> px of the input whose cells are wanted.
         stride: Of both.
     """
     cells = resize(stride, stride)

@@ -36,7 +36,7 @@ def test_each_is_named_once_and_counted_every_epoch(scenes, tmp_path, trainer):
     process = train(scenes, tmp_path, f"trainer={trainer}", "data.max_corrupt=0.2", "trainer.max_epochs=2")
     assert process.returncode == 0, process.stderr
     lines = process.stdout.splitlines()
-    named = [line for line in lines if "stands in for it" in line]
+    named = [line for line in lines if "replaced by the next readable image" in line]
     assert len(named) == 2
     for name in ("000000000004.jpg", "000000000005.jpg"):
         assert sum(f"{scenes / 'train' / name}: the image is damaged" in line for line in named) == 1

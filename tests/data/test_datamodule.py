@@ -191,7 +191,7 @@ def test_a_corrupt_image_is_told_once_and_counted_every_epoch(folder, tmp_path, 
     damage(folder, "2.png", "3.png", "7.png")
     fit(module(folder, num_workers=workers, max_corrupt=0.5), tmp_path, epochs=2)
     told = [record.getMessage() for record in caplog.records if record.name == "gog_pose.data.datamodule"]
-    named = [message for message in told if "stands in for it" in message]
+    named = [message for message in told if "replaced by the next readable image" in message]
     assert sorted(message.partition(": ")[0] for message in named) == [
         str(folder / "train" / name) for name in ("2.png", "3.png", "7.png")
     ]

@@ -85,7 +85,7 @@ def _united(people: np.ndarray, faint: np.ndarray, strengths: np.ndarray, home: 
 
 
 def _joinable(people: np.ndarray, hops: np.ndarray) -> np.ndarray:
-    """Tell which two of ``(N, K)`` people share no type and have no types that no limbs connect: ``(N, N)``."""
+    """Return which pairs of ``(N, K)`` people share no type and have only connected types: ``(N, N)`` bool."""
     has = (people >= 0).astype(np.float32)
     barred = ((hops == 0) | np.isinf(hops)).astype(np.float32)
     return np.asarray(has @ barred @ has.T == 0)
@@ -123,7 +123,7 @@ def _spans(people: np.ndarray, xy: np.ndarray, hops: np.ndarray, allowed: np.nda
     # Joined fragments are allowed what the longest limb among them allows, and all of them are joinable.
     most = np.maximum(np.where(joinable, allowed, 0).max(axis=1), allowed) * (1 + _ROUNDING)
     most = np.minimum(most[:, None], most)
-    # One keypoint of each already tells many apart.
+    # One keypoint of each rules out most pairs.
     dx, dy = np.abs(points[first, None] - points[first]).transpose(2, 0, 1)
     steps = np.where(joinable, hops[kind[first, None], kind[first]], 0)
     near = joinable & (np.maximum(dx, dy) <= steps * most)

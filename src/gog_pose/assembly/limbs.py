@@ -105,7 +105,7 @@ def score_limbs(
 def merge_directions(candidates: Limbs, limbs: Sequence[Sequence[int]], shape: tuple[int, int]) -> Limbs:
     """Make one candidate of the two that a limb listed in both directions gives: its score is the mean of theirs.
 
-    Each end answers for the limb by an offset of its own; a direction that passed no gate counts 0. Limbs listed in one
+    Each end scores the limb by its own offset; a direction that passed no gate counts 0. Limbs listed in one
     direction keep their candidates.
 
     Args:

@@ -23,7 +23,7 @@ _COCO_ORDER = (
 def type_order(skeleton: Skeleton) -> tuple[int, ...]:
     """Return the order in which keypoint types are matched: that of the public program for COCO's, else derived.
 
-    The derived order begins at the type from which the limbs reach all others in the fewest steps, and goes on to
+    The derived order begins at the type from which the limbs reach all others in the fewest steps, followed by
     those one step away, two steps away, and so on; types that no limb connects come last.
     """
     names, count = list(skeleton.keypoints), skeleton.num_keypoints

@@ -1,7 +1,7 @@
 """Support: a limb whose two ends agree on a third keypoint is surer than its own score says.
 
 Where keypoints of two people lie so close that the offsets of one are read at the peak of the other, both peaks lead to
-the same end with the same score, and which limb is taken up first is chance. The rest of the skeleton tells: the ends
+the same end with the same score, and which limb is taken up first is chance. The rest of the skeleton decides: the ends
 of a true limb are joined to the same third keypoints. It needs triangles of limbs; the more the skeleton has, the more
 it helps.
 """

@@ -37,7 +37,7 @@ def peak_memory(device: torch.device) -> int:
     """Return the most memory used so far, bytes: of all tensors on a GPU, of the whole process on a CPU.
 
     Raises:
-        InputError: The system does not tell.
+        InputError: The system does not report it.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)

@@ -54,8 +54,8 @@ class PublicWeights:
     Attributes:
         kind: One of the families.
         tensors: By our names, those of ``PoseNetwork``, and after our conventions: ``trunk.*`` and ``heads.*``.
-        trunk: Options of the trunk that differ within the family, as the tensors tell.
-        heads: Options of the heads, likewise.
+        trunk: Options of the trunk that differ within the family, derived from the shapes of tensors.
+        heads: Options of the heads, derived in the same way.
     """
 
     kind: str

@@ -42,7 +42,7 @@ def main(config: DictConfig) -> None:
 
 
 def processor() -> str:
-    """Return the name of the CPU, as far as the system tells it."""
+    """Return the name of the CPU, if the system provides it."""
     info = Path("/proc/cpuinfo")
     if info.is_file():
         for line in info.read_text().splitlines():

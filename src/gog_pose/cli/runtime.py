@@ -150,7 +150,7 @@ def _locked(options: Mapping[str, Any], option: str | None) -> Any:
 
 
 def _is_first_process() -> bool:
-    """Return whether this is the first process of a run, as far as launchers tell by environment variables."""
+    """Return whether this is the first process of a run, judging by the environment variables of launchers."""
     return all(os.environ.get(rank, "0") == "0" for rank in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
 
 

@@ -1,4 +1,4 @@
-"""The LightningDataModule of every COCO-format data set: COCO itself, synthetic people, one's own."""
+"""The LightningDataModule of all COCO-format data sets: COCO, synthetic people, your own data."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PoseDataModule(pl.LightningDataModule):
         augmentation: Draws training crops.
         preprocessing: Normalizes pixels and sets the size of evaluation inputs.
         multiple: Sides of evaluation inputs become multiples of this, px: the network's largest stride or a multiple of
-            it. None: ``gog-train`` puts the former, else it is 128.
+            it. None: ``gog-train`` uses the network's largest stride; in Python it is 128.
         batch_size: Training crops per optimizer step, summed over all devices and accumulated batches.
         val_batch_size: Whole images a step and device.
         num_workers: Loading processes a device.
@@ -60,9 +60,9 @@ class PoseDataModule(pl.LightningDataModule):
         pin_memory: Whether batches lie in page-locked memory, for GPUs.
         encode_on: Who draws the targets: the ``device`` a batch is sent to, once it is there, from the few cells that
             are not 0, or the loading ``worker``, whose whole maps travel then. The targets are the same.
-        max_corrupt: Share of the training images of an epoch that may be corrupt, at least 0 and below 1. Each is told
-            once, by name, and the next image stands in for it; with more the run stops, with 0 at the first.
-            A corrupt validation image always stops the run: without it the AP would be another one.
+        max_corrupt: Share of the training images of an epoch that may be corrupt, at least 0 and below 1. Each is
+            reported once and replaced by the next readable image. The run stops if there are more; 0 stops it at the
+            first. A corrupt validation image always stops the run, because skipping it would change the AP.
         seed: Of the order and the augmentation of the training crops.
 
     Raises:
@@ -223,7 +223,7 @@ class PoseDataModule(pl.LightningDataModule):
     def on_before_batch_transfer(
         self, batch: PoseBatch | list[EvaluationSample], dataloader_idx: int
     ) -> PoseBatch | list[EvaluationSample]:
-        """Tell of the corrupt images that others stand in for, and at the end of an epoch how many they were.
+        """Report corrupt images that were replaced, and their number at the end of an epoch.
 
         Raises:
             InputError: They are more than ``max_corrupt`` allows, or it is a validation image.
@@ -236,7 +236,7 @@ class PoseDataModule(pl.LightningDataModule):
         corrupt, first = self._told_by_all_devices(batch.corrupt), self._is_first_device()
         for problem in corrupt:
             if first and problem not in self._told:
-                _log.warning("%s (another image stands in for it meanwhile)", problem)
+                _log.warning("%s (replaced by the next readable image)", problem)
             self._told.add(problem)
             self._corrupt.add(problem)
         num_images = len(self.train_set)
@@ -258,7 +258,7 @@ class PoseDataModule(pl.LightningDataModule):
         return self.trainer is None or self.trainer.is_global_zero
 
     def _end(self, reason: str) -> NoReturn:
-        """End the run, on every device; the first tells why."""
+        """End the run on every device; the first device prints the reason."""
         if not self._is_first_device():
             sys.exit(2)
         raise InputError(reason)

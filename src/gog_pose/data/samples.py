@@ -32,7 +32,7 @@ class PoseBatch(NamedTuple):
         targets: Targets with a leading batch dimension; the marks to draw them from where that is left to the device,
             until the batch is there.
         image_ids: ``(B,)`` int64, where each crop comes from.
-        corrupt: What is wrong with each image that could not be read and that another stands in for.
+        corrupt: One message for each image that could not be read and was replaced.
     """
 
     images: torch.Tensor
@@ -62,8 +62,8 @@ class EvaluationSample(NamedTuple):
 class TrainingCrops(Dataset[PoseBatch]):
     """Augmented crops around labelled people, one an image with any, with targets.
 
-    The next image that can be read stands in for a corrupt one, with the draw of the corrupt one: what a crop shows
-    follows from its draw all the same, and it is not the crop that the epoch has of the next image anyway.
+    A corrupt image is replaced by the next readable one, using the corrupt image's random draw, so crops stay
+    reproducible. The crop differs from the one that the epoch has of the next image.
 
     Args:
         images: The annotations.
@@ -128,7 +128,7 @@ class TrainingCrops(Dataset[PoseBatch]):
     def _readable(self, item: int) -> tuple[int, np.ndarray, list[str]]:
         """Return the first image from an item on that can be read: its index, its pixels, what is wrong with others.
 
-        The data module tells how many may be corrupt in all, for this one knows only those of its process.
+        The data module enforces the limit, because one process sees only its own share of the corrupt images.
 
         Raises:
             InputError: Too many in a row cannot; this is what is wrong with the last.

@@ -74,7 +74,7 @@ def _draw_person(
         points: ``(K, 2)`` px.
         shown: ``(K,)`` bool.
         limbs: Pairs of keypoint indices.
-        skeleton: Tells left from right.
+        skeleton: Names the sides of the body.
         color: The person's.
     """
     size = float(np.ptp(points[shown], axis=0).max())

@@ -95,7 +95,7 @@ class InputFormat:
         scales = [float(scale) for scale in self.scales]
         if 1.0 not in scales or len(set(scales)) != len(scales) or min(scales) <= 0:
             raise InputError(
-                f"scales: {scales} must be positive, each once, and hold 1, at which the answers are merged"
+                f"scales: {scales} must be positive, without repetitions, and contain 1, the scale of the merged maps"
             )
         object.__setattr__(self, "scales", (1.0, *(scale for scale in scales if scale != 1.0)))
         if self.multiple < 1:

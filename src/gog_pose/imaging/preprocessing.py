@@ -27,7 +27,7 @@ class Preprocessing:
 
     Attributes:
         mean: Per channel mean of the pixels / 255, in the network's channel order.
-        std: Per channel standard deviation, likewise.
+        std: Per channel standard deviation of the pixels / 255, in the network's channel order.
         channel_order: ``rgb`` or ``bgr``; images come in as RGB.
         long_side: Length of the long side of an image at evaluation, px of the network input.
         height: Height of an image at evaluation, px, in place of ``long_side``, as the public code has it for its best

@@ -141,7 +141,7 @@ def compare_stacks(
         targets: Of the batch; they have ``heatmaps``.
         parts_of: Maps and targets to the terms of one stack, ``(B,)`` each.
         weights: As for ``sum_over_stacks``.
-        stack_weights: Likewise.
+        stack_weights: As for ``sum_over_stacks``.
 
     Raises:
         ValueError: There are not as many stack weights as stacks.

@@ -44,7 +44,7 @@ def draw_vectors_at_keypoints(
 ) -> np.ndarray:
     """Draw where the offsets at the keypoints of people lead.
 
-    A line has the color of the keypoint that it should lead to; a white line goes on from there to the keypoint itself.
+    A line has the color of the keypoint that it should lead to; a white line leads from there to the keypoint.
     Pairs with two found ends are drawn.
 
     Args:

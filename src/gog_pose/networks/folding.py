@@ -13,7 +13,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def fold_norms(network: Network) -> Network:
-    """Fold each batch normalization that follows a convolution into it, in place; the answers differ by rounding.
+    """Fold each batch normalization that follows a convolution into it, in place. The outputs differ by rounding.
 
     Which one follows which is seen in a run on a small image.
 

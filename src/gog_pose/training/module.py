@@ -27,7 +27,7 @@ from gog_pose.training.groups import build_optimizer
 
 
 class PoseModule(pl.LightningModule):
-    """Trains a pose network and answers validation images with maps.
+    """Trains a pose network, and predicts the maps of validation images.
 
     Args:
         network: Image to maps.
@@ -84,7 +84,7 @@ class PoseModule(pl.LightningModule):
             )
 
     def forward(self, images: torch.Tensor) -> list[Maps]:
-        """Answer ``(B, 3, H, W)`` images with the maps of each stack."""
+        """Predict the maps of each stack for ``(B, 3, H, W)`` images."""
         stacks: list[Maps] = self.network(images)
         return stacks
 
@@ -103,14 +103,14 @@ class PoseModule(pl.LightningModule):
         self, batch: list[EvaluationSample], batch_idx: int
     ) -> list[Maps]:
         """Return the final maps of each image, each with a batch dimension of 1."""
-        answers: list[Maps] = [None] * len(batch)
+        predicted: list[Maps] = [None] * len(batch)
         for places in grouped([sample.image.shape for sample in batch]):
             stacks = self(torch.stack([batch[place].image for place in places]))
             targets: list[Any] = [batch[place].targets for place in places]  # the device has drawn them
             self._log("val", self.loss(stacks, stacked(targets)), len(places))
             for row, place in enumerate(places):
-                answers[place] = images_of(stacks[-1], slice(row, row + 1))
-        return answers
+                predicted[place] = images_of(stacks[-1], slice(row, row + 1))
+        return predicted
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the optimizer and its schedule, which moves every step."""

@@ -1,4 +1,4 @@
-"""Textured, cluttered backdrops, and the things that stand in front of people."""
+"""Textured, cluttered backdrops, and objects in front of people."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def run_lengths(mask: np.ndarray) -> list[int]:
 def outlines(mask: np.ndarray) -> list[list[float]]:
     """Return the outlines of a mask as COCO polygons: x, y in turn, px, where 0.0 is the edge of the first pixel.
 
-    Holes are filled, as COCO's polygons cannot tell them.
+    Holes are filled, because COCO's polygons cannot represent them.
     """
     left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
     crop = mask[top : top + height, left : left + width].view(np.uint8)

@@ -323,7 +323,7 @@ class Person(Figure):
         canvas.solid(a, b, profile, texture, part_id(index, "torso"), creases=folds)
 
     def _shirt_details(self, shirt: np.ndarray, t: np.ndarray, angle: np.ndarray) -> np.ndarray:
-        """Put on the shirt what tells front from back.
+        """Draw the details of the shirt that distinguish its front from its back.
 
         Args:
             shirt: ``(n, 3)`` colors.

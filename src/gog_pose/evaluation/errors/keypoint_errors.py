@@ -74,7 +74,7 @@ def object_similarities(places: np.ndarray, people: np.ndarray, areas: np.ndarra
 def classify(
     detected: np.ndarray, people: np.ndarray, areas: np.ndarray, own: int, skeleton: Skeleton
 ) -> KeypointErrors:
-    """Tell what the keypoints of a detection are.
+    """Classify the keypoints of a detection.
 
     Args:
         detected: ``(K, 2)`` px; x = y = 0 means not detected.

@@ -216,7 +216,7 @@ class MapNoise:
             part = parts[owner].astype(np.float32)
             response.map[rows, columns] -= part * before[source][rows, columns]
             scene.responses[target].map[rows, columns] += part * before[source][rows, columns]
-            # Where the other side's heatmap now responds, its vectors point where this side's do; tags likewise.
+            # Where the other side's heatmap now responds, its vectors and tags become those of this side.
             empty = before[target][rows, columns] < before[source][rows, columns]
             rows, columns = rows[empty], columns[empty]
             for index, item in enumerate(scene.vectors):

@@ -72,7 +72,7 @@ class CenterEncoder:
         """Compute the targets of one image as the cells that are not 0.
 
         A person makes a target if its box has an area and one of its keypoints is labelled. Where two people's vectors
-        compete for a cell, the person whose center is nearest has it; of keypoints likewise.
+        compete for a cell, the nearest center owns it; of keypoints' vectors, the nearest keypoint.
 
         Args:
             people: Keypoints and boxes count.

@@ -20,7 +20,7 @@ class CenterTargets(NamedTuple):
 
     Attributes:
         centers: ``(1, h, w)`` Gaussian responses around the centers of people's boxes, in [0, 1]; 1 at their cells.
-        heatmaps: ``(K, h, w)`` likewise of keypoints.
+        heatmaps: ``(K, h, w)`` Gaussian responses around keypoints, in [0, 1]; 1 at their cells.
         offsets: ``(2K, h, w)`` at a center's cell, to the person's keypoints, interleaved ``x_0, y_0, x_1, ...``.
         offset_weights: ``(K, h, w)`` 1 where there is such an offset, 0 elsewhere.
         sizes: ``(2, h, w)`` at a center's cell, width and height of the box, px of the input image.

@@ -89,7 +89,7 @@ class GogDecoder(CandidateDecoder):
             maps: As for ``__call__``.
 
         Raises:
-            InputError: Likewise.
+            InputError: As for ``__call__``.
         """
         if isinstance(maps, PeakWindows):
             return read_windows(

@@ -27,7 +27,7 @@ from gog_pose.methods.options import require_ranges
 from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
 
-_NOBODY = -1  # what stands in every field of a keypoint that a person lacks
+_NOBODY = -1  # value of all fields of a keypoint that a person lacks
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,8 @@ class PoseTargets(NamedTuple):
         mask: ``(1, h, w)`` 1 = supervised, 0 = ignored.
         refinements: ``(2, h, w)`` refinement offsets x and y, px of the input image, of the keypoints of all types; 0
             where the weight is 0. None unless the encoder draws them.
-        refinement_weights: ``(1, h, w)`` 1 on the supports of refinement offsets, 0 elsewhere; None likewise.
+        refinement_weights: ``(1, h, w)`` 1 on the supports of refinement offsets, 0 elsewhere; None if the encoder
+            does not draw them.
     """
 
     heatmaps: torch.Tensor

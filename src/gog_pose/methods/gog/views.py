@@ -15,7 +15,7 @@ def draw_offsets(
 ) -> np.ndarray:
     """Draw where the guiding offsets at the keypoints of people lead.
 
-    A line has the color of the keypoint that it should lead to; a white line goes on from there to the keypoint itself.
+    A line has the color of the keypoint that it should lead to; a white line leads from there to the keypoint.
     Limbs with two found ends are drawn.
     """
     return draw_vectors_at_keypoints(image, to_array(maps.offsets[0]), keypoints, skeleton.limbs, skeleton, stride)

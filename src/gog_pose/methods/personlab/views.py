@@ -34,7 +34,7 @@ def draw_mid_offsets(
 ) -> np.ndarray:
     """Draw where the mid-range offsets at the keypoints of people lead, before they are refined.
 
-    A line has the color of the keypoint that it should lead to; a white line goes on from there to the keypoint itself.
+    A line has the color of the keypoint that it should lead to; a white line leads from there to the keypoint.
     Edges with two found ends are drawn.
     """
     offsets = to_array(maps.mid_offsets[0])

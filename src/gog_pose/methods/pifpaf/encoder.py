@@ -190,7 +190,7 @@ def _owned(
         corners: ``(N, 2)`` whole x, y of the first cell of each square.
         goals: ``(G, N, 2)`` points of each square, cells; the nearer one counts.
         items: ``(N,)`` item of each square.
-        sizes: ``(N,)`` what tells squares apart.
+        sizes: ``(N,)`` number by which squares are distinguished.
         num_items: All items are below it.
         side: Of a square, cells.
         map_size: ``(h, w)``.

@@ -138,7 +138,7 @@ class SimplePoseDecoder(CandidateDecoder):
         )
 
     def preview(self, maps: np.ndarray) -> Read | None:
-        """Return what tells where limb maps ``(L, h, w)`` may respond; plain decoders read everything."""
+        """Return a test of where limb maps ``(L, h, w)`` may respond; None in plain decoders, which read everything."""
         above = blocks_above(maps, self.limb_threshold)
 
         def may_respond(source: np.ndarray, points: np.ndarray) -> np.ndarray:

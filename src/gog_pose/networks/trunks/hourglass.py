@@ -21,7 +21,7 @@ class HourglassModule(nn.Module):
 
     Args:
         channels: Channels of this level and of all below; the last entry is the innermost.
-        blocks: Residual blocks of each, likewise.
+        blocks: Residual blocks of each level, in the same order.
         recompute: Keep only what enters each sequence of blocks, and compute its inside again for the gradients.
     """
 

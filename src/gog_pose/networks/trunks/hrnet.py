@@ -54,7 +54,7 @@ def _path(channels: Sequence[int], source: int, target: int) -> nn.Module:
 
 
 class Exchange(nn.Module):
-    """Residual blocks on each branch, then a fusion for each branch that goes on.
+    """Residual blocks on each branch, then a fusion for each branch that continues.
 
     Args:
         channels: Channels of the branches, the finest first.
@@ -108,7 +108,7 @@ class Stage(nn.Module):
         self.exchanges = nn.ModuleList(Exchange(channels, blocks, count, recompute=recompute) for count in goes_on)
 
     def forward(self, features: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Map one ``(B, C, H, W)`` per branch to one per branch that goes on."""
+        """Map one ``(B, C, H, W)`` per branch to one per branch that continues."""
         before = [*features, features[-1]]
         features = [run(enter, x, recompute=self.recompute) for enter, x in zip(self.enter, before, strict=True)]
         for exchange in self.exchanges:

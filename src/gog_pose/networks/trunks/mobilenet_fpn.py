@@ -105,8 +105,8 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``(B, C, H, W)`` to ``(B, C', H / stride, W / stride)``."""
-        answer: torch.Tensor = self.project(self.filter(self.expand(x)))
-        return x + answer if self._skips else answer
+        projected: torch.Tensor = self.project(self.filter(self.expand(x)))
+        return x + projected if self._skips else projected
 
 
 class _Conv(nn.Sequential):

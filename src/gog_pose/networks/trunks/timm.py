@@ -71,7 +71,7 @@ def preprocessing_of(
     Args:
         name: Of the model in timm.
         mean: Of the pixels / 255; None: timm's.
-        std: Likewise.
+        std: Of the pixels / 255; None: timm's.
         options: Others of ``Preprocessing``.
 
     Raises:

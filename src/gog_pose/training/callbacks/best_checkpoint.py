@@ -1,4 +1,4 @@
-"""The best checkpoint of a run, wherever the run goes on."""
+"""The best checkpoint of a run, also after the run was moved or copied."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _log = logging.getLogger(__name__)
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's ``ModelCheckpoint``, which also knows its best checkpoint after the run was moved or copied.
+    """Lightning's ``ModelCheckpoint``, which finds the best checkpoint again after the run was moved or copied.
 
-    Lightning forgets the best score where a run goes on in a folder of another name, and then overwrites the best
-    checkpoint by a worse one. Here a run has an identity, which its checkpoints hold, and a best checkpoint holds its
+    If a run is resumed in a folder of another name, Lightning forgets the best score and overwrites the best
+    checkpoint with a worse one. Here a run has an identity, which its checkpoints hold, and a best checkpoint holds its
     own score. On resuming, the best one of the run so far is looked for in the run's folder, beside the checkpoint that
     is resumed, and where it was; from another folder it is copied into the run's.
 

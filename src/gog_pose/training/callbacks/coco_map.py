@@ -59,8 +59,8 @@ class CocoMap(pl.Callback):
     ) -> None:
         """Decode the maps of a batch into poses in px of the original images."""
         assert isinstance(pl_module, PoseModule)
-        answers: list[Maps] = outputs
-        for sample, maps in zip(batch, answers, strict=True):
+        predicted: list[Maps] = outputs
+        for sample, maps in zip(batch, predicted, strict=True):
             self._detections[int(sample.image_id)] = detect(sample, maps, pl_module.decoder)
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -1,4 +1,4 @@
-"""The length of the gradient, which tells a step that is about to go wrong from one that is not."""
+"""Logs the gradient norm, an early sign of divergence."""
 
 from __future__ import annotations
 

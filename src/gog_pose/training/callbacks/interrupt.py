@@ -17,11 +17,11 @@ class InterruptCheckpoint(Checkpoint):
 
     It waits for the step or the validation under way: in the middle of a step some weights are new and some are old,
     and devices that stop at different steps wait for each other for ever. After the last step of an epoch it waits for
-    the epoch's end, its validation included, which a run that goes on from here would leave out. A second Ctrl+C ends
+    the epoch's end, its validation included, which a resumed run would leave out. A second Ctrl+C ends
     at once, and saves nothing. A ``Checkpoint``, so that Lightning calls it after the callbacks whose state it saves.
 
     Args:
-        path: The file; ``resume=<path>`` goes on from it.
+        path: The file; ``resume=<path>`` continues from it.
 
     Attributes:
         saved: Whether this run has written the file.

@@ -86,7 +86,7 @@ def _log_file(logger: WandbLogger, kind: str, file: Path, metadata: dict[str, An
 
 
 def _describe(trainer: pl.Trainer, module: PoseModule, checkpoint: Path) -> dict[str, Any]:
-    """Return what one wants to know of a checkpoint and its detections before fetching them."""
+    """Return the metadata of a checkpoint and its detections, shown before they are downloaded."""
     content = read_checkpoint(checkpoint)
     metrics = {
         name.removeprefix("val/"): _rounded(float(value))
