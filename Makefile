@@ -16,7 +16,7 @@ RELEASE   := outputs/release
 resume     = $(addprefix resume=,$(firstword $(shell ls -t $(1)/checkpoints/last.ckpt $(1)/checkpoints/interrupted.ckpt 2>/dev/null)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install test test-slow lint format release demo clean
+.PHONY: help install test test-slow lint format docs release demo clean
 
 help:  ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,11 @@ format: $(INSTALLED)  ## Fix what can be fixed by itself: imports, layout
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+docs: $(INSTALLED)  ## Build the documentation site in site/; warnings are errors
+	$(BIN)/python -m pip install --quiet --constraint requirements/lock.txt --editable '.[docs]'
+	$(BIN)/python docs/scripts/generate.py
+	$(BIN)/zensical build --clean --strict
+
 # The wheel's commands run outside the repository, so that they cannot find its files. Nothing is uploaded.
 release: $(INSTALLED)  ## Build the release in dist/, check it, try the wheel in a fresh environment
 	rm -rf dist $(RELEASE)
@@ -82,7 +87,7 @@ $(SCENES): | $(INSTALLED)
 	$(BIN)/gog-synthesize output=$(SYNTHETIC) hydra.run.dir=$(DEMO)/synthesize
 
 clean:  ## Remove caches and build products; data, outputs and .venv stay
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 
 include experiments/tables.mk
