@@ -18,7 +18,8 @@ gives its meaning and its unit.
 
 def code(path: Path) -> str:
     """Return a YAML file as a section of the page."""
-    return f"### `{path.relative_to(CONF).with_suffix('').as_posix()}`\n\n```yaml\n{path.read_text('utf-8').rstrip()}\n```\n"
+    name = path.relative_to(CONF).with_suffix("").as_posix()
+    return f"### `{name}`\n\n```yaml\n{path.read_text('utf-8').rstrip()}\n```\n"
 
 
 def configuration() -> str:
