@@ -16,6 +16,8 @@ from gog_pose.assembly.limbs import Limbs
 # From maps and points to responses: the maps that the N points are read in ``(N,)``, and px of the input ``(N, 2)``.
 Read: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
+_CHUNK = 1024  # lines looked at together: the arrays of their places stay in the cache of a core
+
 
 class Lines(NamedTuple):
     """Candidate limbs of one image, M of them.
@@ -78,8 +80,8 @@ def score_lines(
         threshold: A place responds if its response is higher.
         consistency: Least part of the places that must respond.
         longest: Longer limbs lose ``1 - longest / length`` of strength, px, input image.
-        may_respond: Tells at little cost where the response may be higher than the threshold. With it the middle of
-            each line is looked at first, and the rest where that does not rule the limb out. The result is the same.
+        may_respond: Tells at little cost where the response may be higher than the threshold. With it those lines are
+            read that may respond at enough places. The result is the same.
 
     Returns:
         Those with enough places that respond and a positive strength. Responses above 1, which interpolation gives
@@ -89,27 +91,24 @@ def score_lines(
     first = xy[starts[lines.limb], lines.start].astype(np.float64)
     vectors = xy[ends[lines.limb], lines.end] - first
     needed = math.ceil(consistency * samples - 1e-9)
-    places = np.arange(samples)
-    # If as many places as may not respond, and one more, do not respond, the rest does not matter.
-    middle = np.argsort(np.abs(places - (samples - 1) / 2), kind="stable")[: samples - needed + 1]
-    values = np.zeros((len(first), samples))
+    places = np.arange(samples)[:, None] / (samples - 1)
 
-    def at(look: Read, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        points = first[rows, None] + (columns / (samples - 1))[:, None] * vectors[rows, None]
-        source = np.repeat(lines.limb[rows], len(columns))
-        return look(source, points.reshape(-1, 2)).reshape(len(rows), len(columns))
+    def along(look: Read, rows: np.ndarray) -> np.ndarray:
+        values = np.empty((samples, len(rows)))
+        for begin in range(0, len(rows), _CHUNK):
+            part = rows[begin : begin + _CHUNK]
+            points = first[part].T[:, None] + places * vectors[part].T[:, None]  # (2, samples, lines)
+            source = np.tile(lines.limb[part], samples)
+            values[:, begin : begin + _CHUNK] = look(source, points.reshape(2, -1).T).reshape(samples, -1)
+        return values
 
     rows = np.arange(len(first))
-    if may_respond is not None and needed > 0:
-        rows = rows[at(may_respond, rows, middle).any(axis=1)]
-        values[rows[:, None], middle] = at(read, rows, middle)
-        rows = rows[(values[rows[:, None], middle] > threshold).any(axis=1)]
-        places = np.setdiff1d(places, middle)
-    values[rows[:, None], places] = at(read, rows, places)
-    values = values[rows]
+    if may_respond is not None:
+        rows = rows[along(may_respond, rows).sum(axis=0) >= needed]
+    values = along(read, rows)
     length = lines.length[rows]
-    strength = np.minimum(values, 1).mean(axis=1) + np.minimum(longest / length - 1, 0)
-    kept = ((values > threshold).sum(axis=1) >= needed) & (strength > 0)
+    strength = np.minimum(values, 1).mean(axis=0) + np.minimum(longest / length - 1, 0)
+    kept = ((values > threshold).sum(axis=0) >= needed) & (strength > 0)
     return lines.chosen(rows)._replace(strength=strength).chosen(kept)
 
 
