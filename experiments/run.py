@@ -3,7 +3,8 @@
     python experiments/run.py STUDY [STUDY ...] [--dry-run] [options]
 
 A training that several cells need runs once; an interrupted one resumes from its newest checkpoint, and a finished one
-is not repeated. Results are written to RESULTS/<study>.json, cell by cell; run folders to RUNS.
+is not repeated. Results are written to RESULTS/<study>.json and, as a table, <study>.csv, cell by
+cell; run folders to RUNS.
 """
 
 from __future__ import annotations

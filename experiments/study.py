@@ -29,9 +29,14 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from gog_pose.system.results import values, write_table
+
 FOLDER = Path(__file__).resolve().parent
 STUDIES = FOLDER / "studies"
 RESULTS = FOLDER / "results"
+
+# What each measurement has besides its numbers, and long lists of numbers.
+_NOT_IN_TABLES = ("settings", "versions", "detections", "subsets", "worst", "by_type", "curve", "errors")
 
 Study = dict[str, Any]
 Results = dict[str, Any]
@@ -99,10 +104,16 @@ def read_results(folder: Path, name: str) -> Results:
 
 
 def add_result(folder: Path, name: str, cell: str, record: Any) -> None:
-    """Add a cell to the results of a study, or replace it; the file is written completely or not at all."""
+    """Add a cell to the results of a study, or replace it.
+
+    ``<name>.json`` holds the whole records. ``<name>.csv`` has one row per cell; its columns are the paths of the values
+    in the records. Each file is written completely or not at all.
+    """
     results = {**read_results(folder, name), cell: record}
     lines = (f"{json.dumps(key)}: {json.dumps(results[key])}" for key in sorted(results))
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f"{name}.json.part"
     part.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     os.replace(part, folder / f"{name}.json")
+    table = ({"cell": key, **dict(values(results[key], _NOT_IN_TABLES))} for key in sorted(results))
+    write_table(folder / f"{name}.csv", list(table))

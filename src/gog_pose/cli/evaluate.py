@@ -20,7 +20,16 @@ from gog_pose.cli.estimator import build_estimator
 from gog_pose.cli.runtime import command, instantiate, resolved
 from gog_pose.errors import InputError
 from gog_pose.system.progress import bar
-from gog_pose.system.results import commit, results_path, sha256, versions, write_results
+from gog_pose.system.results import (
+    commit,
+    results_path,
+    sha256,
+    table_path,
+    values,
+    versions,
+    write_results,
+    write_table,
+)
 
 if TYPE_CHECKING:
     from gog_pose.data.layout import DataLayout
@@ -52,7 +61,9 @@ def main(config: DictConfig) -> None:
         record = evaluate_checkpoint(options, layout)
     write_results(results, {**record, "versions": versions(), "commit": commit()})
     if record["subsets"]:
+        write_tables(results, record)
         show(record["subsets"])
+        show_numbers(record)
     if options["report"] is not None:
         from gog_pose.evaluation.errors.report import PAGE
 
@@ -76,6 +87,7 @@ def check(options: dict[str, Any]) -> None:
 
 def evaluate_file(options: dict[str, Any], config: DictConfig, layout: DataLayout) -> dict[str, Any]:
     """Return the record of a file of detections."""
+    from gog_pose.evaluation.numbers.numbers import NumberOptions
     from gog_pose.evaluation.run import evaluate_detections
 
     return evaluate_detections(
@@ -84,6 +96,7 @@ def evaluate_file(options: dict[str, Any], config: DictConfig, layout: DataLayou
         layout.read(options["split"]),
         layout.image_folder(options["split"]),
         split=layout.name(options["split"]),
+        numbers=NumberOptions(**options["keypoints"]),
         **{name: options[name] for name in ("subset", "limit", "report")},
     )
 
@@ -91,6 +104,7 @@ def evaluate_file(options: dict[str, Any], config: DictConfig, layout: DataLayou
 def evaluate_checkpoint(options: dict[str, Any], layout: DataLayout) -> dict[str, Any]:
     """Return the record of a checkpoint, or of an exported file."""
     from gog_pose.checkpoints.registry import find_weights
+    from gog_pose.evaluation.numbers.numbers import NumberOptions
     from gog_pose.evaluation.run import evaluate
 
     make_estimator = partial(build_estimator, options, batch_size=options["batch_size"])
@@ -103,6 +117,7 @@ def evaluate_checkpoint(options: dict[str, Any], layout: DataLayout) -> dict[str
         split=layout.name(options["split"]),
         devices=devices if several else (),
         make_estimator=make_estimator if several else None,
+        numbers=NumberOptions(**options["keypoints"]),
         progress=bar,
         **{name: options[name] for name in ("subset", "limit", "max_people", "num_workers", "output", "report")},
     )
@@ -136,6 +151,39 @@ def show(metrics: dict[str, dict[str, float]]) -> None:
         values = (own[name] for own in metrics.values())
         numbers.add_row(name, *(f"{value:,}" if name == "images" else f"{value:.3f}" for value in values))
     Console().print(numbers)
+
+
+def show_numbers(record: dict[str, Any]) -> None:
+    """Print the numbers per keypoint type and the best score threshold."""
+    from gog_pose.evaluation.numbers.table import entry, keypoint_rows, texts
+
+    keypoints, scores = record["keypoints"], record["score_threshold"]
+    rows = keypoint_rows(keypoints)
+    numbers = table(*(name.replace("_", " ") for name in rows[0]))
+    for row in rows:
+        numbers.add_row(*texts(row))
+    console = Console()
+    console.print(numbers)
+    if missing := keypoints["people_without_size"]:
+        print(
+            f"gog-evaluate: {missing} people have no {keypoints['pck_size']} size; PCK does not count their keypoints",
+            file=sys.stderr,
+        )
+    best = ", ".join(f"{name} {entry(name, value)}" for name, value in scores["best"].items())
+    console.print(f"best F1 of people at OKS {scores['oks']:g}: {best}", soft_wrap=True)
+
+
+def write_tables(results: Path, record: dict[str, Any]) -> None:
+    """Write the metrics, the numbers per keypoint type and those per score threshold as CSV beside the results."""
+    from gog_pose.evaluation.numbers.table import keypoint_rows
+
+    rows = [(subset, *pair) for subset, metrics in record["subsets"].items() for pair in values(metrics)]
+    parts = {name: record[name] for name in ("keypoints", "score_threshold")}
+    left_out = ("by_type", "curve", "pck_size")
+    rows += [(record["subset"], *pair) for pair in values(parts, left_out)]
+    write_table(table_path(results), [dict(zip(("subset", "metric", "value"), row, strict=True)) for row in rows])
+    write_table(table_path(results, "keypoints"), keypoint_rows(record["keypoints"]))
+    write_table(table_path(results, "scores"), record["score_threshold"]["curve"])
 
 
 if __name__ == "__main__":

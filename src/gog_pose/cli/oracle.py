@@ -18,7 +18,7 @@ from gog_pose.cli.console import table
 from gog_pose.cli.runtime import command, instantiate, resolved
 from gog_pose.errors import InputError
 from gog_pose.system.progress import bar
-from gog_pose.system.results import results_path, versions, write_results
+from gog_pose.system.results import results_path, table_path, values, versions, write_results, write_table
 
 _PARTS = ("encoder", "decoder")  # of the method
 
@@ -60,6 +60,8 @@ def main(config: DictConfig) -> None:
     }
     record["versions"] = versions()
     write_results(results, record)
+    numbers = values(record, without=("settings", "versions", "worst"))
+    write_table(table_path(results), [{"metric": name, "value": value} for name, value in numbers])
     show(record)
     for picture in record["worst"]:
         if picture["blank"] is not None:

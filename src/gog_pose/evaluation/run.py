@@ -18,6 +18,7 @@ from gog_pose.estimator import PoseEstimator
 from gog_pose.evaluation.coco import CocoKeypointEvaluator
 from gog_pose.evaluation.data_set import find_people, subsets
 from gog_pose.evaluation.detections import read_detections, write_detections
+from gog_pose.evaluation.numbers.numbers import NumberOptions, measure_numbers
 from gog_pose.methods.decoders import describe_decoder
 from gog_pose.skeleton import Skeleton
 from gog_pose.system.files import made_folder, replaced
@@ -43,6 +44,7 @@ def evaluate(
     make_estimator: Callable[[str], PoseEstimator] | None = None,
     output: str | Path | None = None,
     report: str | Path | None = None,
+    numbers: NumberOptions | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Find the people in a data set's images and compare them with the annotations.
@@ -62,12 +64,13 @@ def evaluate(
         output: Folder to write: ``detections.json`` or, of a test set, the archive that COCO's server takes. None =
             nothing is written.
         report: Folder to write the report of the error analysis to; None = no analysis.
+        numbers: What to measure per keypoint type and score threshold; None = the defaults.
         progress: Wraps the loop over the images.
 
     Returns:
         COCO's metrics of ``subset`` and ``images``, their number; ``subsets``, the same for each subset that differs;
-        ``people``, the number of detections; ``detections``, the file; ``seconds`` and ``images_per_second``;
-        ``settings``; ``errors``, the error analysis, where there is a report.
+        ``people``, the number of detections; ``keypoints`` and ``score_threshold``, see ``Numbers.to_dict``;
+        ``detections``, the file; ``seconds`` and ``images_per_second``; ``settings``; ``errors``, the error analysis, where there is a report.
 
     Raises:
         InputError: The annotations or an image cannot be used, or there is nothing to evaluate.
@@ -75,6 +78,7 @@ def evaluate(
     if bool(devices) != (make_estimator is not None):
         raise ValueError("devices and make_estimator go together")
     file = AnnotationFile.of(annotations)
+    numbers = _checked(numbers, estimator.skeleton)
     chosen = _choose(file, images, estimator.skeleton, subset, limit)
     truth = _truth(chosen, file, estimator.skeleton, report)
     target = None if output is None else made_folder(output, "output")
@@ -118,8 +122,8 @@ def evaluate(
             "num_workers": num_workers,
         },
     }
-    if report is not None:
-        record["errors"] = _explain(report, file, detections, estimator.skeleton, images)
+    if truth is not None:
+        record |= _explained(report, file, detections, estimator.skeleton, images, numbers)
     return record
 
 
@@ -133,6 +137,7 @@ def evaluate_detections(
     subset: str = "people",
     limit: int | None = None,
     report: str | Path | None = None,
+    numbers: NumberOptions | None = None,
 ) -> dict[str, Any]:
     """Compare the detections in a file, of any program, with the annotations.
 
@@ -145,6 +150,7 @@ def evaluate_detections(
         subset: As of ``evaluate``.
         limit: As of ``evaluate``.
         report: As of ``evaluate``.
+        numbers: As of ``evaluate``.
 
     Returns:
         As of ``evaluate``, and ``detections_of_other_categories``, the number of those that were left out.
@@ -153,6 +159,7 @@ def evaluate_detections(
         InputError: A file cannot be used, or the detections are of other images.
     """
     file = AnnotationFile.of(annotations)
+    numbers = _checked(numbers, skeleton)
     chosen = _choose(file, None, skeleton, subset, limit)
     truth = _truth(chosen, file, skeleton, report)
     if truth is None:
@@ -181,8 +188,7 @@ def evaluate_detections(
             "skeleton": skeleton.name,
         },
     }
-    if report is not None:
-        record["errors"] = _explain(report, file, found, skeleton, images)
+    record |= _explained(report, file, found, skeleton, images, numbers)
     return record
 
 
@@ -258,13 +264,29 @@ def _write(detections: Detections, output: Path, test_set: str | None) -> Path:
     return archive
 
 
-def _explain(
-    report: str | Path, file: AnnotationFile, detections: Detections, skeleton: Skeleton, images: str | Path | None
+def _checked(numbers: NumberOptions | None, skeleton: Skeleton) -> NumberOptions:
+    """Return what to measure, checked before the images are looked at."""
+    numbers = numbers or NumberOptions()
+    numbers.check(skeleton)
+    return numbers
+
+
+def _explained(
+    report: str | Path | None,
+    file: AnnotationFile,
+    detections: Detections,
+    skeleton: Skeleton,
+    images: str | Path | None,
+    options: NumberOptions,
 ) -> dict[str, Any]:
-    """Write the report of the errors that keep the AP from 1, and return its numbers."""
+    """Return the numbers beside COCO's and, where there is a report of the errors, write it and return theirs."""
+    numbers = measure_numbers(file, detections, skeleton, options)
+    if report is None:
+        return numbers.to_dict()
     from gog_pose.evaluation.errors.analysis import analyse
     from gog_pose.evaluation.errors.report import write_report  # imports Matplotlib, which takes a second
 
     analysis = analyse(file, detections, skeleton)
-    write_report(analysis, report, images if images is not None and Path(images).is_dir() else None)
-    return analysis.to_dict()
+    folder = images if images is not None and Path(images).is_dir() else None
+    write_report(analysis, report, folder, numbers=numbers)
+    return {**numbers.to_dict(), "errors": analysis.to_dict()}

@@ -1,7 +1,8 @@
-"""Results files: what a measuring command prints, as JSON."""
+"""Results files: what a measuring command prints, as JSON and as CSV tables."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import importlib.metadata
 import json
@@ -9,7 +10,7 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ def results_path(results: str) -> Path:
         InputError: It cannot be written.
     """
     path = Path(results)
+    if path.suffix == ".csv":
+        raise InputError(f"results: {path} is the name of a table, which is written beside the JSON; give FILE.json")
     made_folder(path.parent, "results")
     if (path.exists() and not path.is_file()) or not os.access(path.parent, os.W_OK):
         raise InputError(f"results: {path} cannot be written; give another file")
@@ -34,6 +37,42 @@ def write_results(path: Path, record: Any) -> None:
     """Write a record as JSON; nan and infinity become null."""
     with replaced(path) as part:
         part.write_text(json.dumps(_plain(record), indent=2) + "\n", encoding="utf-8")
+
+
+def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a CSV file with a header; numbers are rounded as in JSON, what is nan, infinite or missing is empty.
+
+    Args:
+        path: The file.
+        rows: Their keys are the columns, in the order of their first appearance.
+    """
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with replaced(path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(_plain(rows))
+
+
+def table_path(results: Path, part: str | None = None) -> Path:
+    """Return the CSV file beside a results file: ``<stem>.csv``, or ``<stem>_<part>.csv``."""
+    return results.with_name(results.stem + (f"_{part}" if part else "") + ".csv")
+
+
+def values(record: Any, without: Collection[str] = (), path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the values of a nested record with their paths, such as ``people.lost`` or ``rows.0.ratio``.
+
+    Args:
+        record: Mappings and lists of values.
+        without: Keys to leave out, wherever they are.
+        path: Of the record itself.
+    """
+    if isinstance(record, (Mapping, list, tuple)):
+        items = record.items() if isinstance(record, Mapping) else enumerate(record)
+        for key, item in items:
+            if key not in without:
+                yield from values(item, without, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, record
 
 
 def versions() -> dict[str, str]:

@@ -25,12 +25,11 @@ from gog_pose.data.annotation_file import AnnotationFile
 from gog_pose.errors import InputError
 from gog_pose.evaluation.coco import coco_truth
 from gog_pose.evaluation.errors.keypoint_errors import KINDS, MISS, UNLABELLED, classify, object_similarities
-from gog_pose.evaluation.errors.precision import MAX_DETECTIONS, Detected, KeypointEvaluation, Precision
+from gog_pose.evaluation.errors.precision import Detected, KeypointEvaluation, Precision, best_detections
 from gog_pose.evaluation.errors.repairs import Repair, measure_repairs
-from gog_pose.evaluation.oks import OKS_THRESHOLDS
+from gog_pose.evaluation.oks import MATCHED, OKS_THRESHOLDS
 from gog_pose.skeleton import Skeleton
 
-MATCHED = 0.1  # least OKS of a person and its detection
 SIZES = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, float("inf"))}  # area, px^2
 CROWDING = {"0": (0, 0), "1-2": (1, 2), "3+": (3, float("inf"))}  # number of overlapping people
 OVERLAP = 0.1  # least intersection over union of the boxes of people who overlap
@@ -173,13 +172,7 @@ def analyse(
     """
     file = AnnotationFile.of(annotations)
     truth, category_id = coco_truth(file, skeleton), file.category_id
-    detected = [_detected(image_id, detections[image_id], skeleton) for image_id in sorted(detections)]
-    for image in detected:
-        if image.image_id not in truth.imgs:
-            raise InputError(
-                f"{file.path}: images: there is none with the id {image.image_id}, which the detections are of; give"
-                " the annotations of the same images"
-            )
+    detected = best_detections(file, detections, skeleton)
     matching = KeypointEvaluation(truth, detected, category_id, skeleton, [MATCHED], sizes=1)
     first = np.cumsum([1, *(len(image.scores) for image in detected)])  # ids of detections
     images = [
@@ -249,20 +242,6 @@ def _count(kinds: np.ndarray, not_detected: np.ndarray) -> dict[str, int]:
     """Count keypoints of matched people: of each kind, and how many of the misses were not detected at all."""
     counts = {name: int((kinds == index).sum()) for index, name in enumerate(KINDS)}
     return {**counts, "not_detected": int(not_detected.sum())}
-
-
-def _detected(image_id: int, people: Sequence[Mapping[str, Any]], skeleton: Skeleton) -> Detected:
-    """Return the detections of an image that COCO looks at, best first."""
-    for person in people:
-        if len(person["keypoints"]) != 3 * skeleton.num_keypoints:
-            raise InputError(
-                f"detections: image {image_id}: keypoints: {len(person['keypoints'])} numbers, but the skeleton has"
-                f" {skeleton.num_keypoints} keypoints of 3 numbers each; choose the skeleton of these detections"
-            )
-    scores = np.array([person["score"] for person in people], dtype=np.float64)
-    order = np.argsort(-scores, kind="stable")[:MAX_DETECTIONS]
-    places = np.array([person["keypoints"] for person in people], dtype=np.float64)
-    return Detected(image_id, places.reshape(-1, skeleton.num_keypoints, 3)[order, :, :2], scores[order])
 
 
 def _errors(

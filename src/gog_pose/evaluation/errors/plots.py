@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from gog_pose.evaluation.errors.analysis import ErrorAnalysis
 from gog_pose.evaluation.errors.keypoint_errors import KINDS
+from gog_pose.evaluation.numbers.numbers import Numbers
 from gog_pose.evaluation.oks import OKS_THRESHOLDS
 
 COLORS = {
@@ -27,6 +28,7 @@ COLORS = {
     "false_positive": "#f08a24",
     "false_negative": "#3b3b46",
 }
+SCORES = "scores"  # name of the plot of the numbers over the score threshold
 _ORIGINAL = "#e4e7ec"
 _CURVES_AT = (0, 5)  # places of the OKS thresholds 0.5 and 0.75
 _RECALLS = np.linspace(0, 1, 101)  # where COCO looks at the precision
@@ -43,6 +45,25 @@ def plots(analysis: ErrorAnalysis) -> dict[str, bytes]:
         "people": _people(record),
     }
     return {name: _png(figure) for name, figure in figures.items()}
+
+
+def score_plot(numbers: Numbers) -> bytes:
+    """Return the plot of precision, recall and F1 over the score threshold as a PNG file."""
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    scores, best = numbers.scores, numbers.scores.best()
+    for name, values, color in (
+        ("precision", scores.precision, "#2a9df4"),
+        ("recall", scores.recall, "#f08a24"),
+        ("F1", scores.f1, "#22262e"),
+    ):
+        axes.plot(scores.thresholds, values, color=color, label=name, linewidth=1.5)
+    if not np.isnan(best["threshold"]):
+        axes.axvline(best["threshold"], color="#8d99ae", linestyle="--", label=f"best: {best['threshold']:.3g}")
+    axes.set(ylim=(0, 1.01), xlabel="score threshold")
+    axes.set_title(f"Detections kept by score; right from OKS {numbers.options.f1_oks:g}")
+    _legend_beside(axes)
+    return _png(_plain(figure))
 
 
 def words(kind: str) -> str:

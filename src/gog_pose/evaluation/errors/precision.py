@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from gog_pose.data.annotation_file import AnnotationFile
+from gog_pose.errors import InputError
 from gog_pose.evaluation.errors.keypoint_errors import object_similarities
 from gog_pose.evaluation.oks import OKS_THRESHOLDS
 from gog_pose.skeleton import Skeleton
@@ -31,6 +33,43 @@ class Detected(NamedTuple):
     image_id: int
     places: np.ndarray
     scores: np.ndarray
+
+
+def best_detections(
+    file: AnnotationFile, detections: Mapping[int, Sequence[Mapping[str, Any]]], skeleton: Skeleton
+) -> list[Detected]:
+    """Return the detections that COCO evaluates, by rising image id and falling score.
+
+    Args:
+        file: The annotations of the images.
+        detections: For each image id, its people in COCO's results format.
+        skeleton: What a person is made of.
+
+    Raises:
+        InputError: The annotations lack an image, or people have another number of keypoints than the skeleton.
+    """
+    known = {image["id"] for image in file.images}
+    for image_id in detections:
+        if image_id not in known:
+            raise InputError(
+                f"{file.path}: images: there is none with the id {image_id}, which the detections are of; give"
+                " the annotations of the same images"
+            )
+    return [_detected(image_id, detections[image_id], skeleton) for image_id in sorted(detections)]
+
+
+def _detected(image_id: int, people: Sequence[Mapping[str, Any]], skeleton: Skeleton) -> Detected:
+    """Return the detections of an image that COCO looks at, best first."""
+    for person in people:
+        if len(person["keypoints"]) != 3 * skeleton.num_keypoints:
+            raise InputError(
+                f"detections: image {image_id}: keypoints: {len(person['keypoints'])} numbers, but the skeleton has"
+                f" {skeleton.num_keypoints} keypoints of 3 numbers each; choose the skeleton of these detections"
+            )
+    scores = np.array([person["score"] for person in people], dtype=np.float64)
+    order = np.argsort(-scores, kind="stable")[:MAX_DETECTIONS]
+    places = np.array([person["keypoints"] for person in people], dtype=np.float64)
+    return Detected(image_id, places.reshape(-1, skeleton.num_keypoints, 3)[order, :, :2], scores[order])
 
 
 class Precision(NamedTuple):
@@ -123,12 +162,9 @@ class KeypointEvaluation(COCOeval):  # type: ignore[misc]
         areas = np.array([person["area"] for person in annotated], dtype=np.float64)
         oks = object_similarities(places, people, areas, self._skeleton)
         unlabelled = np.flatnonzero(~(people[..., 2] > 0).any(axis=1))
-        if len(unlabelled):  # how near are they to the doubled box?
+        if len(unlabelled):
             boxes = np.array([annotated[index]["bbox"] for index in unlabelled], dtype=np.float64)
-            low, high = boxes[:, None, :2] - boxes[:, None, 2:], boxes[:, None, :2] + 2 * boxes[:, None, 2:]
-            nearest = places[:, None].clip(low, high)  # (D, G, K, 2)
-            nearest = np.concatenate([nearest, np.ones_like(nearest[..., :1])], axis=-1)
-            oks[:, unlabelled] = object_similarities(places, nearest, areas[unlabelled], self._skeleton)
+            oks[:, unlabelled] = box_similarities(places, boxes, areas[unlabelled], self._skeleton)
         return oks
 
     def evaluateImg(self, imgId: int, catId: int, aRng: Sequence[float], maxDet: int) -> dict[str, Any] | None:
@@ -213,12 +249,30 @@ class KeypointEvaluation(COCOeval):  # type: ignore[misc]
         return Unmatched(detections, people)
 
 
+def box_similarities(places: np.ndarray, boxes: np.ndarray, areas: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Return the OKS of detections and people without labelled keypoints: how near they are to the doubled box.
+
+    Args:
+        places: ``(D, K, 2)`` detected keypoints, px.
+        boxes: ``(P, 4)`` left, top, width, height, px.
+        areas: ``(P,)`` px^2.
+        skeleton: Gives the OKS sigmas.
+
+    Returns:
+        ``(D, P)``.
+    """
+    low, high = boxes[:, None, :2] - boxes[:, None, 2:], boxes[:, None, :2] + 2 * boxes[:, None, 2:]
+    nearest = places[:, None].clip(low, high)  # (D, P, K, 2)
+    nearest = np.concatenate([nearest, np.ones_like(nearest[..., :1])], axis=-1)
+    return object_similarities(places, nearest, areas, skeleton)
+
+
 def match(oks: np.ndarray, ignored: np.ndarray, crowds: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """Match detections with people as COCO does: the best detection first, each with the most similar person left.
 
     Args:
-        oks: ``(D, G)``, the detection with the highest score first.
-        ignored: ``(G,)`` True for annotations that are only taken where no other is left.
+        oks: ``(D, G)`` or ``(T, D, G)``, the detection with the highest score first.
+        ignored: ``(G,)`` or ``(T, G)`` True for annotations that are only taken where no other is left.
         crowds: ``(G,)`` True for annotations that several detections may match.
         thresholds: ``(T,)`` least OKS.
 
@@ -226,13 +280,15 @@ def match(oks: np.ndarray, ignored: np.ndarray, crowds: np.ndarray, thresholds: 
         ``(T, D)`` index of each detection's annotation, -1 = none.
     """
     least = np.minimum(thresholds, 1 - 1e-10)[:, None]
-    partners = np.full((len(thresholds), len(oks)), -1)
-    taken = np.zeros((len(thresholds), oks.shape[1]), dtype=bool)
-    for detection in np.flatnonzero((oks >= least.min()).any(axis=1)):
-        possible = (oks[detection] >= least) & ~taken
+    oks = np.broadcast_to(oks, (len(thresholds), *oks.shape[-2:]))
+    partners = np.full(oks.shape[:2], -1)
+    taken = np.zeros((len(thresholds), oks.shape[2]), dtype=bool)
+    for detection in np.flatnonzero((oks >= least.min()).any(axis=(0, 2))):
+        own = oks[:, detection]
+        possible = (own >= least) & ~taken
         counting = possible & ~ignored
         possible = np.where(counting.any(axis=1, keepdims=True), counting, possible)
-        best = oks.shape[1] - 1 - np.where(possible, oks[detection], -1)[:, ::-1].argmax(axis=1)  # the last of equals
+        best = oks.shape[2] - 1 - np.where(possible, own, -1)[:, ::-1].argmax(axis=1)  # the last of equals
         rows = np.flatnonzero(possible.any(axis=1))
         partners[rows, detection] = best[rows]
         taken[rows, best[rows]] = ~crowds[best[rows]]

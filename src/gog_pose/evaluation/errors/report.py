@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from gog_pose.evaluation.canvases import canvas
-from gog_pose.evaluation.errors.analysis import MATCHED, ErrorAnalysis, ImageErrors
+from gog_pose.evaluation.errors.analysis import ErrorAnalysis, ImageErrors
 from gog_pose.evaluation.errors.keypoint_errors import KINDS
 from gog_pose.evaluation.errors.pictures import picture
-from gog_pose.evaluation.errors.plots import COLORS, plots, words
+from gog_pose.evaluation.errors.plots import COLORS, SCORES, plots, score_plot, words
+from gog_pose.evaluation.numbers.numbers import Numbers
+from gog_pose.evaluation.numbers.table import entry, keypoint_rows, texts
+from gog_pose.evaluation.oks import MATCHED
 from gog_pose.system.files import made_folder, write_whole
 
 PAGE = "errors.html"
@@ -54,7 +57,12 @@ td, th { padding: .2em 1.2em .2em 0; text-align: left; } th { border-bottom: 1px
 
 
 def write_report(
-    analysis: ErrorAnalysis, folder: str | Path, images: str | Path | None = None, *, worst: int = 10
+    analysis: ErrorAnalysis,
+    folder: str | Path,
+    images: str | Path | None = None,
+    *,
+    numbers: Numbers | None = None,
+    worst: int = 10,
 ) -> Path:
     """Write ``errors.html``, which needs no other file, and its plots and pictures; an earlier report is replaced.
 
@@ -62,6 +70,7 @@ def write_report(
         analysis: What to report.
         folder: Where to; made if it is not there.
         images: Folder of the images; None draws on blank canvases.
+        numbers: Those beside COCO's of the same detections; None leaves them out.
         worst: How many pictures, of the images that lose most recall.
 
     Returns:
@@ -72,7 +81,8 @@ def write_report(
     """
     folder = made_folder(folder, "report")
     drawn = plots(analysis)
-    for name, content in drawn.items():
+    curve = {} if numbers is None else {SCORES: score_plot(numbers)}
+    for name, content in (drawn | curve).items():
         write_whole(folder / f"{name}.png", content)
     for stale in folder.glob(_PICTURE.format("*")):
         stale.unlink()
@@ -84,11 +94,12 @@ def write_report(
         remark = "" if reason is None else f" Blank canvas: {html.escape(reason)}."
         pictures.append(_figure(content, "jpeg", f"{rank}. {_describe(image)}{remark}"))
     page = folder / PAGE
-    write_whole(page, _page(analysis.to_dict(), drawn, pictures).encode())
+    sections = [] if numbers is None else _numbers(numbers, curve[SCORES])
+    write_whole(page, _page(analysis.to_dict(), drawn, sections, pictures).encode())
     return page
 
 
-def _page(record: dict[str, Any], drawn: dict[str, bytes], pictures: Sequence[str]) -> str:
+def _page(record: dict[str, Any], drawn: dict[str, bytes], sections: Sequence[str], pictures: Sequence[str]) -> str:
     """Return the HTML of the page."""
     people, detections = record["people"], record["detections"]
     summary = (
@@ -138,11 +149,40 @@ def _page(record: dict[str, Any], drawn: dict[str, bytes], pictures: Sequence[st
             f"<p>{_REPAIRS}</p>",
             metrics,
             *figures,
+            *sections,
             "<h2>The images that lose most</h2>",
             *(pictures or ["<p>None loses any recall.</p>"]),
             "</body></html>",
         ]
     )
+
+
+def _numbers(numbers: Numbers, curve: bytes) -> list[str]:
+    """Return the sections of the numbers per keypoint type and over the score threshold."""
+    record = numbers.to_dict()
+    keypoints, scores = record["keypoints"], record["score_threshold"]
+    rows = keypoint_rows(keypoints)
+    unit, missing = keypoints["pck_size"], keypoints["people_without_size"]
+    remark = f" {missing} people have no such size, so PCK does not count their keypoints." if missing else ""
+    best = scores["best"]
+    return [
+        "<h2>Numbers per keypoint type</h2>",
+        "<p>AP as if only this type were labeled. PCK: the share of labeled keypoints that are detected within this"
+        f" fraction of the person's {unit} size.{remark} Errors: mean distance of the detected keypoints, in px and in"
+        f" units of the person's scale (the square root of the area). Detections and people are matched at an OKS of"
+        f" {keypoints['match_oks']:g} or more.</p>",
+        _table(tuple(map(words, rows[0])), [[html.escape(text) for text in texts(row)] for row in rows]),
+        "<h2>Score threshold</h2>",
+        "<p>The best threshold, that of the highest F1: "
+        + ", ".join(f"{words(name)} {entry(name, value)}" for name, value in best.items())
+        + ".</p>",
+        _figure(
+            curve,
+            "png",
+            "Precision, recall and F1 of people, if only detections from this score on are kept; a detection is right"
+            f" from an OKS of {scores['oks']:g} on.",
+        ),
+    ]
 
 
 def _describe(image: ImageErrors) -> str:
