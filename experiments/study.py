@@ -106,8 +106,8 @@ def read_results(folder: Path, name: str) -> Results:
 def add_result(folder: Path, name: str, cell: str, record: Any) -> None:
     """Add a cell to the results of a study, or replace it.
 
-    ``<name>.json`` holds the whole records. ``<name>.csv`` has one row per cell; its columns are the paths of the values
-    in the records. Each file is written completely or not at all.
+    ``<name>.json`` holds the whole records. ``<name>.csv`` has one row per cell; its columns are the paths of the
+    values in the records. Each file is written completely or not at all.
     """
     results = {**read_results(folder, name), cell: record}
     lines = (f"{json.dumps(key)}: {json.dumps(results[key])}" for key in sorted(results))

@@ -1,6 +1,7 @@
 """gog-evaluate: one AP, whoever computes it, in whatever batches and processes."""
 
 import contextlib
+import csv
 import hashlib
 import io
 import json
@@ -145,6 +146,25 @@ def test_command_and_training_and_pycocotools_agree(trained, evaluated):
     assert record["commit"] is None or len(record["commit"].removesuffix("-dirty")) == 40
 
 
+def test_tables_hold_the_numbers_of_the_results(evaluated):
+    record = json.loads((evaluated / "results.json").read_text())
+    tables = {}
+    for name in ("results", "results_keypoints", "results_scores"):
+        with (evaluated / f"{name}.csv").open(newline="") as file:
+            tables[name] = list(csv.DictReader(file))
+    metrics = {(row["subset"], row["metric"]): row["value"] for row in tables["results"]}
+    for subset, own in record["subsets"].items():
+        for metric, value in own.items():
+            assert metrics[subset, metric] == ("" if value is None else str(value))
+    assert float(metrics["people", "score_threshold.best.F1"]) == record["score_threshold"]["best"]["F1"]
+    by_type = record["keypoints"]["by_type"]
+    assert [row["keypoint"] for row in tables["results_keypoints"]] == [*by_type, "all"]
+    for row in tables["results_keypoints"][:-1]:
+        assert row["AP"] == ("" if by_type[row["keypoint"]]["AP"] is None else str(by_type[row["keypoint"]]["AP"]))
+    curve = [{name: str(value) for name, value in point.items()} for point in record["score_threshold"]["curve"]]
+    assert tables["results_scores"] == curve
+
+
 @pytest.mark.parametrize("spread", [["batch_size=3", "num_workers=1"], ["devices=2", "batch_size=2", "num_workers=0"]])
 def test_batches_and_processes_change_nothing(trained, evaluated, tmp_path, spread):
     command = [sys.executable, "-m", "gog_pose.cli.evaluate", *options(trained), *spread, f"hydra.run.dir={tmp_path}"]
@@ -245,6 +265,10 @@ def test_a_test_set_becomes_what_the_server_takes(run, trained, tmp_path):
         (["checkpoint={best}", "input.multiple=24"], "multiple: 24"),
         (["checkpoint={best}", "+decoder.treshold=1"], "treshold"),
         (["checkpoint={best}", "results=/proc/none/results.json"], "results:"),
+        (["checkpoint={best}", "results=table.csv"], "results: table.csv is the name of a table"),
+        (["checkpoint={best}", "keypoints.pck_size=foot"], "keypoints.pck_size: 'foot'"),
+        (["checkpoint={best}", "keypoints.pck=[0]"], "keypoints.pck"),
+        (["checkpoint={best}", "keypoints.f1_oks=0"], "keypoints.f1_oks"),
     ],
 )
 def test_mistakes_are_told_in_one_line_with_code_2(run, trained, tmp_path, overrides, words):
@@ -276,6 +300,25 @@ def test_senseless_detections_are_refused(run, trained, tmp_path, content, words
     code, _, errors = run(*source, f"hydra.run.dir={tmp_path}")
     assert code == 2
     assert words in errors.splitlines()[-1]
+
+
+def test_tables_hold_the_numbers_of_the_results(evaluated):
+    record = json.loads((evaluated / "results.json").read_text())
+    tables = {}
+    for name in ("results", "results_keypoints", "results_scores"):
+        with (evaluated / f"{name}.csv").open(newline="") as file:
+            tables[name] = list(csv.DictReader(file))
+    metrics = {(row["subset"], row["metric"]): row["value"] for row in tables["results"]}
+    for subset, own in record["subsets"].items():
+        for metric, value in own.items():
+            assert metrics[subset, metric] == ("" if value is None else str(value))
+    assert float(metrics["people", "score_threshold.best.F1"]) == record["score_threshold"]["best"]["F1"]
+    by_type = record["keypoints"]["by_type"]
+    assert [row["keypoint"] for row in tables["results_keypoints"]] == [*by_type, "all"]
+    for row in tables["results_keypoints"][:-1]:
+        assert row["AP"] == ("" if by_type[row["keypoint"]]["AP"] is None else str(by_type[row["keypoint"]]["AP"]))
+    curve = [{name: str(value) for name, value in point.items()} for point in record["score_threshold"]["curve"]]
+    assert tables["results_scores"] == curve
 
 
 @pytest.mark.parametrize("spread", [["num_workers=0"], ["devices=2", "num_workers=1"]])

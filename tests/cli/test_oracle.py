@@ -79,6 +79,10 @@ def test_centernet_is_measured_by_the_same_command(people, tmp_path):
     record = json.loads((tmp_path / "run" / "results.json").read_text())
     assert record["settings"]["method"] == "centernet"
     assert record["settings"]["options"]["decoder"]["stride"] == 2
+    rows = dict(line.split(",") for line in (tmp_path / "run" / "results.csv").read_text().splitlines())
+    assert rows["metric"] == "value"
+    assert rows["people.intact"] == "3"
+    assert rows["AP"] == str(record["AP"])
     # Its offsets lead from the center to all keypoints: no limb is needed to hold a person together.
     assert record["people"]["intact"] == 3
 

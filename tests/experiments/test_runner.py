@@ -1,5 +1,6 @@
 """The runner: its commands compose, a cell is measured once, an interrupted training resumes, make passes options."""
 
+import csv
 import json
 import os
 import re
@@ -129,6 +130,10 @@ def test_a_cell_is_measured_once_and_added_to_the_results_of_its_study(checkout)
     assert record["5-medium"]["images"] == 2
     assert record["5-medium"]["settings"]["options"]["encoder"]["sigma"] == 5
     assert record["5-medium"]["settings"]["noise"] == "medium"
+    first, second = csv.DictReader(results.with_suffix(".csv").read_text().splitlines())
+    assert (first["cell"], float(first["AP"])) == ("5-medium", record["5-medium"]["AP"])
+    assert int(first["people.labelled"]) == record["5-medium"]["people"]["labelled"]
+    assert (second["cell"], second["AP"], second["people.labelled"]) == ("7-none", "0.25", "")
     assert calls(checkout, *one) == []
     assert len(calls(checkout, *one, "--again")) == 1
     assert not list(checkout.glob("out/*.part"))

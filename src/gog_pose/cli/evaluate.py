@@ -158,8 +158,9 @@ def show_numbers(record: dict[str, Any]) -> None:
     from gog_pose.evaluation.numbers.table import entry, keypoint_rows, texts
 
     keypoints, scores = record["keypoints"], record["score_threshold"]
-    rows = keypoint_rows(keypoints)
+    rows = [{name: row[name] for name in row if name != "detected"} for row in keypoint_rows(keypoints)]  # 80 columns
     numbers = table(*(name.replace("_", " ") for name in rows[0]))
+    numbers.columns[0].no_wrap = True
     for row in rows:
         numbers.add_row(*texts(row))
     console = Console()

@@ -70,7 +70,8 @@ def evaluate(
     Returns:
         COCO's metrics of ``subset`` and ``images``, their number; ``subsets``, the same for each subset that differs;
         ``people``, the number of detections; ``keypoints`` and ``score_threshold``, see ``Numbers.to_dict``;
-        ``detections``, the file; ``seconds`` and ``images_per_second``; ``settings``; ``errors``, the error analysis, where there is a report.
+        ``detections``, the file; ``seconds`` and ``images_per_second``; ``settings``;
+        ``errors``, the error analysis, where there is a report.
 
     Raises:
         InputError: The annotations or an image cannot be used, or there is nothing to evaluate.

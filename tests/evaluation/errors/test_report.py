@@ -11,12 +11,15 @@ from annotated import standing, write_annotations
 from matplotlib.colors import to_rgb
 from PIL import Image
 
+from gog_pose.data.annotation_file import AnnotationFile
 from gog_pose.errors import InputError
 from gog_pose.evaluation.errors.analysis import analyse
 from gog_pose.evaluation.errors.keypoint_errors import KINDS
 from gog_pose.evaluation.errors.pictures import picture
 from gog_pose.evaluation.errors.plots import COLORS, plots
 from gog_pose.evaluation.errors.report import PAGE, write_report
+from gog_pose.evaluation.numbers.numbers import measure_numbers
+from gog_pose.evaluation.numbers.table import keypoint_rows, texts
 from gog_pose.skeleton import load_skeleton
 
 SKELETON = load_skeleton("coco_19")
@@ -75,6 +78,19 @@ def test_the_page_holds_all_its_pictures_and_figures(tmp_path):
         assert f"<td>{repair['together']['AP']:.3f}</td>" in text
     files = {path.relative_to(page.parent).as_posix() for path in page.parent.rglob("*") if path.is_file()}
     assert files == {PAGE, "worst_01.jpg", *(f"{name}.png" for name in plots(analysed))}
+
+
+def test_the_page_shows_the_numbers_of_the_same_detections(tmp_path):
+    found = wrong((5, 5))
+    analysed = analysis(tmp_path, found)
+    results = [{"image_id": 1, "category_id": 1, "keypoints": found.ravel().tolist(), "score": 0.9}]
+    numbers = measure_numbers(AnnotationFile.of(tmp_path / "truth.json"), {1: results}, SKELETON)
+    page = write_report(analysed, tmp_path / "report", numbers=numbers)
+    text = page.read_text(encoding="utf-8")
+    for row in keypoint_rows(numbers.to_dict()["keypoints"]):
+        assert "".join(f"<td>{cell}</td>" for cell in texts(row)) in text
+    assert "F1 0.667" in text
+    assert (page.parent / "scores.png").is_file()
 
 
 def test_flawless_detections_have_no_worst_picture(tmp_path):
