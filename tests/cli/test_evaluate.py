@@ -302,25 +302,6 @@ def test_senseless_detections_are_refused(run, trained, tmp_path, content, words
     assert words in errors.splitlines()[-1]
 
 
-def test_tables_hold_the_numbers_of_the_results(evaluated):
-    record = json.loads((evaluated / "results.json").read_text())
-    tables = {}
-    for name in ("results", "results_keypoints", "results_scores"):
-        with (evaluated / f"{name}.csv").open(newline="") as file:
-            tables[name] = list(csv.DictReader(file))
-    metrics = {(row["subset"], row["metric"]): row["value"] for row in tables["results"]}
-    for subset, own in record["subsets"].items():
-        for metric, value in own.items():
-            assert metrics[subset, metric] == ("" if value is None else str(value))
-    assert float(metrics["people", "score_threshold.best.F1"]) == record["score_threshold"]["best"]["F1"]
-    by_type = record["keypoints"]["by_type"]
-    assert [row["keypoint"] for row in tables["results_keypoints"]] == [*by_type, "all"]
-    for row in tables["results_keypoints"][:-1]:
-        assert row["AP"] == ("" if by_type[row["keypoint"]]["AP"] is None else str(by_type[row["keypoint"]]["AP"]))
-    curve = [{name: str(value) for name, value in point.items()} for point in record["score_threshold"]["curve"]]
-    assert tables["results_scores"] == curve
-
-
 @pytest.mark.parametrize("spread", [["num_workers=0"], ["devices=2", "num_workers=1"]])
 def test_a_corrupt_image_ends_the_run_and_is_named(run, trained, tmp_path, spread):
     """The AP would be another one without it."""
