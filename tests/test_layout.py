@@ -17,7 +17,7 @@ RANKS = (
     ("maps", "media"),
     ("drawing",),
     ("poses",),
-    ("assembly",),
+    ("assembly", "tracking"),
     ("methods",),
     ("runtime",),
     ("encoding", "decoding", "networks", "data"),

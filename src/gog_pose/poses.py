@@ -25,6 +25,7 @@ class Poses:
         scores: ``(N,)`` float32, descending.
         inferred: ``(N, K)`` True for keypoints that are no detected peak but lie where the offset of another keypoint
             leads, whose response they have; None = there are none.
+        track_ids: ``(N,)`` int, who each person is in a video, from 1; 0 = has no track; None = not tracked.
         skeleton: What the keypoints are; ``PoseEstimator`` says it, decoders leave it open.
     """
 
@@ -32,20 +33,29 @@ class Poses:
     scores: np.ndarray
     inferred: np.ndarray | None = None
     skeleton: Skeleton | None = None
+    track_ids: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
 
     def above(self, min_score: float) -> Poses:
         """Keep the people whose score is at least ``min_score``."""
-        kept = self.scores >= min_score
-        inferred = None if self.inferred is None else self.inferred[kept]
-        return replace(self, keypoints=self.keypoints[kept], scores=self.scores[kept], inferred=inferred)
+        return self._chosen(self.scores >= min_score)
 
     def best(self, count: int) -> Poses:
         """Keep the ``count`` people with the highest scores."""
-        inferred = None if self.inferred is None else self.inferred[:count]
-        return replace(self, keypoints=self.keypoints[:count], scores=self.scores[:count], inferred=inferred)
+        return self._chosen(slice(count))
+
+    def _chosen(self, people: Any) -> Poses:
+        inferred = None if self.inferred is None else self.inferred[people]
+        track_ids = None if self.track_ids is None else self.track_ids[people]
+        return replace(
+            self,
+            keypoints=self.keypoints[people],
+            scores=self.scores[people],
+            inferred=inferred,
+            track_ids=track_ids,
+        )
 
     def transformed(self, matrix: np.ndarray) -> Poses:
         """Move the keypoints that were found by an affine map ``(3, 3)``; what was not found stays at 0."""
@@ -91,12 +101,12 @@ class Poses:
         )
 
     def to_coco(self, image_id: int, category_id: int = 1) -> list[dict[str, Any]]:
-        """Return one entry a person, in COCO's results format.
+        """Return one entry per person, in COCO's results format; tracked people have a ``track_id`` too.
 
-        Only the four fields COCO asks for are written: with a ``bbox`` pycocotools would take the area from it.
+        No other field is written: with a ``bbox`` pycocotools would take the area from it.
         """
-        entries = []
-        for keypoints, score in zip(self.keypoints, self.scores, strict=True):
+        entries: list[dict[str, Any]] = []
+        for person, (keypoints, score) in enumerate(zip(self.keypoints, self.scores, strict=True)):
             found = keypoints[:, 2:] > 0
             values = np.concatenate([keypoints[:, :2], found], axis=1)
             entries.append(
@@ -107,4 +117,6 @@ class Poses:
                     "score": float(score),
                 }
             )
+            if self.track_ids is not None:
+                entries[-1]["track_id"] = int(self.track_ids[person])
         return entries

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,11 +31,13 @@ from gog_pose.system.files import replaced
 from gog_pose.system.interrupts import Interrupt
 from gog_pose.system.memory import is_out_of_memory
 from gog_pose.system.progress import Progress, silent
+from gog_pose.tracking import Tracker
 
 PREDICTIONS = "predictions.json"
 IMAGES = "images.json"
 SHEET = "contact_sheet.png"
 _SHEET_IMAGES = 24
+_MOMENT = 1e-3  # s
 _SHEET_COLUMNS = 4
 _SHEET_CELL_HW = (360, 480)  # px
 
@@ -70,6 +73,7 @@ def predict_files(
     min_score: float = 0.25,
     codec: str = "mp4v",
     rate: float | None = None,
+    tracker: Callable[[], Tracker] | None = None,
     progress: Progress = silent,
 ) -> PredictionRecord:
     """Predict the people in every frame of a source, past what cannot be read.
@@ -89,6 +93,8 @@ def predict_files(
         min_score: People of a lower score are not drawn; ``predictions.json`` has them all.
         codec: Four letters by which FFmpeg knows the codec of overlay videos.
         rate: Frames per second of the source, each shown equally long; None = as its time stamps say.
+        tracker: Makes a tracker for each video, camera or animation, whose people then have ids in ``predictions.json``
+            and colors by id; None = no tracking.
         progress: Wraps the loop over the frames.
 
     Raises:
@@ -113,10 +119,14 @@ def predict_files(
             Interrupt() as interrupt,
         ):
             answered = predicted(itertools.islice(frames, limit), estimator, too_large)
+            if tracker is not None:
+                answered = tracked(answered, tracker)
             for frame, answer in progress(answered, "finding people", total):
                 shown = answer.poses.above(min_score)
                 try:
-                    overlay = draw_people(frame.image, shown.keypoints, estimator.skeleton, shown.inferred)
+                    overlay = draw_people(
+                        frame.image, shown.keypoints, estimator.skeleton, shown.inferred, colors=shown.track_ids
+                    )
                     drawn = {name: draw_view(view, answer, shown, estimator) for name, view in drawers.items()}
                     written = files.write(frame, {"overlay": overlay, **drawn})
                     cells.add(fit(overlay, _SHEET_CELL_HW))
@@ -164,6 +174,19 @@ def predicted(
                 too_large[frame.medium] += 1
             else:
                 yield frame, answer
+
+
+def tracked(answered: Iterable[tuple[Frame, Answer]], tracker: Callable[[], Tracker]) -> Iterator[tuple[Frame, Answer]]:
+    """Yield the frames and answers with track ids; each medium that has a time axis gets a tracker of its own."""
+    medium, following, latest = None, tracker(), -math.inf
+    for frame, answer in answered:
+        if frame.medium != medium:
+            medium, following, latest = frame.medium, tracker(), -math.inf
+        if frame.seconds is not None:
+            # Damaged time stamps repeat or jump back: such a frame counts as a moment later.
+            latest = max(frame.seconds, latest + _MOMENT)
+            answer = answer._replace(poses=following.update(answer.poses, latest))
+        yield frame, answer
 
 
 def _answers(frames: Sequence[Frame], estimator: PoseEstimator) -> list[Answer | None]:

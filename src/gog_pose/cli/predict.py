@@ -13,6 +13,7 @@ counted.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 from omegaconf import DictConfig
@@ -33,12 +34,18 @@ def main(config: DictConfig) -> None:
     from gog_pose.media.sources import described
     from gog_pose.prediction import IMAGES, PREDICTIONS, SHEET, predict_files
     from gog_pose.system.progress import bar
+    from gog_pose.tracking import OneEuro, Tracker
 
     batch_size = options["batch_size"] or (1 if options["device"] == "cpu" else _BATCH_ON_GPU)
+    smooth = OneEuro(**options["one_euro"]) if options["smooth"] else None
+    estimator = build_estimator(options, options["device"], batch_size)
     record = predict_files(
-        build_estimator(options, options["device"], batch_size),
+        estimator,
         str(options["source"]),
         min_score=options["pictures"]["min_score"],
+        tracker=partial(Tracker, estimator.skeleton, smooth=smooth, **options["tracking"])
+        if options["track"]
+        else None,
         progress=bar,
         **options["video"],
         **{name: options[name] for name in ("output", "every", "limit", "views")},
@@ -71,6 +78,8 @@ def check(options: dict[str, Any]) -> None:
             )
     if options["views"] and is_exported(options["checkpoint"]):
         raise InputError("views: an exported file does not output its maps; give the checkpoint")
+    if options["smooth"] and not options["track"]:
+        raise InputError("smooth: needs the tracks of people; set track=true")
     codec = options["video"]["codec"]
     if len(codec) != 4:
         raise InputError(f"video.codec: must be four letters such as mp4v, got {codec}")

@@ -19,6 +19,7 @@ def draw_people(
     skeleton: Skeleton,
     inferred: np.ndarray | None = None,
     *,
+    colors: Sequence[int] | None = None,
     min_response: float = 0.0,
 ) -> np.ndarray:
     """Draw people onto a copy of an image, the first on top.
@@ -30,6 +31,7 @@ def draw_people(
         keypoints: ``(N, K, 3)`` x, y (px of that image) and response or visibility; 0 = there is none.
         skeleton: What the keypoints are.
         inferred: ``(N, K)`` True for keypoints to leave out; None = there are none.
+        colors: Which color each person has, such as the track id; None = by their order.
         min_response: Keypoints below this response are left out, and the limbs that end there.
 
     Returns:
@@ -43,7 +45,14 @@ def draw_people(
         if inferred is not None:
             shown &= ~inferred[person]
         if shown.any():
-            _draw_person(canvas, own[:, :2], shown, limbs, skeleton, person_color(person))
+            _draw_person(
+                canvas,
+                own[:, :2],
+                shown,
+                limbs,
+                skeleton,
+                person_color(person if colors is None else int(colors[person])),
+            )
     return canvas
 
 

@@ -1,0 +1,180 @@
+"""Tracking of people from frame to frame by object keypoint similarity (OKS) to where they are expected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from gog_pose.errors import InputError
+from gog_pose.poses import Poses
+from gog_pose.skeleton import Skeleton
+from gog_pose.tracking.smoothing import OneEuro
+
+_MEMORY = 0.5  # weight of a new speed: half of the noise of a single difference
+
+
+@dataclass
+class _Track:
+    """A person who was seen.
+
+    Attributes:
+        number: The track id.
+        points: ``(K, 2)`` px, where each keypoint was last seen.
+        stamps: ``(K,)`` s, when; not a number for a keypoint that was never seen.
+        velocity: ``(2,)`` px per second, of the person as a whole.
+        time: When the person was last seen, s.
+        size: Square root of the area of the person's box, px.
+        smooth: ``(K, 2)`` px and ``(K, 2)`` px per second, state of the One-Euro filter.
+    """
+
+    number: int
+    points: np.ndarray
+    stamps: np.ndarray
+    velocity: np.ndarray
+    time: float
+    size: float
+    smooth: tuple[np.ndarray, np.ndarray]
+
+    def expected(self, time: float) -> np.ndarray:
+        """Return ``(K, 2)`` px: the keypoints moved on at constant velocity; not a number if never seen."""
+        return self.points + self.velocity * (time - self.stamps)[:, None]
+
+
+class Tracker:
+    """Gives the people of one video ids that stay the same from frame to frame.
+
+    The position of each known person is predicted at constant velocity. The people of a frame are then assigned to the
+    known ones so that the sum of the OKS is largest. Ids start at 1 and are never reused. The order of the people in
+    ``poses`` does not affect who is assigned to whom.
+
+    Args:
+        skeleton: Its OKS sigmas tell how precisely each keypoint is located.
+        min_oks: Least similarity of a person to the expected pose of a known one.
+        max_gap: How long a person may be out of sight and keep the id, s.
+        min_score: People of a lower score start no track; they may continue one.
+        smooth: Filter of the keypoints; None = they stay as they are.
+
+    Raises:
+        InputError: A value is out of range.
+    """
+
+    def __init__(
+        self,
+        skeleton: Skeleton,
+        *,
+        min_oks: float = 0.2,
+        max_gap: float = 1.0,
+        min_score: float = 0.0,
+        smooth: OneEuro | None = None,
+    ) -> None:
+        if not 0 < min_oks < 1:
+            raise InputError(f"tracking.min_oks: must lie between 0 and 1, got {min_oks}")
+        if not 0 <= max_gap < np.inf:
+            raise InputError(f"tracking.max_gap: must be a number of seconds of at least 0, got {max_gap}")
+        self._variances = (2 * np.asarray(skeleton.oks_sigmas)) ** 2
+        self._min_oks = min_oks
+        self._max_gap = max_gap
+        self._min_score = min_score
+        self._smooth = smooth
+        self._tracks: list[_Track] = []
+        self._next = 1
+        self._time = -np.inf
+
+    def update(self, poses: Poses, time: float) -> Poses:
+        """Assign ids to the people of the next frame.
+
+        Args:
+            poses: The people, in px of a frame whose size does not change.
+            time: When the frame is shown, s; later than the frame before.
+
+        Returns:
+            The same people in the same order with ``track_ids``, 0 for a person without a track; smoothed if asked.
+
+        Raises:
+            ValueError: The time is not later than that of the frame before.
+        """
+        if not time > self._time:
+            raise ValueError(f"frames must come in the order of their times, got {time} s after {self._time} s")
+        self._time = time
+        self._tracks = [track for track in self._tracks if time - track.time <= self._max_gap]
+        similarity = self._similarity(poses, time)
+        ids = np.zeros(len(poses), np.int64)
+        keypoints = poses.keypoints.copy()
+        # What is not similar enough weighs nothing, so that it never displaces a pair that is.
+        weights = np.where(similarity >= self._min_oks, similarity, 0.0)
+        for row, person in zip(*linear_sum_assignment(weights, maximize=True), strict=True):
+            if weights[row, person] > 0:
+                ids[person] = self._tracks[row].number
+                keypoints[person] = self._continue(self._tracks[row], keypoints[person], time)
+        for person in self._newcomers(poses, ids):
+            ids[person] = self._start(keypoints[person], time)
+        return replace(poses, keypoints=keypoints, track_ids=ids)
+
+    def _similarity(self, poses: Poses, time: float) -> np.ndarray:
+        """Return ``(tracks, N)`` OKS over the keypoints that both have; 0 where they share none.
+
+        The sum is divided by the count of keypoints of the one that has fewer, so that one common keypoint of many
+        is little evidence.
+        """
+        found = poses.keypoints[..., 2] > 0
+        similarity = np.zeros((len(self._tracks), len(poses)))
+        for row, track in enumerate(self._tracks):
+            known = np.isfinite(track.stamps)
+            common = known & found
+            distances = ((poses.keypoints[..., :2] - np.nan_to_num(track.expected(time))) ** 2).sum(axis=-1)
+            values = np.exp(-distances / (2 * track.size**2 * self._variances)) * common
+            similarity[row] = values.sum(axis=1) / np.maximum(np.minimum(known.sum(), found.sum(axis=1)), 1)
+        return similarity
+
+    def _newcomers(self, poses: Poses, ids: np.ndarray) -> list[int]:
+        """Return the people to start tracks for, in an order that depends on the people only."""
+        found = (poses.keypoints[..., 2] > 0).any(axis=1)
+        fresh = np.flatnonzero((ids == 0) & found & (poses.scores >= self._min_score))
+        return sorted(fresh.tolist(), key=lambda person: (-poses.scores[person], *poses.keypoints[person].ravel()))
+
+    def _start(self, person: np.ndarray, time: float) -> int:
+        found = person[:, 2] > 0
+        points = person[:, :2].astype(float)
+        stamps = np.where(found, time, np.nan)
+        still = np.zeros_like(points)
+        self._tracks.append(
+            _Track(self._next, points, stamps, np.zeros(2), time, _size(points[found]), (points.copy(), still))
+        )
+        self._next += 1
+        return self._next - 1
+
+    def _continue(self, track: _Track, person: np.ndarray, time: float) -> np.ndarray:
+        """Update a track by the person in this frame; return the keypoints to report, ``(K, 3)``."""
+        found, points = person[:, 2] > 0, person[:, :2].astype(float)
+        reported = self._smoothed(track, person, time) if self._smooth else person
+        both = found & (track.stamps == track.time)
+        if both.any():
+            moved = np.median(points[both] - track.points[both], axis=0) / (time - track.time)
+            track.velocity = track.velocity + _MEMORY * (moved - track.velocity)
+        track.points[found] = points[found]
+        track.stamps[found] = time
+        # What has not been seen for long says nothing about the pose any more.
+        track.stamps[time - np.nan_to_num(track.stamps, nan=-np.inf) > self._max_gap] = np.nan
+        track.size = max(_size(points[found]), 0.9 * track.size)  # a person half hidden does not shrink at once
+        track.time = time
+        return reported
+
+    def _smoothed(self, track: _Track, person: np.ndarray, time: float) -> np.ndarray:
+        assert self._smooth is not None
+        found, (last, speed) = person[:, 2] > 0, track.smooth
+        points = np.where(found[:, None], person[:, :2], last)
+        known = found & (track.stamps == track.time)
+        moved, faster = self._smooth.step(points, last, speed, time - track.time, track.size)
+        track.smooth = np.where(known[:, None], moved, points), np.where(known[:, None], faster, 0.0)
+        reported = person.copy()
+        reported[found, :2] = track.smooth[0][found]
+        return reported
+
+
+def _size(points: np.ndarray) -> float:
+    """Return the square root of the area of the box around points, px; sides count as at least a third of the other."""
+    sides = np.ptp(points, axis=0)
+    sides = np.maximum(sides, sides.max() / 3)
+    return max(float(np.sqrt(sides.prod())), 1.0)
