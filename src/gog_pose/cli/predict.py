@@ -81,8 +81,8 @@ def check(options: dict[str, Any]) -> None:
     if options["smooth"] and not options["track"]:
         raise InputError("smooth: needs the tracks of people; set track=true")
     codec = options["video"]["codec"]
-    if len(codec) != 4:
-        raise InputError(f"video.codec: must be four letters such as mp4v, got {codec}")
+    if codec is not None and len(codec) != 4:
+        raise InputError(f"video.codec: must be four letters such as vp09, got {codec}")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
-"""The Weights & Biases logger, which needs no account to be tried."""
+"""Loggers: Weights & Biases, which needs no account to be tried, TensorBoard and MLflow."""
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import requests
-from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.loggers import Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
 from gog_pose.errors import InputError
 from gog_pose.evaluation.coco import CROWD_METRICS, METRICS
@@ -61,6 +63,63 @@ def wandb_logger(
     return WandbLogger(
         project=project, save_dir=save_dir, name=name, group=group, tags=tags, offline=offline, log_model=False
     )
+
+
+def tensorboard_logger(*, save_dir: str, name: str = "tensorboard") -> TensorBoardLogger:
+    """Build a TensorBoard logger, whose files lie in ``save_dir/name/version_0``.
+
+    Raises:
+        InputError: The package tensorboard is not installed.
+    """
+    _require("tensorboard", "tensorboard")
+    return TensorBoardLogger(save_dir, name=name)
+
+
+def mlflow_logger(
+    *, experiment: str, uri: str, name: str | None = None, tags: Mapping[str, str | None] | None = None
+) -> MLFlowLogger:
+    """Build an MLflow logger.
+
+    Args:
+        experiment: Name of the experiment.
+        uri: Of the tracking server, or ``sqlite:///FILE``.
+        name: Name of the run.
+        tags: Tags of the run; those that are None are left out.
+
+    Raises:
+        InputError: The package mlflow is not installed.
+    """
+    _require("mlflow", "mlflow")
+    shown = {key: value for key, value in (tags or {}).items() if value is not None}
+    return MLFlowLogger(experiment_name=experiment, tracking_uri=uri, run_name=name, tags=shown)
+
+
+def log_pictures(logger: Logger, name: str, pictures: Sequence[np.ndarray], captions: Sequence[str], step: int) -> None:
+    """Log pictures to a logger that takes them; others ignore them.
+
+    Args:
+        logger: Any.
+        name: What they show, such as ``val/poses``.
+        pictures: ``(H, W, 3)`` uint8 RGB each.
+        captions: One per picture.
+        step: Of the training.
+    """
+    if isinstance(logger, WandbLogger):
+        jpeg = ["jpg"] * len(pictures)  # a quarter of the bytes of PNG, epoch after epoch
+        logger.log_image(name, list(pictures), step=step, caption=list(captions), file_type=jpeg)
+    elif isinstance(logger, TensorBoardLogger):
+        for picture, caption in zip(pictures, captions, strict=True):
+            logger.experiment.add_image(f"{name}/{caption}", picture, step, dataformats="HWC")
+    elif isinstance(logger, MLFlowLogger):
+        for picture, caption in zip(pictures, captions, strict=True):
+            logger.experiment.log_image(logger.run_id, picture, key=f"{name}/{caption}", step=step)
+
+
+def _require(package: str, option: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise InputError(
+            f"logger={option}: the package {package} is not installed; run pip install 'gog-pose[{option}]'"
+        )
 
 
 def start(logger: WandbLogger) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of the same few validation images, epoch by epoch: PNGs each time, and W&B images where W&B is on."""
+"""Pictures of the same few validation images, epoch by epoch: PNGs, and images of the loggers that take them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 import pytorch_lightning as pl
-from pytorch_lightning.loggers import WandbLogger
+from pytorch_lightning.loggers import Logger
 
 from gog_pose.data.samples import EvaluationSample
 from gog_pose.drawing import contact_sheet, draw_ignored, draw_people, fit
@@ -17,6 +17,7 @@ from gog_pose.methods import load_method
 from gog_pose.methods.method import Maps
 from gog_pose.system.files import made_folder, write_whole
 from gog_pose.system.options import Count
+from gog_pose.training.loggers import log_pictures
 from gog_pose.training.module import PoseModule
 
 _CELL_HW = (360, 480)  # px
@@ -43,7 +44,7 @@ class PosePictures(pl.Callback):
     """Draws fixed validation images, spread evenly over the split, with ground truth beside prediction.
 
     ``epoch_0000.png`` and its successors hold the poses, ``epoch_0000_maps.png`` the views of the method, such as
-    heatmaps and offsets, one row per image; W&B has them as ``val/poses``, ``val/heatmaps``, ``val/offsets``. Red
+    heatmaps and offsets, one row per image; W&B, TensorBoard and MLflow have them as ``val/poses``, ``val/heatmaps``, ``val/offsets``. Red
     stripes in the ground truth are not supervised. Guiding offsets are read where keypoints are annotated: what is
     wrong with them shows whatever the heatmaps are like.
 
@@ -94,8 +95,7 @@ class PosePictures(pl.Callback):
         views = [kind for kind in next(iter(self.images.values())).pictures if kind != "poses"]
         self._write(f"epoch_{trainer.current_epoch:04d}_maps.png", *views)
         for logger in trainer.loggers:
-            if isinstance(logger, WandbLogger):
-                self._log(logger, trainer.global_step)
+            self._log(logger, trainer.global_step)
 
     def _draw(self, sample: EvaluationSample, maps: Maps, module: PoseModule) -> PicturedImage:
         image, keypoints = module.preprocessing.to_image(sample.image), sample.keypoints.cpu().numpy()
@@ -127,9 +127,8 @@ class PosePictures(pl.Callback):
         _, content = cv2.imencode(".png", sheet[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 3])
         write_whole(self._folder / name, content.tobytes())
 
-    def _log(self, logger: WandbLogger, step: int) -> None:
+    def _log(self, logger: Logger, step: int) -> None:
         image_ids = [str(image_id) for image_id in self.images]
-        jpeg = ["jpg"] * len(image_ids)  # a quarter of the bytes of PNG, epoch after epoch
         for kind in next(iter(self.images.values())).pictures:
             pairs = [contact_sheet(image.pictures[kind], 2, _CELL_HW, _SIDES) for image in self.images.values()]
-            logger.log_image(f"val/{kind}", pairs, step=step, caption=image_ids, file_type=jpeg)
+            log_pictures(logger, f"val/{kind}", pairs, image_ids, step)

@@ -1,0 +1,47 @@
+"""TensorBoard and MLflow: metrics and pictures arrive; a package that is missing is named in one line."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from gog_pose.errors import InputError
+from gog_pose.training.loggers import log_pictures, mlflow_logger, tensorboard_logger
+
+PICTURE = np.arange(8 * 6 * 3, dtype=np.uint8).reshape(8, 6, 3)
+
+
+@pytest.mark.parametrize(
+    ("build", "package"),
+    [
+        (lambda: tensorboard_logger(save_dir="."), "tensorboard"),
+        (lambda: mlflow_logger(experiment="x", uri="sqlite:///x.db"), "mlflow"),
+    ],
+)
+def test_a_missing_package_is_named_with_the_extra(monkeypatch, build, package):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=rf"logger={package}: .* pip install 'gog-pose\[{package}\]'"):
+        build()
+
+
+def test_tensorboard_has_metrics_and_pictures(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    logger = tensorboard_logger(save_dir=str(tmp_path))
+    logger.log_metrics({"val/AP": 0.25}, step=3)
+    log_pictures(logger, "val/poses", [PICTURE], ["17"], step=3)
+    logger.experiment.flush()
+    events = EventAccumulator(logger.log_dir).Reload()
+    assert [(event.step, event.value) for event in events.Scalars("val/AP")] == [(3, 0.25)]
+    (image,) = events.Images("val/poses/17")
+    assert (image.step, image.width, image.height) == (3, 6, 8)
+
+
+def test_mlflow_has_metrics_and_pictures(tmp_path):
+    pytest.importorskip("mlflow")
+    logger = mlflow_logger(experiment="poses", uri=f"sqlite:///{tmp_path}/mlflow.db", name="run", tags={"group": None})
+    logger.log_metrics({"val/AP": 0.25}, step=3)
+    log_pictures(logger, "val/poses", [PICTURE], ["17"], step=3)
+    (metric,) = logger.experiment.get_metric_history(logger.run_id, "val/AP")
+    assert (metric.step, metric.value) == (3, 0.25)
