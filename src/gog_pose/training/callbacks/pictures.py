@@ -44,7 +44,7 @@ class PosePictures(pl.Callback):
     """Draws fixed validation images, spread evenly over the split, with ground truth beside prediction.
 
     ``epoch_0000.png`` and its successors hold the poses, ``epoch_0000_maps.png`` the views of the method, such as
-    heatmaps and offsets, one row per image; W&B, TensorBoard and MLflow have them as ``val/poses``, ``val/heatmaps``, ``val/offsets``. Red
+    heatmaps and offsets, one row per image; Loggers have them as ``val/poses``, ``val/heatmaps``, ``val/offsets``. Red
     stripes in the ground truth are not supervised. Guiding offsets are read where keypoints are annotated: what is
     wrong with them shows whatever the heatmaps are like.
 
