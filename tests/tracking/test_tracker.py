@@ -62,10 +62,22 @@ def test_a_far_person_is_another_one_and_ids_are_never_reused():
 
 
 def test_a_low_score_continues_a_track_but_starts_none():
-    tracker = Tracker(SKELETON, min_score=0.3)
+    tracker = Tracker(SKELETON, high_score=0.3)
     assert ids(tracker, poses_at((0, 0), scores=[0.2]), 0.0) == [0]
     assert ids(tracker, poses_at((0, 0), scores=[0.4]), 0.1) == [1]
     assert ids(tracker, poses_at((0, 0), scores=[0.2]), 0.2) == [1]
+    assert ids(tracker, poses_at((0, 0), scores=[0.05]), 0.3) == [0]
+
+
+def test_a_faint_duplicate_never_takes_the_id_of_a_person():
+    """In one assignment the duplicate, which lies nearer to the expected position, would win."""
+    tracker = Tracker(SKELETON)
+    assert ids(tracker, poses_at((0, 0), scores=[0.9]), 0.0) == [1]
+    assert ids(tracker, poses_at((6, 0), (0, 0), scores=[0.9, 0.2]), 0.04) == [1, 0]
+    two = poses_at((6, 0), (300, 0), scores=[0.9, 0.8])
+    assert ids(tracker, two, 0.08) == [1, 2]
+    # A person who is found faintly continues the track that is left.
+    assert ids(tracker, poses_at((6, 0), (300, 0), scores=[0.9, 0.2]), 0.12) == [1, 2]
 
 
 def test_similarity_is_oks():
@@ -150,7 +162,8 @@ def test_one_euro_step_by_hand():
     [
         (partial(Tracker, SKELETON, min_oks=0), "tracking.min_oks"),
         (partial(Tracker, SKELETON, max_gap=-1), "tracking.max_gap"),
-        (partial(OneEuro, min_cutoff=0), "smooth.min_cutoff"),
+        (partial(Tracker, SKELETON, high_score=0.2, low_score=0.3), "tracking.low_score"),
+        (partial(OneEuro, min_cutoff=0), "one_euro.min_cutoff"),
     ],
 )
 def test_values_out_of_range_are_refused(make, field):

@@ -32,7 +32,7 @@ class OneEuro:
         for name, least in (("min_cutoff", 1e-6), ("speed_gain", 0.0), ("speed_cutoff", 1e-6)):
             value = getattr(self, name)
             if not least <= value < np.inf:
-                raise InputError(f"smooth.{name}: must be a number of at least {least:g}, got {value}")
+                raise InputError(f"one_euro.{name}: must be a number of at least {least:g}, got {value}")
 
     def step(
         self, points: np.ndarray, last: np.ndarray, speed: np.ndarray, elapsed: float, size: float

@@ -46,14 +46,17 @@ class Tracker:
     """Gives the people of one video ids that stay the same from frame to frame.
 
     The position of each known person is predicted at constant velocity. The people of a frame are then assigned to the
-    known ones so that the sum of the OKS is largest. Ids start at 1 and are never reused. The order of the people in
-    ``poses`` does not affect who is assigned to whom.
+    known ones in two rounds (ByteTrack: Zhang et al., ECCV 2022): those of a high score first, and those of a low score
+    to the known people that are left. Faint duplicates of a person thus never take the id from the better detection.
+    Each round maximizes the sum of the OKS. Ids start at 1 and are never reused. The order of the people in ``poses``
+    does not affect who is assigned to whom.
 
     Args:
         skeleton: Its OKS sigmas tell how precisely each keypoint is located.
         min_oks: Least similarity of a person to the expected pose of a known one.
         max_gap: How long a person may be out of sight and keep the id, s.
-        min_score: People of a lower score start no track; they may continue one.
+        high_score: People of at least this score are assigned first; people of a lower score start no track.
+        low_score: People of a lower score get no id.
         smooth: Filter of the keypoints; None = they stay as they are.
 
     Raises:
@@ -66,17 +69,21 @@ class Tracker:
         *,
         min_oks: float = 0.2,
         max_gap: float = 1.0,
-        min_score: float = 0.0,
+        high_score: float = 0.25,
+        low_score: float = 0.1,
         smooth: OneEuro | None = None,
     ) -> None:
         if not 0 < min_oks < 1:
             raise InputError(f"tracking.min_oks: must lie between 0 and 1, got {min_oks}")
         if not 0 <= max_gap < np.inf:
             raise InputError(f"tracking.max_gap: must be a number of seconds of at least 0, got {max_gap}")
+        if low_score > high_score:
+            raise InputError(f"tracking.low_score: must be at most tracking.high_score ({high_score}), got {low_score}")
         self._variances = (2 * np.asarray(skeleton.oks_sigmas)) ** 2
         self._min_oks = min_oks
         self._max_gap = max_gap
-        self._min_score = min_score
+        self._high_score = high_score
+        self._low_score = low_score
         self._smooth = smooth
         self._tracks: list[_Track] = []
         self._next = 1
@@ -100,14 +107,18 @@ class Tracker:
         self._time = time
         self._tracks = [track for track in self._tracks if time - track.time <= self._max_gap]
         similarity = self._similarity(poses, time)
-        ids = np.zeros(len(poses), np.int64)
-        keypoints = poses.keypoints.copy()
         # What is not similar enough weighs nothing, so that it never displaces a pair that is.
         weights = np.where(similarity >= self._min_oks, similarity, 0.0)
-        for row, person in zip(*linear_sum_assignment(weights, maximize=True), strict=True):
-            if weights[row, person] > 0:
+        ids = np.zeros(len(poses), np.int64)
+        keypoints = poses.keypoints.copy()
+        high = poses.scores >= self._high_score
+        rest = np.arange(len(self._tracks))
+        for people in np.flatnonzero(high), np.flatnonzero(~high & (poses.scores >= self._low_score)):
+            pairs = _pairs(weights, rest, people)
+            for row, person in pairs:
                 ids[person] = self._tracks[row].number
                 keypoints[person] = self._continue(self._tracks[row], keypoints[person], time)
+            rest = np.setdiff1d(rest, [row for row, _ in pairs])
         for person in self._newcomers(poses, ids):
             ids[person] = self._start(keypoints[person], time)
         return replace(poses, keypoints=keypoints, track_ids=ids)
@@ -131,7 +142,7 @@ class Tracker:
     def _newcomers(self, poses: Poses, ids: np.ndarray) -> list[int]:
         """Return the people to start tracks for, in an order that depends on the people only."""
         found = (poses.keypoints[..., 2] > 0).any(axis=1)
-        fresh = np.flatnonzero((ids == 0) & found & (poses.scores >= self._min_score))
+        fresh = np.flatnonzero((ids == 0) & found & (poses.scores >= self._high_score))
         return sorted(fresh.tolist(), key=lambda person: (-poses.scores[person], *poses.keypoints[person].ravel()))
 
     def _start(self, person: np.ndarray, time: float) -> int:
@@ -168,9 +179,16 @@ class Tracker:
         known = found & (track.stamps == track.time)
         moved, faster = self._smooth.step(points, last, speed, time - track.time, track.size)
         track.smooth = np.where(known[:, None], moved, points), np.where(known[:, None], faster, 0.0)
-        reported = person.copy()
+        reported: np.ndarray = person.copy()
         reported[found, :2] = track.smooth[0][found]
         return reported
+
+
+def _pairs(weights: np.ndarray, rows: np.ndarray, people: np.ndarray) -> list[tuple[int, int]]:
+    """Return the pairs of some rows and columns with the largest sum of weights; a weight of 0 is no pair."""
+    chosen = linear_sum_assignment(weights[np.ix_(rows, people)], maximize=True)
+    pairs = [(int(rows[row]), int(people[column])) for row, column in zip(*chosen, strict=True)]
+    return [pair for pair in pairs if weights[pair] > 0]
 
 
 def _size(points: np.ndarray) -> float:
