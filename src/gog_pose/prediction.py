@@ -91,8 +91,8 @@ def predict_files(
         limit: Use only the first so many frames of all sources together; None = all.
         views: Names of the pictures of the method's maps to write too.
         min_score: People of a lower score are not drawn; ``predictions.json`` has them all.
-        codec: Four letters by which FFmpeg knows the codec of overlay videos; None = H.264 with the source's sound and
-            time stamps if PyAV is installed, otherwise VP9.
+        codec: Of overlay videos: ``h264``, with the source's sound and time stamps, or other four letters by which
+            FFmpeg knows it, but not MPEG-4 part 2; None = H.264 if PyAV is installed, otherwise VP9.
         rate: Frames per second of the source, each shown equally long; None = as its time stamps say.
         tracker: Makes a tracker for each video, camera or animation, whose people then have ids in ``predictions.json``
             and colors by id; None = no tracking.

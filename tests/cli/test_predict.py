@@ -1,5 +1,6 @@
 """gog-predict: every source gets its own overlay, and neither bad files nor Ctrl+C cost what was found before."""
 
+import itertools
 import json
 import os
 import re
@@ -261,6 +262,7 @@ def test_mistakes_are_told_in_one_line_with_code_2(checkpoint, clip, tmp_path):
         ({"source": None}, "source: is not set"),
         ({"views": ["heatmaps"], "checkpoint": "model.onnx"}, "views: an exported file does not output its maps"),
         ({"video": {"codec": "h264x", "rate": None}}, "video.codec: must be four letters"),
+        ({"video": {"codec": "mp4v", "rate": None}}, "is MPEG-4 part 2, which browsers do not play; set video.codec="),
     ],
 )
 def test_options_are_checked_before_anything_is_read(changed, words):
@@ -269,3 +271,36 @@ def test_options_are_checked_before_anything_is_read(changed, words):
     check(options)
     with pytest.raises(InputError, match=re.escape(words)):
         check(options | changed)
+
+
+def test_people_keep_their_ids_in_a_video(tmp_path):
+    """The bundled weights follow the people of a photograph that moves by 2 px per frame."""
+    photo = cv2.imread(str(Path(__file__).parents[2] / "docs" / "photo.jpg"))
+    writer = cv2.VideoWriter(str(tmp_path / "pan.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25, (480, 480))
+    for number in range(6):
+        writer.write(photo[:480, 2 * number : 2 * number + 480])
+    writer.release()
+    process = predict(f"source={tmp_path}/pan.avi", "track=true", "device=cpu", cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    frames = [[] for _ in range(6)]
+    for entry in json.loads((tmp_path / "out" / "predictions.json").read_text()):
+        frames[entry["image_id"]].append(entry)
+    for people in frames:
+        numbers = [entry["track_id"] for entry in people if entry["track_id"]]
+        assert len(set(numbers)) == len(numbers) > 0
+    followed = 0
+    for before, after in itertools.pairwise(frames):
+        for person in before:
+            near = [other["track_id"] for other in after if other["score"] >= 0.25 and moved_by(person, other) < 5]
+            if person["score"] >= 0.4 and near:
+                assert near == [person["track_id"]]
+                followed += 1
+    assert followed >= 5
+    assert (tmp_path / "out" / "pan.mp4").is_file()
+
+
+def moved_by(person, other):
+    """Return the median distance, px, of the keypoints of two entries, and infinity where they share fewer than 6."""
+    first, second = (np.reshape(entry["keypoints"], (-1, 3)) for entry in (person, other))
+    both = (first[:, 2] > 0) & (second[:, 2] > 0)
+    return np.median(np.linalg.norm(first - second, axis=1)[both]) if both.sum() >= 6 else np.inf

@@ -16,7 +16,7 @@ from gog_pose.media.video import VideoWriter
 PICTURE = np.full((48, 64, 3), (255, 0, 0), np.uint8)
 
 
-def files(folder, media, views=(), every=1, rate=None, codec="mp4v"):
+def files(folder, media, views=(), every=1, rate=None, codec="vp09"):
     return OverlayFiles(folder, OverlayNames(media, folder, views), codec=codec, rate=rate, every=every)
 
 

@@ -21,6 +21,7 @@ from omegaconf import DictConfig
 from gog_pose.cli.estimator import build_estimator, is_exported
 from gog_pose.cli.runtime import command, resolved
 from gog_pose.errors import InputError
+from gog_pose.media.codecs import check_codec
 
 _BATCH_ON_GPU = 8  # a CPU gains nothing from more than 1
 
@@ -80,9 +81,7 @@ def check(options: dict[str, Any]) -> None:
         raise InputError("views: an exported file does not output its maps; give the checkpoint")
     if options["smooth"] and not options["track"]:
         raise InputError("smooth: needs the tracks of people; set track=true")
-    codec = options["video"]["codec"]
-    if codec is not None and len(codec) != 4:
-        raise InputError(f"video.codec: must be four letters such as vp09, got {codec}")
+    check_codec(options["video"]["codec"])
 
 
 if __name__ == "__main__":

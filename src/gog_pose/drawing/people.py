@@ -19,7 +19,7 @@ def draw_people(
     skeleton: Skeleton,
     inferred: np.ndarray | None = None,
     *,
-    colors: Sequence[int] | None = None,
+    colors: Sequence[int] | np.ndarray | None = None,
     min_response: float = 0.0,
 ) -> np.ndarray:
     """Draw people onto a copy of an image, the first on top.

@@ -13,15 +13,14 @@ import numpy as np
 
 from gog_pose.errors import InputError
 from gog_pose.imaging.writing import write_picture
-from gog_pose.media import h264
+from gog_pose.media.codecs import H264, check_codec, chosen_codec
 from gog_pose.media.frames import Camera, Frame, ImageFile, Medium, VideoFile
+from gog_pose.media.h264 import H264Writer
 from gog_pose.media.video import VideoWriter
 
 Names: TypeAlias = Mapping[str, str]  # what a picture shows, "overlay" or a view, -> name of the file
 
 _LONGEST_STEM = 180  # bytes; file systems take names of 255, with number, view and temporary ending
-_FREE_CODEC = "vp09"  # OpenCV's wheels have no H.264 encoder
-_LEAST_SIDE = 16  # px, below it encoders of H.264 refuse
 _NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
 
 
@@ -98,20 +97,24 @@ class OverlayFiles:
     Args:
         folder: Where the files go.
         names: Of the files of each medium.
-        codec: Four letters that FFmpeg knows the codec of videos by; None = H.264 with the time stamps and the sound of
-            the source if PyAV has an encoder, otherwise VP9.
+        codec: ``h264``, which has the time stamps and the sound of the source and needs PyAV, or other four letters
+            that FFmpeg knows the codec of videos by; None = H.264 if PyAV has an encoder, otherwise VP9.
         rate: Frames per second of the media, of which each is shown equally long; None = as their time stamps say.
         every: The source's frames are each n-th of the medium's: videos have fewer frames per second.
+
+    Raises:
+        InputError: The codec is refused, as of ``check_codec``.
     """
 
     def __init__(self, folder: Path, names: OverlayNames, *, codec: str | None, rate: float | None, every: int) -> None:
+        check_codec(codec)
         self._folder = folder
         self._names = names
         self._codec = codec
         self._rate = rate
         self._every = every
         self._last: Frame | None = None
-        self._videos: dict[str, VideoWriter | h264.H264Writer] = {}  # of the medium under way
+        self._videos: dict[str, VideoWriter | H264Writer] = {}  # of the medium under way
 
     def __enter__(self) -> OverlayFiles:
         return self
@@ -147,12 +150,13 @@ class OverlayFiles:
             self._videos[kind].write(picture, at=frame.seconds if timed else None)
         return names
 
-    def _writer(self, path: Path, picture: np.ndarray, frame: Frame) -> VideoWriter | h264.H264Writer:
+    def _writer(self, path: Path, picture: np.ndarray, frame: Frame) -> VideoWriter | H264Writer:
         size_hw, rate = picture.shape[:2], self._frame_rate(frame)
-        if self._codec is not None or h264.encoder() is None or min(size_hw) < _LEAST_SIDE:
-            return VideoWriter(path, size_hw, rate, self._codec or _FREE_CODEC)
-        is_timed = isinstance(frame.medium, VideoFile) and self._rate is None
-        return h264.H264Writer(path, size_hw, rate, sound_of=frame.medium.path if is_timed else None)
+        codec = chosen_codec(self._codec, size_hw)
+        if codec != H264:
+            return VideoWriter(path, size_hw, rate, codec)
+        sound_of = frame.medium.path if isinstance(frame.medium, VideoFile) and self._rate is None else None
+        return H264Writer(path, size_hw, rate, sound_of)
 
     def _frame_rate(self, frame: Frame) -> float:
         rate = self._rate or frame.rate

@@ -146,7 +146,7 @@ class VideoWriter:
             self._folder.cleanup()
             raise InputError(
                 f"video.codec: {path} cannot be written by {codec} with {width}x{height} px and {rate:g} frames per"
-                " second; choose another codec (vp09, mp4v, ...) or a writable folder"
+                " second; set video.codec=vp09, or choose a writable folder"
             )
         self._size_hw = size_hw
         self._rate = rate
