@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from small_runs import SMALL, small_scenes
@@ -107,6 +109,29 @@ def test_the_demo_trains_the_bundled_model_further(gog_train, scenes, tmp_path):
     code, output, errors = gog_train(*overrides, "trainer.fast_dev_run=true")
     assert code == 0, errors
     assert "init=gog_mobilenet: taken: trunk (121 tensors), neck (16 tensors), heads (10 tensors)" in output + errors
+
+
+def test_the_range_test_of_the_learning_rate_writes_a_curve_and_stops(gog_train, scenes, tmp_path):
+    output = tmp_path / "run"
+    code, printed, errors = gog_train(*RUN, f"data.root={scenes}", f"hydra.run.dir={output}", "find_rate=30")
+    assert code == 0, errors
+    with (output / "learning_rate.csv").open() as file:
+        rates = [float(row["learning_rate"]) for row in csv.DictReader(file)]
+    np.testing.assert_allclose(rates, np.geomspace(1e-6, 1, 30)[: len(rates)], rtol=1e-5)
+    assert len(rates) > 15
+    suggested = float(re.search(r"optim\.optimizer\.lr=(\S+)", printed)[1])
+    assert 1e-6 < suggested < 1
+    assert (output / "learning_rate.png").stat().st_size > 0
+    assert not (output / "checkpoints").exists()
+
+
+def test_early_stopping_ends_a_run_that_does_not_improve(gog_train, scenes, tmp_path):
+    options = ("callbacks=early_stopping", "callbacks.early_stopping.patience=1", "trainer.max_epochs=20")
+    fixed = ("callbacks.early_stopping.min_delta=1",)  # AP never rises by more
+    output = tmp_path / "run"
+    code, _, errors = gog_train(*RUN, f"data.root={scenes}", f"hydra.run.dir={output}", *options, *fixed)
+    assert code == 0, errors
+    assert epochs_logged(output) == {0, 1}
 
 
 def test_resuming_goes_on_where_the_checkpoint_ended(gog_train, scenes, tmp_path):

@@ -59,6 +59,7 @@ _SHARED: dict[str, Any] = {
     "height_range": tuple[Positive, Positive],
     "image_size": tuple[Pixels, Pixels],
     "images": str | None,
+    "find_rate": Count | None,
     "init": str | None,
     "input.height": Pixels | None,
     "input.long_side": Pixels | None,

@@ -72,6 +72,9 @@ def main(cfg: DictConfig) -> float | None:
     if cfg.compile is not None:
         compile_network(module.network, resolved(cfg)["compile"])
 
+    if cfg.find_rate is not None:
+        find_rate(cfg, module, data)
+        return None
     trainer = build_trainer(cfg)
     if trainer.is_global_zero:
         remove_unfinished(Path(cfg.paths.output_dir))
@@ -91,6 +94,32 @@ def main(cfg: DictConfig) -> float | None:
         raise
     finally:
         finish_wandb(trainer)
+
+
+def find_rate(cfg: DictConfig, module: PoseModule, data: PoseDataModule) -> None:
+    """Raise the learning rate over ``find_rate`` steps instead of training, write the curve and print a suggestion."""
+    from gog_pose.training.callbacks import RateRange
+    from gog_pose.training.finite import NotFiniteError
+
+    if cfg.resume is not None:
+        raise InputError("find_rate: does not go with resume; give the weights by init=")
+    finder = RateRange(cfg.paths.output_dir, cfg.find_rate)
+    freezing = {name: node for name, node in cfg.callbacks.items() if node._target_.endswith(".Freeze")}
+    test = {"max_steps": cfg.find_rate, "max_epochs": -1, "limit_val_batches": 0, "num_sanity_val_steps": 0}
+    cfg.callbacks, cfg.logger, cfg.trainer = freezing, {}, {**cfg.trainer, **test, "enable_checkpointing": False}
+    trainer = build_trainer(cfg)
+    trainer.callbacks.append(finder)  # type: ignore[attr-defined]
+    try:
+        trainer.fit(module, data)
+    except NotFiniteError:  # the test goes on until the loss diverges
+        if not len(finder.losses):
+            raise
+    if trainer.is_global_zero:
+        finder.write()
+        print(
+            f"suggested learning rate: optim.optimizer.lr={finder.suggestion():.1e}\n"
+            f"curve: {cfg.paths.output_dir}/learning_rate.csv, learning_rate.png"
+        )
 
 
 def build_network(cfg: DictConfig) -> PoseNetwork:

@@ -10,6 +10,10 @@ from gog_pose.errors import InputError
 from gog_pose.methods.losses import LossTerms
 
 
+class NotFiniteError(InputError):
+    """The loss is infinite or not a number."""
+
+
 def require_finite(terms: LossTerms, image_ids: torch.Tensor) -> None:
     """Stop a training that has gone wrong before it takes a step that nothing recovers from.
 
@@ -18,7 +22,7 @@ def require_finite(terms: LossTerms, image_ids: torch.Tensor) -> None:
         image_ids: ``(B,)`` the images of the batch.
 
     Raises:
-        InputError: A term is infinite or not a number; the message names it and the images.
+        NotFiniteError: A term is infinite or not a number; the message names it and the images.
     """
     if bool(terms.total.isfinite()):
         return
@@ -29,7 +33,7 @@ def require_finite(terms: LossTerms, image_ids: torch.Tensor) -> None:
         if not math.isfinite(value)
     ]
     images = ", ".join(map(str, image_ids.tolist()))
-    raise InputError(
+    raise NotFiniteError(
         f"training: the loss is not finite ({'; '.join(wrong) or 'total'}) on images {images}; lower"
         " optim.optimizer.lr, set trainer.gradient_clip_val, or use trainer.precision=32-true, and go on with resume="
     )

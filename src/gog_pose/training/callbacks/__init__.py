@@ -7,6 +7,7 @@ from gog_pose.training.callbacks.gradient_norm import GradientNorm
 from gog_pose.training.callbacks.interrupt import InterruptCheckpoint
 from gog_pose.training.callbacks.pictures import PosePictures
 from gog_pose.training.callbacks.progress_bar import TrainingProgress
+from gog_pose.training.callbacks.rate_range import RateRange
 from gog_pose.training.callbacks.throughput import Throughput
 from gog_pose.training.callbacks.validation_line import ValidationLine
 from gog_pose.training.callbacks.wandb_results import WandbResults
@@ -18,6 +19,7 @@ __all__ = [
     "GradientNorm",
     "InterruptCheckpoint",
     "PosePictures",
+    "RateRange",
     "Throughput",
     "TrainingProgress",
     "ValidationLine",
