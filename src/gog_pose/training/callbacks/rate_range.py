@@ -129,6 +129,6 @@ def steepest(rates: np.ndarray, losses: np.ndarray) -> float | None:
     """
     means = smoothed(losses)
     end = int(means.argmin()) + 1
-    if end < 3 or means.min() > (1 - _LEAST_FALL) * means[0]:
+    if end < 3 or means.min() > (1 - _LEAST_FALL) * means[:end].max():
         return None
     return float(rates[np.gradient(means[:end], np.log(rates[:end])).argmin()])
