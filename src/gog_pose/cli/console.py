@@ -1,4 +1,4 @@
-"""Tables of the commands."""
+"""Tables and lines of the commands."""
 
 from __future__ import annotations
 
@@ -13,3 +13,8 @@ def table(first: str, *others: str, title: str | None = None) -> Table:
     for name in others:
         made.add_column(name, justify="right")
     return made
+
+
+def printable(text: str) -> str:
+    """Return text on one line, as file names may not be; what a terminal would obey or cannot show is escaped."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

@@ -71,6 +71,7 @@ _SHARED: dict[str, Any] = {
     "keypoints.pck_size": str,
     "kind": str,
     "limit": Count | None,
+    "link": bool,
     "long_side": Pixels,
     "max_people": Count,
     "model.neck": Mapping[str, Any] | None,
@@ -84,6 +85,7 @@ _SHARED: dict[str, Any] = {
     "num_val": CountOrZero,
     "num_workers": CountOrZero,
     "noise": Description,
+    "one_based": bool,
     "optim.optimizer": Description,
     "optim.schedule": Description,
     "optim.trunk_rate": NotNegative,
@@ -116,6 +118,7 @@ _SHARED: dict[str, Any] = {
     "one_euro.speed_cutoff": Positive,
     "one_euro.speed_gain": NotNegative,
     "smooth": bool,
+    "val_share": Share,
     "video.codec": str | None,
     "video.rate": Positive | None,
     "views": list[str],
@@ -123,6 +126,7 @@ _SHARED: dict[str, Any] = {
     "worst": CountOrZero,
 }
 _OF_COMMAND: dict[str, dict[str, Any]] = {
+    "import_data": {"keypoints": list[str] | None},
     "inspect": {"data": Description, "images": bool},
     "predict": {"batch_size": Count | None},
     "train": {"callbacks": Mapping[str, Description], "data": Description, "logger": Mapping[str, Description]},

@@ -18,6 +18,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from gog_pose.cli.console import printable
 from gog_pose.cli.estimator import build_estimator, is_exported
 from gog_pose.cli.runtime import command, resolved
 from gog_pose.errors import InputError
@@ -52,9 +53,9 @@ def main(config: DictConfig) -> None:
         **{name: options[name] for name in ("output", "every", "limit", "views")},
     )
     for damage in record.unreadable:
-        print(f"gog-predict: left out: {_printable(str(damage))}", file=sys.stderr)
+        print(f"gog-predict: left out: {printable(str(damage))}", file=sys.stderr)
     if record.passed_over:
-        print(f"gog-predict: passed over: {_printable(described(record.passed_over))}", file=sys.stderr)
+        print(f"gog-predict: passed over: {printable(described(record.passed_over))}", file=sys.stderr)
     if record.interrupted:
         print(f"gog-predict: interrupted; the files of the first {record.frames} frames are complete", file=sys.stderr)
     print(
@@ -63,11 +64,6 @@ def main(config: DictConfig) -> None:
     )
     if record.interrupted or record.unreadable:
         sys.exit(130 if record.interrupted else 1)
-
-
-def _printable(text: str) -> str:
-    """Return text on one line, as file names may not be; what a terminal would obey or cannot show is escaped."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def check(options: dict[str, Any]) -> None:

@@ -1,0 +1,123 @@
+"""The skeleton of imported keypoints: limbs, flip pairs and OKS sigmas, each with a sentence that says where from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse.csgraph import minimum_spanning_tree
+
+from gog_pose.data.importing.known import known_limbs, known_sigmas, plain
+from gog_pose.data.importing.mirroring import has_side, pairs_by_name
+from gog_pose.data.importing.record import Import
+from gog_pose.skeleton import Skeleton
+
+Pairs = list[tuple[int, int]]
+
+_SEEN_TOGETHER = 1.0  # added to distances so that a tree is found where they are 0
+_NEVER_TOGETHER = 1e6  # distance of two keypoints that no person has both of, in scales
+
+
+def make_skeleton(found: Import, name: str) -> tuple[Skeleton, dict[str, str]]:
+    """Make the skeleton of what was imported.
+
+    Returns:
+        The skeleton, and where its ``limbs``, ``flip_pairs`` and ``oks_sigmas`` come from.
+    """
+    place = {keypoint: index for index, keypoint in enumerate(found.keypoints)}
+    said = {}
+    flip_pairs, said["flip_pairs"] = _flip_pairs(found, place)
+    limbs, said["limbs"] = _limbs(found, place, flip_pairs)
+    sigmas, said["oks_sigmas"] = _sigmas(found.keypoints)
+    return Skeleton(name, found.keypoints, limbs, flip_pairs, sigmas), said
+
+
+def _flip_pairs(found: Import, place: dict[str, int]) -> tuple[Pairs, str]:
+    if found.flip is not None:
+        pairs = [(place[one], place[other]) for one, other in found.flip.items() if place[one] < place[other]]
+        return pairs, "given by the source"
+    pairs = pairs_by_name(found.keypoints)
+    paired = {end for pair in pairs for end in pair}
+    alone = [name for index, name in enumerate(found.keypoints) if index not in paired and has_side(name)]
+    said = "found by the names" if pairs else "none: no two names differ in left and right"
+    return pairs, said + (f"; without a partner: {', '.join(alone)}" if alone else "")
+
+
+def _limbs(found: Import, place: dict[str, int], flip_pairs: Pairs) -> tuple[Pairs, str]:
+    if found.limbs:
+        pairs, said = found.limbs, "given by the source"
+    elif known := known_limbs(found.keypoints):
+        title, pairs = known
+        said = f"the usual ones, for the keypoints are {title}"
+    else:
+        return _mirror_closed(_tree(found, place, flip_pairs), flip_pairs)[0], (
+            "chosen: a minimum spanning tree over the mean distances of keypoints, and its mirror images"
+        )
+    limbs, added = _mirror_closed([(place[start], place[end]) for start, end in pairs], flip_pairs)
+    names = ", ".join(f"{found.keypoints[start]}-{found.keypoints[end]}" for start, end in added)
+    return limbs, said + (f"; added as mirror images: {names}" if added else "")
+
+
+def _mirror_closed(pairs: Sequence[tuple[int, int]], flip_pairs: Pairs) -> tuple[Pairs, Pairs]:
+    """Return limbs, each in one direction, with the mirror images that were missing, and these."""
+    mirror = {end: other for pair in flip_pairs for end, other in (pair, pair[::-1])}
+    limbs: Pairs = []
+    for limb in pairs:
+        if limb not in limbs and limb[::-1] not in limbs:
+            limbs.append(limb)
+    added: Pairs = []
+    for start, end in list(limbs):
+        image = (mirror.get(start, start), mirror.get(end, end))
+        if image not in limbs and image[::-1] not in limbs:
+            limbs.append(image)
+            added.append(image)
+    return limbs, added
+
+
+def _tree(found: Import, place: dict[str, int], flip_pairs: Pairs) -> Pairs:
+    """Return the minimum spanning tree over mean distances of keypoints, in scales, equal for both sides."""
+    count = len(found.keypoints)
+    total, number = np.zeros((count, count)), np.zeros((count, count))
+    for picture in found.pictures:
+        for person in picture.people:
+            own = [place[name] for name in person.points if name in place]
+            points = np.array([person.points[name][:2] for name in person.points if name in place]).reshape(-1, 2)
+            if len(own) < 2:
+                continue
+            size = np.sqrt(np.prod(np.ptp(points, axis=0)) if person.box is None else person.box[2] * person.box[3])
+            distances = np.linalg.norm(points[:, None] - points[None], axis=2) / max(float(size), 1.0)
+            total[np.ix_(own, own)] += distances
+            number[np.ix_(own, own)] += 1
+    mirror = np.arange(count)
+    for left, right in flip_pairs:
+        mirror[left], mirror[right] = right, left
+    total, number = total + total[np.ix_(mirror, mirror)], number + number[np.ix_(mirror, mirror)]
+    mean = np.where(number > 0, total / np.maximum(number, 1), _NEVER_TOGETHER) + _SEEN_TOGETHER
+    np.fill_diagonal(mean, 0)
+    tree = minimum_spanning_tree(np.triu(mean)).tocoo()
+    return sorted((int(start), int(end)) for start, end in zip(tree.row, tree.col, strict=True))
+
+
+def _sigmas(keypoints: Sequence[str]) -> tuple[list[float], str]:
+    """Return OKS sigmas: COCO's by part of the body, for other keypoints the mean of COCO's.
+
+    They cannot be estimated from one annotation per person: COCO's come from people whom several annotators labelled.
+    """
+    known = known_sigmas()
+    equal = round(float(np.mean(list(known.values()))), 3)
+    parts = [_part(name, known) for name in keypoints]
+    sigmas = [known.get(part, equal) for part in parts]
+    others = [name for name, part in zip(keypoints, parts, strict=True) if part not in known]
+    if not others:
+        return sigmas, "COCO's, by the names"
+    which = "all" if len(others) == len(keypoints) else ", ".join(others)
+    return sigmas, f"equal, {equal}, the mean of COCO's parts: {which}" + (
+        "; others: COCO's, by the names" if len(others) < len(keypoints) else ""
+    )
+
+
+def _part(name: str, known: object) -> str:
+    part = plain(name)
+    for side in ("left", "right"):
+        part = part.removeprefix(side).removesuffix(side)
+    return part
