@@ -2,7 +2,8 @@
 
 Format: the files that HRNet's and MMPose's loaders read ("Data preparation" of
 https://github.com/leoxiaobin/deep-high-resolution-net.pytorch): ``image``, ``joints`` (px), ``joints_vis``, ``center``
-and ``scale`` (height of the person divided by 200 px). Coordinates count from 1, as MATLAB does, and 1 is subtracted; ``one_based=false`` leaves them.
+and ``scale`` (height of the person divided by 200 px). Coordinates count from 1, as MATLAB does, and 1 is subtracted;
+``one_based=false`` leaves them.
 
 Visibility: ``joints_vis`` 0 is unlabelled (0), anything else visible (2): the format does not mark hidden joints. The
 box is the extent of the joints; a person with fewer than three of them has the square around ``center`` with sides of

@@ -88,7 +88,7 @@ def _check_found(found: Import, source: Path, options: Options) -> None:
         raise InputError(f"{source}: {len(found.keypoints)} keypoints are more than {_MOST_KEYPOINTS}")
     for name in found.keypoints:
         if not name.isprintable():
-            raise InputError(f"{source}: the keypoint name {ascii(name)} is not printable text; correct it")
+            raise InputError(f"{source}: the keypoint name {name!a} is not printable text; correct it")
     if options.keypoints is None and found.format in ("label_studio", "labelme", "cvat") and found.limbs is None:
         # their order there is that of drawing or of appearance
         found.keypoints = in_known_order(found.keypoints)

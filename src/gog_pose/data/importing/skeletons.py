@@ -14,7 +14,7 @@ from gog_pose.skeleton import Skeleton
 
 Pairs = list[tuple[int, int]]
 
-_SEEN_TOGETHER = 1.0  # added to distances so that a tree is found where they are 0
+_OFFSET = 1.0  # added to all distances: the tree is the same, and SciPy takes 0 for no connection
 _NEVER_TOGETHER = 1e6  # distance of two keypoints that no person has both of, in scales
 
 
@@ -55,7 +55,10 @@ def _limbs(found: Import, place: dict[str, int], flip_pairs: Pairs) -> tuple[Pai
         )
     limbs, added = _mirror_closed([(place[start], place[end]) for start, end in pairs], flip_pairs)
     names = ", ".join(f"{found.keypoints[start]}-{found.keypoints[end]}" for start, end in added)
-    return limbs, said + (f"; added as mirror images: {names}" if added else "")
+    joined = {end for limb in limbs for end in limb}
+    alone = ", ".join(name for index, name in enumerate(found.keypoints) if index not in joined)
+    said += f"; added as mirror images: {names}" if added else ""
+    return limbs, said + (f"; on no limb, so nothing joins them to a person: {alone}" if alone else "")
 
 
 def _mirror_closed(pairs: Sequence[tuple[int, int]], flip_pairs: Pairs) -> tuple[Pairs, Pairs]:
@@ -92,7 +95,7 @@ def _tree(found: Import, place: dict[str, int], flip_pairs: Pairs) -> Pairs:
     for left, right in flip_pairs:
         mirror[left], mirror[right] = right, left
     total, number = total + total[np.ix_(mirror, mirror)], number + number[np.ix_(mirror, mirror)]
-    mean = np.where(number > 0, total / np.maximum(number, 1), _NEVER_TOGETHER) + _SEEN_TOGETHER
+    mean = np.where(number > 0, total / np.maximum(number, 1), _NEVER_TOGETHER) + _OFFSET
     np.fill_diagonal(mean, 0)
     tree = minimum_spanning_tree(np.triu(mean)).tocoo()
     return sorted((int(start), int(end)) for start, end in zip(tree.row, tree.col, strict=True))
@@ -105,18 +108,17 @@ def _sigmas(keypoints: Sequence[str]) -> tuple[list[float], str]:
     """
     known = known_sigmas()
     equal = round(float(np.mean(list(known.values()))), 3)
-    parts = [_part(name, known) for name in keypoints]
+    parts = [_part(name) for name in keypoints]
     sigmas = [known.get(part, equal) for part in parts]
     others = [name for name, part in zip(keypoints, parts, strict=True) if part not in known]
     if not others:
         return sigmas, "COCO's, by the names"
     which = "all" if len(others) == len(keypoints) else ", ".join(others)
-    return sigmas, f"equal, {equal}, the mean of COCO's parts: {which}" + (
-        "; others: COCO's, by the names" if len(others) < len(keypoints) else ""
-    )
+    rest = "; others: COCO's, by the names" if len(others) < len(keypoints) else ""
+    return sigmas, f"equal, {equal}, the mean of COCO's parts: {which}{rest}"
 
 
-def _part(name: str, known: object) -> str:
+def _part(name: str) -> str:
     part = plain(name)
     for side in ("left", "right"):
         part = part.removeprefix(side).removesuffix(side)

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from gog_pose.data.importing.record import Import, Person, Picture
-from gog_pose.data.rules import PERSON_RULES, check_image
+from gog_pose.data.rules import PERSON_RULES, check_image, outline
 from gog_pose.errors import InputError
 from gog_pose.imaging.reading import open_image, read_image
 from gog_pose.skeleton import Skeleton
@@ -128,10 +128,21 @@ def _write_all(
                 found.leave_out(picture.path, person.item, error)
                 continue
             content["annotations"].append(annotation)
+            if "segmentation" in annotation:
+                try:
+                    outline(annotation, size[::-1], person.item)
+                except InputError as error:
+                    found.leave_out(picture.path, person.item, error)
+                    del annotation["segmentation"]
     counts = {split: _counts(content) for split, content in contents.items()}
     if not any(count["labelled people"] for count in counts.values()):
         reasons = f"; the first of {len(found.left_out)} left out: {found.left_out[0]}" if found.left_out else ""
         raise InputError(f"{source}: no image with labelled people remains{reasons}")
+    for split in ("train", "val"):
+        if split not in contents:
+            found.notes.append(
+                f"splits: there is no {split}; give the split that is there to commands (split=, data.*)"
+            )
     if turned:
         found.notes.append(f"{turned} images were turned upright as their EXIF orientation says, and written as PNG")
     category = {
@@ -191,7 +202,8 @@ def _image_entry(picture: Picture, identity: int) -> tuple[dict[str, Any], bool]
         stored = image.size
         orientation = image.getexif().get(_ORIENTATION, 1)
     shown = stored[::-1] if orientation in (5, 6, 7, 8) else stored
-    upright = orientation in range(2, 9) and (picture.upright or (picture.size == shown and shown != stored))
+    tells = picture.size is not None and shown != stored
+    upright = orientation in range(2, 9) and (picture.size == shown if tells else picture.upright)
     size = shown if upright else stored
     if picture.size is not None and picture.size != size:
         raise InputError(
@@ -280,7 +292,7 @@ def _write_conf(conf: Path, skeleton: Skeleton, said: dict[str, str], found: Imp
     for part in ("keypoints", "limbs", "flip_pairs", "oks_sigmas"):
         lines.append(f"{part}: {_listed(getattr(skeleton, part))}")
     _write_lines(conf / "skeleton" / f"{skeleton.name}.yaml", lines)
-    root = json.dumps(str(output.resolve()), ensure_ascii=False)
+    root = _listed([str(output.resolve())])[1:-1]
     lines = [
         f"# Imported by gog-import-data from {found.format}; together with skeleton={skeleton.name}.",
         "defaults:",
