@@ -52,7 +52,7 @@ def make_scene(names=COCO.keypoints, images=3, seed=0, visibilities=(0, 1, 2)):
             for name, (u, v) in zip(names, BODY[: len(names)], strict=True):
                 visibility = int(
                     random.choice(visibilities, p=[0.15] + [0.85 / (len(visibilities) - 1)] * (len(visibilities) - 1))
-                )  # noqa: E501
+                )
                 place = (x + u * width + random.uniform(-2, 2), y + v * height + random.uniform(-2, 2))
                 points[name] = (*(round(float(end), 2) for end in place), visibility)
             points[names[0]] = (*points[names[0]][:2], 2)  # never a person without any
@@ -125,7 +125,7 @@ def write_yolo(root, scene, splits=("train", "val"), dims=3, names=True):
                     row += ([px / width, py / height] if v else [0, 0]) + [v] * (dims == 3)
                 rows.append(
                     "0 " + " ".join(f"{value:.6f}" if isinstance(value, float) else str(value) for value in row)
-                )  # noqa: E501
+                )
             (root / "labels" / split / name).with_suffix(".txt").write_text("\n".join(rows) + "\n")
 
 
@@ -133,7 +133,8 @@ def write_cvat(root, scene):
     """CVAT for images 1.1 with skeletons: places with two digits, the drawing of the skeleton as escaped SVG."""
     write_images(root / "images", scene)
     drawing = "".join(
-        f'<line x1="1" y1="1" x2="2" y2="2" data-type="edge" data-node-from="{start + 1}" data-node-to="{end + 1}"></line>'
+        f'<line x1="1" y1="1" x2="2" y2="2" data-type="edge" data-node-from="{start + 1}" stroke-width="0.5"'
+        f' data-node-to="{end + 1}"></line>'
         for start, end in COCO.limbs
     ) + "".join(
         f'<circle r="0.75" data-type="element node" data-element-id="{place}" data-node-id="{place}"'
