@@ -50,9 +50,8 @@ def make_scene(names=COCO.keypoints, images=3, seed=0, visibilities=(0, 1, 2)):
             width, height = random.uniform(90, 120), random.uniform(160, 200)
             points = {}
             for name, (u, v) in zip(names, BODY[: len(names)], strict=True):
-                visibility = int(
-                    random.choice(visibilities, p=[0.15] + [0.85 / (len(visibilities) - 1)] * (len(visibilities) - 1))
-                )
+                unlabelled = 0 in visibilities and random.random() < 0.15
+                visibility = 0 if unlabelled else int(random.choice([v for v in visibilities if v]))
                 place = (x + u * width + random.uniform(-2, 2), y + v * height + random.uniform(-2, 2))
                 points[name] = (*(round(float(end), 2) for end in place), visibility)
             points[names[0]] = (*points[names[0]][:2], 2)  # never a person without any
@@ -248,11 +247,14 @@ WRITERS = {
 ROUNDING = {"yolo": 1e-6 * max(SIZE)}  # px; all formats: two digits, and four in the imported file
 
 
-def scene_for(format, **options):
-    """Return a scene of what a format can say: MPII has 16 joints of its own and no hidden ones."""
-    if format == "mpii":
-        return make_scene(MPII_KEYPOINTS, visibilities=(0, 2), **options)
-    return make_scene(**options)
+def scene_for(format, *, complete=False, **options):
+    """Return a scene of what a format can say: MPII has 16 joints of its own and no hidden ones.
+
+    Complete people have every keypoint labelled.
+    """
+    visibilities = tuple(v for v in (0, 1, 2) if (v or not complete) and (v != 1 or format != "mpii"))
+    names = MPII_KEYPOINTS if format == "mpii" else COCO.keypoints
+    return make_scene(names, visibilities=visibilities, **options)
 
 
 def imported_people(root, split, stems=False):
