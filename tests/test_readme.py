@@ -1,9 +1,7 @@
-"""The README and the pages of docs/ can be followed: commands compose, Python parses, targets and links exist."""
+"""README and CONTRIBUTING can be followed: commands compose, targets and links exist. tests/test_docs.py: the pages."""
 
-import ast
 import re
 import shlex
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -12,26 +10,18 @@ from hydra import compose, initialize_config_dir
 from gog_pose.cli.runtime import config_dir
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-FILES = [REPOSITORY / "README.md", REPOSITORY / "CONTRIBUTING.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
-PAGES = {file.relative_to(REPOSITORY).as_posix(): file.read_text(encoding="utf-8") for file in FILES}
+PAGES = {name: (REPOSITORY / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")}
 WORDS = {"ROOT": "/data", "DIR": "/data"}  # what a user fills in
-# Commands that need what a reader adds: tests/cli/test_own_data.py and tests/networks/test_layout.py try these.
-OWN = ("--config-dir", "=mine")
-
-
-def code(page, language=""):
-    """The code blocks of a language, also those that are indented."""
-    return [textwrap.dedent(block) for block in re.findall(rf"```(?:{language})\n(.*?)```", page, flags=re.DOTALL)]
 
 
 def commands():
     """All gog commands in code, comments cut off."""
-    found = set()
-    for page in PAGES.values():
-        blocks = "\n".join(code(page, "|bash|sh|console|shell")).replace("\\\n", " ").splitlines()
-        lines = (line.split("  #")[0].strip() for line in [*blocks, *re.findall(r"`(gog-[^`]*)`", page)])
-        found |= {line for line in lines if line.startswith("gog-") and not any(word in line for word in OWN)}
-    return sorted(found)
+    text = "\n".join(PAGES.values())
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    blocks = "\n".join(block for language, block in fenced if not language).splitlines()
+    inline = re.findall(r"`(gog-[^`]*)`", text)
+    lines = (line.split("  #")[0].strip() for line in [*blocks, *inline])
+    return sorted({line for line in lines if line.startswith("gog-")})
 
 
 @pytest.mark.parametrize("line", commands())
@@ -48,13 +38,7 @@ def test_commands_compose(line):
 
 
 def test_commands_were_found():
-    assert len(commands()) >= 40
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_python_parses(name):
-    for block in code(PAGES[name], "python"):
-        ast.parse(block)
+    assert len(commands()) >= 12
 
 
 def test_make_targets_exist():
