@@ -27,7 +27,8 @@ every_page = pytest.mark.parametrize("page", PAGES)
 
 def blocks(text, language=""):
     """Return the code blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    return [block for name, block in fenced if name == language]
 
 
 def commands(text):

@@ -32,3 +32,9 @@ def test_a_loss_that_does_not_fall_suggests_nothing(losses):
 def test_too_few_steps_are_refused(tmp_path):
     with pytest.raises(InputError, match="find_rate: must be at least 10"):
         RateRange(tmp_path, 5)
+
+
+def test_a_low_loss_of_the_first_batch_hides_no_fall():
+    losses = np.where(RATES < 1e-3, 2.0, 1.0)
+    losses[0] = 0.5
+    assert 0.9e-3 < steepest(RATES, losses) < 3e-3  # the difference quotient begins a step before the fall

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _LAYOUT = ("root", "images", "annotations", "train_split", "val_split", "category")  # of data; the rest is for training
 _TITLES = {"labelled": "with keypoints", "people": "with people", "all": "all"}  # of subsets
+_SHORT = {"labeled": "n", "error_px": "px", "error_scales": "scales"}  # the table fits into 80 columns
 
 
 def only_layout(config: DictConfig) -> None:
@@ -159,8 +160,7 @@ def show_numbers(record: dict[str, Any]) -> None:
 
     keypoints, scores = record["keypoints"], record["score_threshold"]
     rows = [{name: row[name] for name in row if name != "detected"} for row in keypoint_rows(keypoints)]  # 80 columns
-    numbers = table(*(name.replace("_", " ") for name in rows[0]))
-    numbers.columns[0].no_wrap = True
+    numbers = table(*(_SHORT.get(name, name.replace("PCK@0.", "PCK .")) for name in rows[0]))
     for row in rows:
         numbers.add_row(*texts(row))
     console = Console()

@@ -118,7 +118,7 @@ def smoothed(losses: np.ndarray) -> np.ndarray:
 
 
 def steepest(rates: np.ndarray, losses: np.ndarray) -> float | None:
-    """Return the rate before the least smoothed loss at which that falls fastest per factor of the rate.
+    """Return the rate at which the smoothed loss falls fastest per factor of the rate, from its peak to its minimum.
 
     Args:
         rates: ``(S,)`` ascending.
@@ -128,7 +128,11 @@ def steepest(rates: np.ndarray, losses: np.ndarray) -> float | None:
         The rate; None if the loss falls by less than 1 %.
     """
     means = smoothed(losses)
-    end = int(means.argmin()) + 1
-    if end < 3 or means.min() > (1 - _LEAST_FALL) * means[:end].max():
+    if len(means) < _LEAST_STEPS:
         return None
-    return float(rates[np.gradient(means[:end], np.log(rates[:end])).argmin()])
+    # The first means are those of few batches: a low one is no least value.
+    end = _LEAST_STEPS + int(means[_LEAST_STEPS - 1 :].argmin())
+    start = int(means[:end].argmax())
+    if end - start < 3 or means[end - 1] > (1 - _LEAST_FALL) * means[start]:
+        return None
+    return float(rates[start + np.gradient(means[start:end], np.log(rates[start:end])).argmin()])
