@@ -79,7 +79,7 @@ def mutant(example, seed):
         elif action == 8 and isinstance(parent, list):
             parent[key] = copy.deepcopy(chance.choice(parent))
         elif isinstance(parent, dict):
-            parent[chance.choice(("colour", "id", "name"))] = value
+            parent[chance.choice(("color", "id", "name"))] = value
     return changed
 
 

@@ -24,7 +24,7 @@ except ImportError:
     sys.exit("apply.py: error: wandb-workspaces is not installed; pip install 'gog-pose[dashboard]'")
 
 DESCRIPTION = Path(__file__).parent / "dashboard.yaml"
-STEPS = "trainer/global_step"  # the optimiser's, along which all curves run
+STEPS = "trainer/global_step"  # the optimizer's, along which all curves run
 
 
 def workspace(description: dict[str, Any], entity: str, project: str) -> ws.Workspace:

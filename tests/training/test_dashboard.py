@@ -162,7 +162,7 @@ def artifacts(run):
     return {artifact.type: artifact for artifact in records(run.output, "artifact")}
 
 
-def test_artefacts_are_the_best_checkpoint_and_its_detections(run):
+def test_artifacts_are_the_best_checkpoint_and_its_detections(run):
     best = run.output / "checkpoints/best.ckpt"
     files = {"model": best, "detections": run.output / "detections.json"}
     assert set(artifacts(run)) == {*files, "run_table"}

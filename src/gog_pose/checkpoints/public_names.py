@@ -27,7 +27,7 @@ _CENTERNET_HEADS = {
 _LAYERS = {"0.conv": "0", "1": "2"}
 # CenterNet's vectors start at the corner of a cell, ours at its center, 3/8 of a cell (of stride 4) further.
 _VECTOR_BIAS = re.compile(r"heads\.(offsets|center_refinements|refinements)\.\d\.2\.bias")
-_CORNER_TO_CENTRE = 3 / 8
+_CORNER_TO_CENTER = 3 / 8
 _CONV_NORM = {"conv": "0", "bn": "1", "0": "0", "1": "1"}
 _RESIDUAL = {"conv1": "body.0.0", "bn1": "body.0.1", "conv2": "body.1.0", "bn2": "body.1.1"}
 _BRANCHES = {"up1": "full", "low1": "down", "low2": "middle", "low3": "up"}
@@ -129,7 +129,7 @@ def translate(state: Mapping[str, torch.Tensor], kind: str = "auto") -> PublicWe
         if ours is None:
             unknown.append(name)
         else:
-            tensors[ours] = tensor - _CORNER_TO_CENTRE if _VECTOR_BIAS.fullmatch(ours) else tensor
+            tensors[ours] = tensor - _CORNER_TO_CENTER if _VECTOR_BIAS.fullmatch(ours) else tensor
     if not any(name.startswith("trunk.") for name in tensors):
         raise InputError(
             "no tensor of Hourglass-104 by the names of CenterNet or of the paper's authors; check source="

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Responses lie around [0, 1]. Anything beyond this is a broken map; the limit keeps products of responses finite.
 LIMIT = 1e6
 _OVERLAP = 0.75  # of the area of responses that stand close, what is left
-_AFTER = np.array([(0, 1), (1, -1), (1, 0), (1, 1)])  # the neighbours (dy, dx) of a pixel that are read after it
+_AFTER = np.array([(0, 1), (1, -1), (1, 0), (1, 1)])  # the neighbors (dy, dx) of a pixel that are read after it
 
 LOCALIZERS = ("bicubic", "bilinear", "subpixel", "cell", "dark")
 
@@ -52,7 +52,7 @@ def find_peaks(
 ) -> Peaks:
     """Find the keypoint candidates of every type.
 
-    Of neighbours with the same response the first in reading order stands for all; its position is the center of
+    Of neighbors with the same response the first in reading order stands for all; its position is the center of
     those in its window, so that a keypoint halfway between two pixels is found there.
 
     The work is done on the CPU, wherever the maps are: it is little, and consists of many small steps.
@@ -180,7 +180,7 @@ def _local_maxima(tiles: Tiles, threshold: float) -> tuple[np.ndarray, np.ndarra
     tied = pixels[y[:, None] + 1 + dy, x[:, None] + 1 + dx, tile[:, None]] == responses[:, None]
     center = np.stack([x + tiles.x[tile], y + tiles.y[tile]], axis=1).astype(np.float64)
     if tied.any():
-        # Where a neighbour exceeds one of the equals, none of them is a peak. It may lie in another tile.
+        # Where a neighbor exceeds one of the equals, none of them is a peak. It may lie in another tile.
         whole = np.nonzero(_not_exceeded(pixels, threshold, first=False))
         summit = np.isin(_places(tiles, y[:, None] + dy, x[:, None] + dx, tile[:, None]), _places(tiles, *whole))
         center += (tied @ _AFTER[:, ::-1]) / (1 + tied.sum(axis=1, keepdims=True))
@@ -190,16 +190,16 @@ def _local_maxima(tiles: Tiles, threshold: float) -> tuple[np.ndarray, np.ndarra
 
 
 def _not_exceeded(pixels: np.ndarray, threshold: float, first: bool) -> np.ndarray:
-    """Mark ``(H, W, N)`` pixels inside the frame that reach the threshold and that no neighbour exceeds.
+    """Mark ``(H, W, N)`` pixels inside the frame that reach the threshold and that no neighbor exceeds.
 
     Args:
         pixels: ``(H + 2, W + 2, N)``.
         threshold: Lowest response.
-        first: Mark of equal neighbours only the first in reading order.
+        first: Mark of equal neighbors only the first in reading order.
     """
     inner = pixels[1:-1, 1:-1]
     rows = np.maximum(np.maximum(pixels[:, :-2], pixels[:, 2:]), pixels[:, 1:-1])
-    before = np.maximum(rows[:-2], pixels[1:-1, :-2])  # the highest of the four neighbours that are read before
+    before = np.maximum(rows[:-2], pixels[1:-1, :-2])  # the highest of the four neighbors that are read before
     after = np.maximum(rows[2:], pixels[1:-1, 2:])
     marks: np.ndarray = inner > before if first else inner >= before
     marks &= inner >= np.maximum(after, np.float32(threshold))

@@ -46,7 +46,7 @@ class Tiles(NamedTuple):
     """Pieces of interpolated maps, N of one size.
 
     Attributes:
-        pixels: ``(H + 2, W + 2, N)`` float32 responses, with a frame of one pixel that belongs to the neighbours; minus
+        pixels: ``(H + 2, W + 2, N)`` float32 responses, with a frame of one pixel that belongs to the neighbors; minus
             infinity outside the image.
         source: ``(N,)`` which map it is of.
         x: ``(N,)`` px, input image, of the first pixel inside the frame.
@@ -112,7 +112,7 @@ def blocks(maps: np.ndarray, stride: int, threshold: float, interpolation: str) 
 
 @lru_cache(maxsize=8)
 def _block_weights(stride: int, interpolation: str) -> np.ndarray:
-    """Return ``(R + 2, 6)`` weights along one axis: pixels of a block and its two neighbours x cells i - 2 .. i + 3."""
+    """Return ``(R + 2, 6)`` weights along one axis: pixels of a block and its two neighbors x cells i - 2 .. i + 3."""
     positions = (stride // 2 + np.arange(stride + 2) - 0.5) / stride - 0.5  # in cells, from cell i
     cells = np.floor(positions).astype(np.intp)
     t = positions - cells
@@ -212,7 +212,7 @@ def _reaching(framed: np.ndarray, lowest: np.ndarray, weights: np.ndarray, thres
 
 
 def _rising(framed: np.ndarray, index: np.ndarray, weights: tuple[np.ndarray, ...], margin: float) -> np.ndarray:
-    """Tell which blocks rise throughout towards one side, so that every pixel has a higher neighbour there.
+    """Tell which blocks rise throughout towards one side, so that every pixel has a higher neighbor there.
 
     The side is where the four cells around the block rise most. Whether all pixels rise is computed, not estimated;
     what needs cells from beyond the border counts as not rising.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from inspected import SKELETON
 
-from gog_pose.data.inspection.suspicions import LabelledPerson, skeleton_suspicions, suspicions
+from gog_pose.data.inspection.suspicions import LabeledPerson, skeleton_suspicions, suspicions
 from gog_pose.skeleton import Skeleton, load_skeleton
 
 HEIGHT, WIDTH = 480, 640
@@ -23,7 +23,7 @@ def crowd(change=lambda box, points: (box, points), count=30, seed=0):
         box, points = change(np.array([*low, *(high - low)]), points)
         keypoints = np.column_stack([points, np.full(17, 2.0)])
         people.append(
-            LabelledPerson(f"f.json: annotations[{place}]", place, place, (HEIGHT, WIDTH), box, 9e3, keypoints)
+            LabeledPerson(f"f.json: annotations[{place}]", place, place, (HEIGHT, WIDTH), box, 9e3, keypoints)
         )
     return people
 

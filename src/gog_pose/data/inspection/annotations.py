@@ -12,7 +12,7 @@ import numpy as np
 
 from gog_pose.data.annotation_file import read_coco_lists
 from gog_pose.data.inspection.findings import REFUSED, Finding, objection
-from gog_pose.data.inspection.suspicions import LabelledPerson, skeleton_suspicions, suspicions
+from gog_pose.data.inspection.suspicions import LabeledPerson, skeleton_suspicions, suspicions
 from gog_pose.data.outlines import encloses
 from gog_pose.data.rules import (
     PERSON_RULES,
@@ -88,7 +88,7 @@ def check_annotations(
     except InputError as error:
         findings.append(Finding("category absent", str(error)))
     findings += skeleton_suspicions(skeleton)
-    people: list[LabelledPerson] = []
+    people: list[LabeledPerson] = []
     findings += _annotation_list_findings(content, categories, checks, people)
     findings += suspicions(people, skeleton)
     return CheckedAnnotations(findings, images, None if categories is None else content)
@@ -163,7 +163,7 @@ def _name_findings(names: list[Any], where: str, skeleton: Skeleton) -> Iterator
 
 
 def _annotation_list_findings(
-    content: dict[str, Any], people: dict[int, str] | None, checks: _Checks, sound: list[LabelledPerson]
+    content: dict[str, Any], people: dict[int, str] | None, checks: _Checks, sound: list[LabeledPerson]
 ) -> Iterator[Finding]:
     """Find what is wrong with all annotations; where no category has the keypoints, all may be people.
 
@@ -217,7 +217,7 @@ def _person_findings(
     where: str,
     size: tuple[int, int],
     checks: _Checks,
-    sound: list[LabelledPerson],
+    sound: list[LabeledPerson],
 ) -> Iterator[Finding]:
     """Find what is wrong with a person that follows the rules, on an image of ``size`` (height, width) px.
 
@@ -246,7 +246,7 @@ def _person_findings(
     elif len(labelled):
         yield from _size_findings(entry, where, labelled)
         box = np.array(person["bbox"], dtype=np.float64)
-        sound.append(LabelledPerson(where, person["image_id"], _id(person), size, box, person["area"], keypoints))
+        sound.append(LabeledPerson(where, person["image_id"], _id(person), size, box, person["area"], keypoints))
 
 
 def _outline_findings(person: dict[str, Any], where: str, size: tuple[int, int], supervised: bool) -> Iterator[Finding]:

@@ -45,16 +45,16 @@ def file_jobs(images: list[dict[str, Any]], root: Path, annotations: Path) -> tu
         annotations: The annotation file.
     """
     jobs, missing = [], []
-    neighbours: dict[Path, dict[str, str]] = {}  # of folders that lack a file: names by what they begin with
+    neighbors: dict[Path, dict[str, str]] = {}  # of folders that lack a file: names by what they begin with
     for image in sorted(images, key=lambda image: int(image["id"])):
         path = resolve_inside(root, image["file_name"])
         if os.path.isfile(path):
             jobs.append(ImageJob(image["id"], path, (image["height"], image["width"]), annotations))
         else:
-            if path.parent not in neighbours:
+            if path.parent not in neighbors:
                 others = path.parent.iterdir() if path.parent.is_dir() else ()
-                neighbours[path.parent] = {other.stem.lower(): other.name for other in others}
-            meant = neighbours[path.parent].get(path.stem.lower())
+                neighbors[path.parent] = {other.stem.lower(): other.name for other in others}
+            meant = neighbors[path.parent].get(path.stem.lower())
             remedy = f"but there is {meant}: correct file_name" if meant else "add it or remove its entry"
             missing.append(Finding("image missing", f"{path}: there is no such file; {remedy}", image["id"]))
     return jobs, missing

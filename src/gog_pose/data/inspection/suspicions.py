@@ -22,7 +22,7 @@ _CORNER = 0.5  # of both sides of the images: nobody reaches beyond
 _MOST_REVERSED = {"eye": 0.3, "shoulder": 0.6}
 
 
-class LabelledPerson(NamedTuple):
+class LabeledPerson(NamedTuple):
     """A labelled person whose fields are sound.
 
     Attributes:
@@ -53,7 +53,7 @@ class LabelledPerson(NamedTuple):
         return Finding(kind, f"{self.where}: {message}", self.image_id, self.annotation_id)
 
 
-def suspicions(people: Sequence[LabelledPerson], skeleton: Skeleton) -> Iterator[Finding]:
+def suspicions(people: Sequence[LabeledPerson], skeleton: Skeleton) -> Iterator[Finding]:
     """Find what is suspicious about the labelled people of a split."""
     yield from _listed_twice(people, skeleton)
     yield from _copied(people)
@@ -76,7 +76,7 @@ def skeleton_suspicions(skeleton: Skeleton) -> Iterator[Finding]:
             yield Finding("flip pair forgotten", message)
 
 
-def _listed_twice(people: Sequence[LabelledPerson], skeleton: Skeleton) -> Iterator[Finding]:
+def _listed_twice(people: Sequence[LabeledPerson], skeleton: Skeleton) -> Iterator[Finding]:
     variances = (2 * np.array(skeleton.oks_sigmas)) ** 2
     by_image = defaultdict(list)
     for person in people:
@@ -97,8 +97,8 @@ def _listed_twice(people: Sequence[LabelledPerson], skeleton: Skeleton) -> Itera
                 )
 
 
-def _copied(people: Sequence[LabelledPerson]) -> Iterator[Finding]:
-    seen: dict[bytes, LabelledPerson] = {}
+def _copied(people: Sequence[LabeledPerson]) -> Iterator[Finding]:
+    seen: dict[bytes, LabeledPerson] = {}
     for person in people:
         if len(person.labelled) < _FEWEST_KEYPOINTS:
             continue
@@ -110,7 +110,7 @@ def _copied(people: Sequence[LabelledPerson]) -> Iterator[Finding]:
             )
 
 
-def _of_person(person: LabelledPerson, skeleton: Skeleton) -> Iterator[Finding]:
+def _of_person(person: LabeledPerson, skeleton: Skeleton) -> Iterator[Finding]:
     labelled = person.labelled
     at_origin = int((labelled == 0).all(axis=1).sum())
     if at_origin:
@@ -145,7 +145,7 @@ _FORMATS: Mapping[str, tuple[str, Callable[[np.ndarray, np.ndarray], tuple[np.nd
 }
 
 
-def _of_another_format(people: Sequence[LabelledPerson]) -> Iterator[Finding]:
+def _of_another_format(people: Sequence[LabeledPerson]) -> Iterator[Finding]:
     """Compare how well boxes and keypoints fit, over all people, with how well they would in another format."""
     several = [person for person in people if len(person.labelled) > 1]
     if len(several) < _FEWEST:
@@ -171,7 +171,7 @@ def _overlap(box: np.ndarray, points: np.ndarray) -> float:
     return float(shared / max(union, 1e-9))
 
 
-def _in_a_corner(people: Sequence[LabelledPerson]) -> Iterator[Finding]:
+def _in_a_corner(people: Sequence[LabeledPerson]) -> Iterator[Finding]:
     reach = np.array([person.labelled.max(axis=0) / person.image_hw[::-1] for person in people])
     if (reach.max(axis=0) < _CORNER).all() and people[0].labelled.max() > 1:
         farthest = people[int(reach.max(axis=1).argmax())]
@@ -182,7 +182,7 @@ def _in_a_corner(people: Sequence[LabelledPerson]) -> Iterator[Finding]:
         )
 
 
-def _sides_swapped(people: Sequence[LabelledPerson], skeleton: Skeleton) -> Iterator[Finding]:
+def _sides_swapped(people: Sequence[LabeledPerson], skeleton: Skeleton) -> Iterator[Finding]:
     place = {name: index for index, name in enumerate(skeleton.keypoints)}
     for part, most in _MOST_REVERSED.items():
         pairs = [(place[left], place[right]) for left, right in _sides(skeleton) if part in left.lower()]

@@ -24,7 +24,7 @@ from pycocotools.coco import COCO
 from gog_pose.data.annotation_file import AnnotationFile
 from gog_pose.errors import InputError
 from gog_pose.evaluation.coco import coco_truth
-from gog_pose.evaluation.errors.keypoint_errors import KINDS, MISS, UNLABELLED, classify, object_similarities
+from gog_pose.evaluation.errors.keypoint_errors import KINDS, MISS, UNLABELED, classify, object_similarities
 from gog_pose.evaluation.errors.precision import Detected, KeypointEvaluation, Precision, best_detections
 from gog_pose.evaluation.errors.repairs import Repair, measure_repairs
 from gog_pose.evaluation.oks import MATCHED, OKS_THRESHOLDS
@@ -47,7 +47,7 @@ class ImageErrors(NamedTuple):
         overlaps: ``(P,)`` number of other people whose box overlaps a person's.
         detection_of: ``(P,)`` index of each person's detection, -1 = none: a false negative.
         oks: ``(P,)`` of person and detection; 0 where there is none.
-        kinds: ``(P, K)`` index into ``KINDS``; ``UNLABELLED`` where there is no label or no detection.
+        kinds: ``(P, K)`` index into ``KINDS``; ``UNLABELED`` where there is no label or no detection.
         outranked: ``(P,)`` True where a duplicate fits better.
         places: ``(D, K, 2)`` detected keypoints, px; x = y = 0 means not detected.
         repaired: ``(D, K, 2)`` px, where they are once repaired.
@@ -269,7 +269,7 @@ def _errors(
     people = np.array([person["keypoints"] for person in own], dtype=np.float64).reshape(-1, skeleton.num_keypoints, 3)
     areas = np.array([person["area"] for person in own], dtype=np.float64)
     oks = object_similarities(image.places, people, areas, skeleton)  # (D, P)
-    kinds = np.full(people.shape[:2], UNLABELLED)
+    kinds = np.full(people.shape[:2], UNLABELED)
     repaired = image.places.copy()
     for person in np.flatnonzero(detection_of >= 0):
         detection = detection_of[person]
@@ -298,8 +298,8 @@ def _errors(
 
 
 def _by_detection(image: ImageErrors, skeleton: Skeleton) -> np.ndarray:
-    """Return ``(D, K)`` the kinds of the keypoints of each detection; ``UNLABELLED`` without a person."""
-    kinds = np.full((len(image.places), skeleton.num_keypoints), UNLABELLED)
+    """Return ``(D, K)`` the kinds of the keypoints of each detection; ``UNLABELED`` without a person."""
+    kinds = np.full((len(image.places), skeleton.num_keypoints), UNLABELED)
     matched = image.detection_of >= 0
     kinds[image.detection_of[matched]] = image.kinds[matched]
     return kinds

@@ -30,7 +30,7 @@ from gog_pose.skeleton import Skeleton
 
 KINDS = ("good", "jitter", "inversion", "swap", "miss")
 GOOD, JITTER, INVERSION, SWAP, MISS = range(len(KINDS))
-UNLABELLED = -1
+UNLABELED = -1
 
 _INSIDE = 1 - 1e-9  # a repaired keypoint shall reach its similarity in spite of rounding
 
@@ -39,7 +39,7 @@ class KeypointErrors(NamedTuple):
     """What the keypoints of one detection are.
 
     Attributes:
-        kinds: ``(K,)`` index into ``KINDS``, ``UNLABELLED`` where the person's keypoint is not labelled.
+        kinds: ``(K,)`` index into ``KINDS``, ``UNLABELED`` where the person's keypoint is not labelled.
         repaired: ``(K, 2)`` px, where each keypoint is once its error is repaired; unchanged if it has none.
     """
 
@@ -99,7 +99,7 @@ def classify(
         MISS,
     )
     reached = np.choose(kinds, [right, np.full_like(right, WELL_PLACED), inverted, swapped, np.full_like(right, FOUND)])
-    kinds = np.where(people[own, :, 2] > 0, kinds, UNLABELLED)
+    kinds = np.where(people[own, :, 2] > 0, kinds, UNLABELED)
 
     truth = people[own, :, :2].astype(np.float64)
     away = detected - truth

@@ -14,7 +14,7 @@ from matplotlib.patheffects import Normal, Stroke
 
 from gog_pose.drawing.people import draw_people, drawn_limbs
 from gog_pose.evaluation.errors.analysis import ImageErrors
-from gog_pose.evaluation.errors.keypoint_errors import GOOD, KINDS, UNLABELLED
+from gog_pose.evaluation.errors.keypoint_errors import GOOD, KINDS, UNLABELED
 from gog_pose.evaluation.errors.plots import COLORS, words
 from gog_pose.skeleton import Skeleton
 
@@ -70,7 +70,7 @@ def _draw_errors(axes: Axes, image: ImageErrors, person: int, limbs: tuple[tuple
     truth = image.people[person, :, :2]
     detected = ~(places == 0).all(axis=1)
     _draw_limbs(axes, places, detected, limbs, _LIMB, 1.2)
-    for index in np.flatnonzero(kinds != UNLABELLED):
+    for index in np.flatnonzero(kinds != UNLABELED):
         color = COLORS[KINDS[kinds[index]]]
         if not detected[index]:
             axes.plot(*truth[index], "x", color=color, markersize=6, markeredgewidth=2, path_effects=_OUTLINED)

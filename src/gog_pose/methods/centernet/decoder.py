@@ -119,7 +119,7 @@ class CenterDecoder:
         return _read(of_types, places.flatten(0, 1)).reshape(*places.shape, 2)
 
     def _peaks(self, maps: torch.Tensor, topk: int) -> _Peaks:
-        """Return the best cells of each map that no neighbour exceeds."""
+        """Return the best cells of each map that no neighbor exceeds."""
         width = maps.shape[-1]
         flat = (maps * (_highest_around(maps) == maps)).flatten(2)
         responses, places = flat.topk(min(topk, flat.shape[-1]), dim=-1)

@@ -162,7 +162,7 @@ class _People(NamedTuple):
 
 
 def _find_candidates(heatmaps: torch.Tensor, stride: int, topk: int) -> Peaks:
-    """Take the k highest pixels that no neighbour exceeds; equal neighbours are all taken."""
+    """Take the k highest pixels that no neighbor exceeds; equal neighbors are all taken."""
     finite = heatmaps.float().nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
     image = F.interpolate(finite, scale_factor=stride, mode="bicubic", align_corners=False)
     width = image.shape[3]

@@ -1,4 +1,4 @@
-"""Lightning callbacks: COCO AP and pose pictures, speed and gradients, checkpoints on interruption, W&B artefacts."""
+"""Lightning callbacks: COCO AP and pose pictures, speed and gradients, checkpoints on interruption, W&B artifacts."""
 
 from gog_pose.training.callbacks.best_checkpoint import BestCheckpoint
 from gog_pose.training.callbacks.coco_map import CocoMap

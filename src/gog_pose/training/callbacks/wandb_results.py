@@ -25,14 +25,14 @@ class WandbResults(pl.Callback):
     """Adds to a W&B run what its best checkpoint is worth, once that is evaluated at the end.
 
     - ``best/pictures``, a table of the images of ``PosePictures`` with the AP of each;
-    - the file of ``CocoMap``, an artefact of type ``detections``;
-    - the checkpoint, an artefact of type ``model``.
+    - the file of ``CocoMap``, an artifact of type ``detections``;
+    - the checkpoint, an artifact of type ``model``.
 
-    The metadata of artefacts are the COCO metrics, epoch and step of the checkpoint, skeleton, method and input size.
+    The metadata of artifacts are the COCO metrics, epoch and step of the checkpoint, skeleton, method and input size.
     Files are not copied: those of an offline run must be where they were when ``wandb sync`` sends it.
 
     Args:
-        detections: Whether there is an artefact of the detections.
+        detections: Whether there is an artifact of the detections.
         checkpoint: Whether there is one of the checkpoint.
     """
 
