@@ -17,7 +17,7 @@ RANKS = (
     ("maps", "media"),
     ("drawing",),
     ("poses",),
-    ("assembly", "tracking"),
+    ("assembly", "tracking", "predictor"),
     ("methods",),
     ("runtime",),
     ("encoding", "decoding", "networks", "data"),

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 
 from gog_pose.checkpoints import read_network
@@ -23,6 +22,7 @@ from gog_pose.maps.records import images_of
 from gog_pose.methods.decoders import change_decoder
 from gog_pose.methods.method import Decoder, Maps
 from gog_pose.poses import Poses
+from gog_pose.predictor import Predictor
 from gog_pose.skeleton import Skeleton
 
 PRECISIONS = {"32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -42,7 +42,7 @@ class Answer(NamedTuple):
     maps: Maps
 
 
-class PoseEstimator:
+class PoseEstimator(Predictor):
     """Finds the people in images of any size.
 
     Args:
@@ -76,8 +76,7 @@ class PoseEstimator:
     ) -> None:
         if precision not in PRECISIONS:
             raise InputError(f"precision: {precision!r} is unknown; choose {', '.join(PRECISIONS)}")
-        if batch_size < 1:
-            raise InputError(f"batch_size: must be 1 or more, got {batch_size}")
+        super().__init__(batch_size)
         self.device = _available(device)
         self.network = network.to(self.device).eval()
         self.decoder = decoder
@@ -88,7 +87,6 @@ class PoseEstimator:
         if multiple < 1 or multiple % max_stride:
             raise InputError(f"pad_multiple: {multiple} is no multiple of the network's largest stride {max_stride}")
         self.input_format = InputFormat(preprocessing, multiple, tuple(scales))
-        self.batch_size = batch_size
 
     @property
     def skeleton(self) -> Skeleton:
@@ -181,28 +179,8 @@ class PoseEstimator:
         preprocessing = network.preprocessing.resized(long_side=long_side, height=height)
         return cls(network, changed_decoder, preprocessing, batch_size=batch_size)
 
-    @overload  # a path is a sequence, too: of letters
-    def predict(self, images: ImageLike) -> Poses: ...  # type: ignore[overload-overlap]
-
-    @overload
-    def predict(self, images: Sequence[ImageLike]) -> list[Poses]: ...
-
-    def predict(self, images: ImageLike | Sequence[ImageLike]) -> Poses | list[Poses]:
-        """Find the people in one image, or in each of a list.
-
-        Args:
-            images: A path, a Pillow image, ``(H, W, 3)`` uint8 RGB, or a list of such.
-
-        Returns:
-            The people, px of the original image: of the pixels given or, for a path, of the image turned upright as
-            its EXIF orientation says. The answer for an image does not depend on the others in the list.
-
-        Raises:
-            InputError: A file cannot be read, or an array is not an image.
-        """
-        if isinstance(images, str | Path | Image.Image | np.ndarray):
-            return self.predict([images])[0]
-        return [answer.poses for batch in self._batches(images) for answer in self.answer(batch)]
+    def _predict(self, images: Sequence[np.ndarray]) -> list[Poses]:
+        return [answer.poses for answer in self.answer([self.input_format.views(image) for image in images])]
 
     def predict_with_maps(self, images: Sequence[ImageLike]) -> list[Answer]:
         """Find the people in each of a list of images and tell what the network saw and answered.

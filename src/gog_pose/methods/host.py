@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 
 class Host(NamedTuple):
-    """What turns the outputs of an exported file into poses.
+    """The parts that turn the outputs of an exported file into poses.
 
     Attributes:
         decoders: Constructors of the decoders that can be exported, by the name of their rules.

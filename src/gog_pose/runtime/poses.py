@@ -6,18 +6,16 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from gog_pose.errors import InputError
 from gog_pose.imaging.letterbox import grouped, prepare_image
 from gog_pose.imaging.preprocessing import Preprocessing
-from gog_pose.imaging.reading import ImageLike, pixels_of
 from gog_pose.media.frames import Frame, VideoFile
 from gog_pose.media.stream import Frames
 from gog_pose.poses import Poses
+from gog_pose.predictor import Predictor
 from gog_pose.runtime.file import OnnxFile
 from gog_pose.skeleton import Skeleton
 
@@ -31,7 +29,7 @@ class _Pixels(Preprocessing):
         return image
 
 
-class PoseRuntime:
+class PoseRuntime(Predictor):
     """Finds the people in images of any size by a file of ``gog-export``, with NumPy and ONNX Runtime alone.
 
     The poses are those of ``PoseEstimator.from_onnx``.
@@ -60,43 +58,16 @@ class PoseRuntime:
         batch_size: int = 8,
         threads: int = 0,
     ) -> None:
-        if batch_size < 1:
-            raise InputError(f"batch_size: must be 1 or more, got {batch_size}")
+        super().__init__(batch_size)
         self._file = OnnxFile(path, device, threads=threads)
         self._decoder = self._file.changed_decoder(decoder or {})
         stored = _Pixels(**self._file.preprocessing.to_dict())
         self._preprocessing = stored.resized(long_side=long_side, height=height)
-        self.batch_size = batch_size
 
     @property
     def skeleton(self) -> Skeleton:
-        """What the keypoints are."""
+        """The skeleton of the poses."""
         return self._file.skeleton
-
-    @overload  # a path is a sequence, too: of letters
-    def predict(self, images: ImageLike) -> Poses: ...  # type: ignore[overload-overlap]
-
-    @overload
-    def predict(self, images: Sequence[ImageLike]) -> list[Poses]: ...
-
-    def predict(self, images: ImageLike | Sequence[ImageLike]) -> Poses | list[Poses]:
-        """Find the people in one image, or in each of a list.
-
-        Args:
-            images: A path, a Pillow image, ``(H, W, 3)`` uint8 RGB, or a list of such.
-
-        Returns:
-            The people, px of the original image: of the pixels given or, for a path, of the image turned upright as
-            its EXIF orientation says. The poses of an image do not depend on the others in the list.
-
-        Raises:
-            InputError: A file cannot be read, or an array is not an image.
-        """
-        if isinstance(images, str | Path | Image.Image | np.ndarray):
-            return self.predict([images])[0]
-        starts = range(0, len(images), self.batch_size)
-        batches = ([pixels_of(image) for image in images[start : start + self.batch_size]] for start in starts)
-        return [poses for batch in batches for poses in self._predict(batch)]
 
     def predict_video(self, path: str | Path, *, every: int = 1) -> Iterator[tuple[Frame, Poses]]:
         """Yield each n-th frame of a video with its people; no more than a batch of frames is held.

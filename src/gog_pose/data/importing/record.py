@@ -68,7 +68,7 @@ class LeftOut(NamedTuple):
 
 @dataclass
 class Import:
-    """What was read of a source.
+    """The data set that was read from a source.
 
     Attributes:
         format: Name of the format.
@@ -98,7 +98,7 @@ class Import:
 
 @dataclass(frozen=True)
 class Options:
-    """What a user may say about a source.
+    """Options that describe a source.
 
     Attributes:
         images: Folder of the images, where they do not lie beside the annotations.

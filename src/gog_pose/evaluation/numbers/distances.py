@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Distances(NamedTuple):
-    """How far detected keypoints are from P annotated people, who have at least one labeled keypoint each.
+    """Distances of detected keypoints from those of P annotated people with at least one labeled keypoint each.
 
     Attributes:
         px: ``(P, K)`` px, original image; infinite where the person has no detection or its detection lacks the

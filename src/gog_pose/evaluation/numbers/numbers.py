@@ -30,7 +30,7 @@ _CURVE_ROWS = 50  # of the score curve in results files
 
 @dataclass(frozen=True)
 class NumberOptions:
-    """What to measure.
+    """Options of the measurement.
 
     Attributes:
         pck: Thresholds of PCK, in units of ``pck_size``.
