@@ -8,8 +8,10 @@ import torch
 from small_runs import SMALL, small_scenes
 
 from gog_pose.cli import train
+from gog_pose.errors import InputError
 from gog_pose.methods.gog.heads import GogHeads
 from gog_pose.networks import PoseNetwork
+from gog_pose.networks.stored_features import StoredFeatures
 from gog_pose.networks.trunks.hourglass import Hourglass
 from gog_pose.skeleton import load_skeleton
 from gog_pose.training.groups import build_optimizer
@@ -98,3 +100,69 @@ def test_what_needs_no_gradient_is_not_in_the_optimizer():
         optimizer = build_optimizer(one, lambda groups: torch.optim.SGD(groups, lr=0.5), rate)
         held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
         assert held == {id(parameter) for parameter in one.heads.parameters()}
+
+
+def test_a_stored_trunk_is_not_run_again(tmp_path):
+    frozen = network().eval().requires_grad_(False)
+    crops = torch.randn(3, 3, 128, 128)
+    stored = StoredFeatures(frozen.trunk, tmp_path)
+    first = stored(crops)
+    assert len(list(tmp_path.iterdir())) == 3
+    torch.testing.assert_close(first, frozen.trunk(crops), rtol=2**-10, atol=1e-6)  # rounded to float16
+    stored._trunk = None  # cannot be run
+    again = stored(crops[[2, 0]])  # in another order
+    for level, before in zip(again, first, strict=True):
+        assert torch.equal(level, before[[2, 0]])
+
+
+def test_stored_features_belong_to_pixels_weights_and_precision(tmp_path):
+    frozen = network().eval().requires_grad_(False)
+    crop = torch.randn(1, 3, 128, 128)
+    StoredFeatures(frozen.trunk, tmp_path)(crop)
+    moved = crop.clone()
+    moved[0, 0, 0, 0] += 1e-6
+    StoredFeatures(frozen.trunk, tmp_path)(moved)
+    assert len(list(tmp_path.iterdir())) == 2
+    with torch.autocast("cpu", torch.bfloat16):
+        StoredFeatures(frozen.trunk, tmp_path)(crop)
+    assert len(list(tmp_path.iterdir())) == 3
+    next(frozen.trunk.parameters()).mul_(1.01)
+    StoredFeatures(frozen.trunk, tmp_path)(crop)
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_features_are_not_stored_without_gradients(tmp_path):
+    frozen = network().eval().requires_grad_(False)
+    crop = torch.randn(1, 3, 128, 128)
+    with torch.no_grad():
+        assert all(map(torch.equal, StoredFeatures(frozen.trunk, tmp_path)(crop), frozen.trunk(crop)))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_broken_file_of_features_is_named(tmp_path):
+    frozen = network().eval().requires_grad_(False)
+    crop = torch.randn(1, 3, 128, 128)
+    StoredFeatures(frozen.trunk, tmp_path)(crop)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(InputError, match=rf"{file.name}.*delete the file"):
+        StoredFeatures(frozen.trunk, tmp_path)(crop)
+
+
+def test_trainings_on_the_same_crops_share_stored_features(trained, tmp_path):
+    start = trained("start")
+    store = tmp_path / "features"
+    frozen = ["callbacks=frozen_trunk", f"init={start}", f"callbacks.freeze.store={store}"]
+    one = trained("one", *frozen)
+    files = sorted(store.iterdir())
+    assert len(files) == 8  # four images in two epochs
+    other = trained("other", *frozen)
+    assert sorted(store.iterdir()) == files
+    assert not moved(part(one, "heads"), part(other, "heads"))
+
+
+def test_features_of_a_trunk_that_is_trained_are_not_stored(trained, tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        trained("frozen", "callbacks=frozen_norms", f"+callbacks.freeze.store={tmp_path}")
+    assert ended.value.code == 2
+    assert "callbacks.freeze.store" in capsys.readouterr().err

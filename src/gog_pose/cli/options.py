@@ -156,11 +156,6 @@ _OTHERS: dict[str, dict[str, Any]] = {
         "mode": Literal["min", "max"],
         "save_top_k": _UNLIMITED,
     },
-    "pytorch_lightning.callbacks.weight_averaging.EMAWeightAveraging": {
-        "decay": Share,
-        "update_every_n_steps": Count,
-        "update_starting_at_step": CountOrZero | None,
-    },
     "torch.optim.": {
         "lr": Positive,
         "betas": tuple[Share, Share],

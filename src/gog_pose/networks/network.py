@@ -13,6 +13,7 @@ from gog_pose.errors import InputError
 from gog_pose.methods import load_method, method_of
 from gog_pose.methods.method import FeatureMap, Maps
 from gog_pose.networks.necks import Neck, build_neck, describe_neck
+from gog_pose.networks.stored_features import StoredFeatures
 from gog_pose.networks.trunk import Trunk, build_trunk, describe_trunk
 from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import check_arguments, shown
@@ -41,6 +42,7 @@ class PoseNetwork(nn.Module):
         self.skeleton = skeleton
         self.trunk = trunk
         self.neck = neck
+        self.stored_features: StoredFeatures | None = None  # in place of the trunk, while that is frozen
         self.heads: nn.Module = heads(skeleton, self.feature_maps)
 
     @property
@@ -72,7 +74,7 @@ class PoseNetwork(nn.Module):
         Returns:
             The maps of each supervised output, the last is final; all lengths in float32 px of the input image.
         """
-        features = self.trunk(images)
+        features = self.trunk(images) if self.stored_features is None else self.stored_features(images)
         if self.neck is not None:
             features = self.neck(features)
         # In the precision of the weights also under autocast: bfloat16 rounds a response near 1 to 1/256, which moves

@@ -11,6 +11,7 @@ from gog_pose.training.callbacks.rate_range import RateRange
 from gog_pose.training.callbacks.throughput import Throughput
 from gog_pose.training.callbacks.validation_line import ValidationLine
 from gog_pose.training.callbacks.wandb_results import WandbResults
+from gog_pose.training.callbacks.weight_means import WeightMeans
 
 __all__ = [
     "BestCheckpoint",
@@ -24,4 +25,5 @@ __all__ = [
     "TrainingProgress",
     "ValidationLine",
     "WandbResults",
+    "WeightMeans",
 ]

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from gog_pose.errors import InputError
+from gog_pose.networks.stored_features import StoredFeatures
 from gog_pose.training.module import PoseModule
 
 
@@ -19,10 +20,18 @@ class Freeze(pl.Callback):
         part: ``trunk``: no weight of the trunk is trained, and it runs as in evaluation. ``norms``: its weights are
             trained, its normalization uses the running statistics that it started with. Other names are modules of the
             trunk, such as ``stem``, frozen as ``trunk`` is. One name or a list of names.
+        store: Folder for the features that a frozen trunk gives of training crops, so that further trainings on the
+            same crops need not compute them (``StoredFeatures``); None: they are computed in each step.
+
+    Raises:
+        InputError: Features are to be stored, and the trunk is not frozen as a whole.
     """
 
-    def __init__(self, part: str | Sequence[str]) -> None:
+    def __init__(self, part: str | Sequence[str], store: str | None = None) -> None:
         self._parts = [part] if isinstance(part, str) else list(part)
+        self._store = store
+        if store is not None and "trunk" not in self._parts:
+            raise InputError("callbacks.freeze.store: features are stored of a frozen trunk; set part: trunk")
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Take frozen weights out of training, before the optimizer is built.
@@ -32,6 +41,9 @@ class Freeze(pl.Callback):
         """
         for module in self._frozen(pl_module):
             module.requires_grad_(False)
+        if self._store is not None:
+            assert isinstance(pl_module, PoseModule)
+            pl_module.network.stored_features = StoredFeatures(_trunk(pl_module), self._store)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Set the frozen modules to evaluation; Lightning keeps that over validations within the epoch."""
