@@ -45,3 +45,13 @@ def test_updates_follow_steps_alone():
 def test_a_share_of_one_is_refused():
     with pytest.raises(InputError, match=r"weight_average\.decay"):
         WeightMeans(1.0)
+
+
+def test_normalization_counts_its_batches():
+    model = torch.nn.BatchNorm2d(1)
+    averaged = AveragedModel(model, **{**WeightMeans(0.9)._kwargs, "use_buffers": True})
+    for _ in range(3):
+        model(torch.randn(2, 1, 2, 2))
+        averaged.update_parameters(model)
+    assert averaged.module.num_batches_tracked == 3
+    assert averaged.module.running_mean != model.running_mean

@@ -27,6 +27,8 @@ class WeightMeans(WeightAveraging):
             raise InputError(f"callbacks.weight_average.decay: must be at least 0 and below 1, got {decay}")
 
         def average(mean: torch.Tensor, weight: torch.Tensor, updates: torch.Tensor | int) -> torch.Tensor:
+            if not mean.is_floating_point():  # batches that normalization has counted
+                return weight
             kept = min(decay, (1 + float(updates)) / (10 + float(updates)))
             return mean.lerp(weight, 1 - kept)
 
