@@ -111,9 +111,9 @@ class Runner:
 
 
 def name_of_training(text: str) -> str:
-    """Return the name of a run: the values of its options, except where the data are."""
+    """Return the name of a run: the values of its options, except where data and features are."""
     pairs = [option.partition("=") for option in shlex.split(text)]
-    return "-".join(value for key, _, value in pairs if key not in ("data", "data.root"))
+    return "-".join(value for key, _, value in pairs if key not in ("data", "data.root", "callbacks.freeze.store"))
 
 
 def resume(run: Path) -> list[str]:
@@ -129,6 +129,7 @@ def settings_of(study: Study, options: argparse.Namespace) -> dict[str, str]:
         "photographs": f"data={layout(options.data)} data.root={options.data}",
         "scenes": f"data=synthetic data.root={SYNTHETIC}",
         "held_out": f"data=folder data.root={HELD_OUT}",
+        "features": f"callbacks.freeze.store={options.runs / 'features'}",
         "data": options.data,
         "limit": options.limit or str(study.get("limit")),
     }

@@ -23,6 +23,7 @@ from gog_pose.cli.options import check_options, resolved
 from gog_pose.cli.reports import line_of
 from gog_pose.cli.targets import find_target
 from gog_pose.errors import InputError
+from gog_pose.system.allocator import keep_freed_memory
 from gog_pose.system.files import only_writer
 from gog_pose.system.interrupts import raise_on_termination
 from gog_pose.system.options import shown
@@ -129,6 +130,7 @@ def command(
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")
             logging.raiseExceptions = False  # a full disk takes no more log lines; what must be written raises itself
             raise_on_termination()
+            keep_freed_memory()
             application = hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(checked)
             composed.clear()
             with _reported_in_one_line(composed):
