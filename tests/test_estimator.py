@@ -203,7 +203,7 @@ class PerfectAtAnySize(nn.Module):
         corners, ends = (np.array([edge(points, axis=0) for points in seen]) for edge in (np.min, np.max))
         boxes = np.concatenate([corners - 4, ends - corners + 8], axis=1).astype(np.float32)
         people = People(keypoints, np.full(len(keypoints), 50.0), boxes)
-        return [self.encoder.draw(self.encoder.marks(people, size)).as_maps()]
+        return [self.encoder.render(self.encoder.marks(people, size)).as_maps()]
 
 
 METHODS = [

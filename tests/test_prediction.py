@@ -12,7 +12,7 @@ from PIL import Image
 
 from gog_pose.decoding import GogDecoder
 from gog_pose.errors import InputError
-from gog_pose.estimator import Answer, PoseEstimator
+from gog_pose.estimator import PoseEstimator, Prediction
 from gog_pose.imaging.letterbox import prepare_image
 from gog_pose.imaging.preprocessing import Preprocessing
 from gog_pose.media.frames import Frame, ImageFile
@@ -82,7 +82,7 @@ def test_views_are_those_of_the_method(tmp_path):
 
 
 def an_answer(keypoints, inferred=None):
-    """Return the answer for an image of 40x128 px, halved: people and a response in cell (5, 2)."""
+    """Return the prediction for an image of 40x128 px, halved: people and a response in cell (5, 2)."""
     skeleton = load_skeleton("coco_19")
     poses = Poses(keypoints, np.ones(len(keypoints), np.float32), inferred)
     heatmaps, offsets = torch.zeros(1, 17, 8, 16), torch.zeros(1, 38, 8, 16)
@@ -90,12 +90,12 @@ def an_answer(keypoints, inferred=None):
     preprocessing = Preprocessing(long_side=64)
     prepared = prepare_image(np.zeros((40, 128, 3), np.uint8), preprocessing, 32)
     estimator = SimpleNamespace(skeleton=skeleton, preprocessing=preprocessing, decoder=GogDecoder(skeleton))
-    return Answer(poses, prepared, PoseMaps(heatmaps, offsets)), poses, estimator
+    return Prediction(poses, prepared, PoseMaps(heatmaps, offsets)), poses, estimator
 
 
 def test_the_view_of_heatmaps_shows_responses_where_they_are():
-    answer, poses, estimator = an_answer(np.zeros((0, 17, 3), np.float32))
-    picture = draw_view(VIEWS["heatmaps"], answer, poses, estimator)
+    prediction, poses, estimator = an_answer(np.zeros((0, 17, 3), np.float32))
+    picture = draw_view(VIEWS["heatmaps"], prediction, poses, estimator)
     assert picture.shape == (20, 64, 3)  # without the padding
     rows, columns, _ = np.nonzero(picture > 0.7 * picture.max())
     assert (columns.mean(), rows.mean()) == (5 * 4 + 1.5, 2 * 4 + 1.5)
@@ -106,8 +106,8 @@ def test_the_view_of_offsets_shows_the_limbs_of_detected_keypoints_in_their_plac
     start, end = skeleton.limbs[0]
     keypoints = np.zeros((1, 17, 3), np.float32)
     keypoints[0, start], keypoints[0, end] = (21, 21, 1), (101, 21, 1)  # px of the image; the input has half of them
-    answer, poses, estimator = an_answer(keypoints)
-    picture = draw_view(VIEWS["offsets"], answer, poses, estimator)
+    prediction, poses, estimator = an_answer(keypoints)
+    picture = draw_view(VIEWS["offsets"], prediction, poses, estimator)
     assert picture.shape == (20, 64, 3)
     rows, columns, _ = np.nonzero(picture)  # the offset is 0: a white line shows what is missing, the whole limb
     assert abs(rows.mean() - 10) < 1
@@ -116,8 +116,8 @@ def test_the_view_of_offsets_shows_the_limbs_of_detected_keypoints_in_their_plac
 
     inferred = np.zeros((1, 17), bool)
     inferred[0, end] = True
-    answer, poses, estimator = an_answer(keypoints, inferred)
-    assert not draw_view(VIEWS["offsets"], answer, poses, estimator).any()
+    prediction, poses, estimator = an_answer(keypoints, inferred)
+    assert not draw_view(VIEWS["offsets"], prediction, poses, estimator).any()
     assert (poses.keypoints == keypoints).all()
 
 
@@ -141,7 +141,7 @@ def test_no_more_than_a_batch_of_frames_is_in_memory(tmp_path, batch_size):
             return [float(image.sum()) for image in images]
 
     assert len(list(map(len, predicted(frames(), Estimator(), Counter())))) == 20
-    assert max(most) <= batch_size + 1  # the loop variable of whoever takes the answers
+    assert max(most) <= batch_size + 1  # the loop variable of whoever takes the predictions
     assert not alive
 
 
@@ -191,7 +191,7 @@ def test_an_image_that_memory_does_not_suffice_for_is_left_out(tmp_path, batch_s
     ]
     too_large = Counter()
     found = list(predicted(frames, Estimator(), too_large))
-    assert [(frame.medium, answer) for frame, answer in found] == [(media[0], 5), (media[2], 6), (media[3], 7)]
+    assert [(frame.medium, prediction) for frame, prediction in found] == [(media[0], 5), (media[2], 6), (media[3], 7)]
     assert too_large == {media[1]: 1}
 
 

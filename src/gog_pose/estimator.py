@@ -28,13 +28,13 @@ from gog_pose.skeleton import Skeleton
 PRECISIONS = {"32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-class Answer(NamedTuple):
+class Prediction(NamedTuple):
     """What became of one image.
 
     Attributes:
         poses: The people, px of the original image.
         prepared: What the network saw; of several scales, that of 1.
-        maps: What it answered, mirror image and scales merged, with a batch dimension of 1.
+        maps: What it predicted, mirror image and scales merged, with a batch dimension of 1.
     """
 
     poses: Poses
@@ -90,7 +90,7 @@ class PoseEstimator(Predictor):
 
     @property
     def skeleton(self) -> Skeleton:
-        """What the keypoints of the answers are."""
+        """What the keypoints of the predictions are."""
         skeleton = self.network.skeleton
         assert isinstance(skeleton, Skeleton)
         return skeleton
@@ -159,7 +159,7 @@ class PoseEstimator(Predictor):
     ) -> PoseEstimator:
         """Use a file of ``gog-export``, run by ONNX Runtime; whether it looks at mirror images is fixed in it.
 
-        The maps stay in the file: in their place an ``Answer`` has the candidates.
+        The maps stay in the file: in their place a ``Prediction`` has the candidates.
 
         Args:
             path: The file; no code in it is run.
@@ -180,10 +180,12 @@ class PoseEstimator(Predictor):
         return cls(network, changed_decoder, preprocessing, batch_size=batch_size)
 
     def _predict(self, images: Sequence[np.ndarray]) -> list[Poses]:
-        return [answer.poses for answer in self.answer([self.input_format.views(image) for image in images])]
+        return [
+            prediction.poses for prediction in self.predict_views([self.input_format.views(image) for image in images])
+        ]
 
-    def predict_with_maps(self, images: Sequence[ImageLike]) -> list[Answer]:
-        """Find the people in each of a list of images and tell what the network saw and answered.
+    def predict_with_maps(self, images: Sequence[ImageLike]) -> list[Prediction]:
+        """Find the people in each of a list of images and return what the network saw and predicted.
 
         Args:
             images: As of ``predict``; a list of few, for the maps of all are kept.
@@ -191,22 +193,22 @@ class PoseEstimator(Predictor):
         Raises:
             InputError: As of ``predict``.
         """
-        return [answer for batch in self._batches(images) for answer in self.answer(batch)]
+        return [prediction for batch in self._batches(images) for prediction in self.predict_views(batch)]
 
-    def answer(self, images: Sequence[Views]) -> list[Answer]:
+    def predict_views(self, images: Sequence[Views]) -> list[Prediction]:
         """Find the people in images that ``input_format.views`` has prepared; those of one size go together.
 
         Returns:
-            The answer for each image; it does not depend on the others.
+            The prediction for each image; it does not depend on the others.
         """
-        answers: dict[int, Answer] = {}
+        predictions: dict[int, Prediction] = {}
         for places in grouped([tuple(view.tensor.shape for view in views) for views in images]):
             maps = self._maps([images[place] for place in places])
             for row, (place, people) in enumerate(zip(places, self.decoder(maps), strict=True)):
                 prepared = images[place][0]
                 poses = replace(people.transformed(np.linalg.inv(prepared.matrix)), skeleton=self.skeleton)
-                answers[place] = Answer(poses, prepared, images_of(maps, slice(row, row + 1)))
-        return [answers[place] for place in range(len(images))]
+                predictions[place] = Prediction(poses, prepared, images_of(maps, slice(row, row + 1)))
+        return [predictions[place] for place in range(len(images))]
 
     def _batches(self, images: Sequence[ImageLike]) -> Iterator[list[Views]]:
         for start in range(0, len(images), self.batch_size):
@@ -215,14 +217,14 @@ class PoseEstimator(Predictor):
     def _maps(self, images: Sequence[Views]) -> Maps:
         """Return the final maps of images whose views have the same sizes, merged over the scales."""
         scales = list(zip(*images, strict=True))
-        answers = [self._answered(torch.stack([view.tensor for view in views])) for views in scales]
+        predictions = [self._predicted_maps(torch.stack([view.tensor for view in views])) for views in scales]
         if len(scales) == 1:
-            return answers[0]
+            return predictions[0]
         matrices = [np.stack([view.matrix for view in views]) for views in scales]
-        return merge_scales(answers, matrices, self.decoder.fields)
+        return merge_scales(predictions, matrices, self.decoder.fields)
 
     @torch.inference_mode()
-    def _answered(self, inputs: torch.Tensor) -> Maps:
+    def _predicted_maps(self, inputs: torch.Tensor) -> Maps:
         """Return the final maps of a batch, merged with those of its mirror image if that is asked for."""
         inputs = inputs.to(self.device)
         dtype = PRECISIONS[self.precision]

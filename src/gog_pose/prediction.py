@@ -18,7 +18,7 @@ import numpy as np
 
 from gog_pose.drawing import contact_sheet, draw_people, fit
 from gog_pose.errors import InputError
-from gog_pose.estimator import Answer, PoseEstimator
+from gog_pose.estimator import PoseEstimator, Prediction
 from gog_pose.imaging.writing import write_picture
 from gog_pose.media.frames import Frame, Medium
 from gog_pose.media.overlays import OverlayFiles, OverlayNames, Spread
@@ -119,16 +119,16 @@ def predict_files(
             OverlayFiles(output, names, every=every, codec=codec, rate=rate) as files,
             Interrupt() as interrupt,
         ):
-            answered = predicted(itertools.islice(frames, limit), estimator, too_large)
+            found = predicted(itertools.islice(frames, limit), estimator, too_large)
             if tracker is not None:
-                answered = tracked(answered, tracker)
-            for frame, answer in progress(answered, "finding people", total):
-                shown = answer.poses.above(min_score)
+                found = tracked(found, tracker)
+            for frame, prediction in progress(found, "finding people", total):
+                shown = prediction.poses.above(min_score)
                 try:
                     overlay = draw_people(
                         frame.image, shown.keypoints, estimator.skeleton, shown.inferred, colors=shown.track_ids
                     )
-                    drawn = {name: draw_view(view, answer, shown, estimator) for name, view in drawers.items()}
+                    drawn = {name: draw_view(view, prediction, shown, estimator) for name, view in drawers.items()}
                     written = files.write(frame, {"overlay": overlay, **drawn})
                     cells.add(fit(overlay, _SHEET_CELL_HW))
                 except Exception as error:
@@ -136,7 +136,7 @@ def predict_files(
                         raise
                     too_large[frame.medium] += 1
                     continue
-                for entry in answer.poses.to_coco(num_frames):
+                for entry in prediction.poses.to_coco(num_frames):
                     predictions.append(entry)
                 images.append({"id": num_frames, **_description(frame), **written})
                 num_people += len(shown)
@@ -158,8 +158,8 @@ def predict_files(
 
 def predicted(
     frames: Iterable[Frame], estimator: PoseEstimator, too_large: Counter[Medium]
-) -> Iterator[tuple[Frame, Answer]]:
-    """Yield each frame with the estimator's answer; no more than a batch of them is held.
+) -> Iterator[tuple[Frame, Prediction]]:
+    """Yield each frame with the estimator's prediction; no more than a batch of them is held.
 
     Args:
         frames: Where to look.
@@ -168,30 +168,32 @@ def predicted(
     """
     frames = iter(frames)
     while batch := list(itertools.islice(frames, estimator.batch_size)):
-        answers = _answers(batch, estimator)
+        predictions = _predictions(batch, estimator)
         while batch:
-            frame, answer = batch.pop(0), answers.pop(0)
-            if answer is None:
+            frame, prediction = batch.pop(0), predictions.pop(0)
+            if prediction is None:
                 too_large[frame.medium] += 1
             else:
-                yield frame, answer
+                yield frame, prediction
 
 
-def tracked(answered: Iterable[tuple[Frame, Answer]], tracker: Callable[[], Tracker]) -> Iterator[tuple[Frame, Answer]]:
-    """Yield the frames and answers with track ids; each medium that has a time axis gets a tracker of its own."""
+def tracked(
+    predictions: Iterable[tuple[Frame, Prediction]], tracker: Callable[[], Tracker]
+) -> Iterator[tuple[Frame, Prediction]]:
+    """Yield the frames and predictions with track ids; each medium that has a time axis gets a tracker of its own."""
     medium, following, latest = None, tracker(), -math.inf
-    for frame, answer in answered:
+    for frame, prediction in predictions:
         if frame.medium != medium:
             medium, following, latest = frame.medium, tracker(), -math.inf
         if frame.seconds is not None:
             # Damaged time stamps repeat or jump back: such a frame counts as a moment later.
             latest = max(frame.seconds, latest + _MOMENT)
-            answer = answer._replace(poses=following.update(answer.poses, latest))
-        yield frame, answer
+            prediction = prediction._replace(poses=following.update(prediction.poses, latest))
+        yield frame, prediction
 
 
-def _answers(frames: Sequence[Frame], estimator: PoseEstimator) -> list[Answer | None]:
-    """Return the answer for each frame, None where memory does not suffice even for it alone."""
+def _predictions(frames: Sequence[Frame], estimator: PoseEstimator) -> list[Prediction | None]:
+    """Return the prediction for each frame, None where memory does not suffice even for it alone."""
     try:
         return list(estimator.predict_with_maps([frame.image for frame in frames]))
     except Exception as error:
@@ -199,27 +201,27 @@ def _answers(frames: Sequence[Frame], estimator: PoseEstimator) -> list[Answer |
             raise
     if len(frames) == 1:
         return [None]
-    return [answer for frame in frames for answer in _answers([frame], estimator)]
+    return [prediction for frame in frames for prediction in _predictions([frame], estimator)]
 
 
-def draw_view(view: View, answer: Answer, shown: Poses, estimator: PoseEstimator) -> np.ndarray:
+def draw_view(view: View, prediction: Prediction, shown: Poses, estimator: PoseEstimator) -> np.ndarray:
     """Draw the maps of one image on what the network saw of it.
 
     Args:
         view: One of the views of the method.
-        answer: Of one image.
+        prediction: Of one image.
         shown: The people to look at.
-        estimator: Made the answer.
+        estimator: Made the prediction.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB, px of the network input without its padding.
     """
-    (height, width), (top, left) = answer.prepared.image_hw, answer.prepared.corner
-    seen = estimator.preprocessing.to_image(answer.prepared.tensor)
-    keypoints = shown.transformed(answer.prepared.matrix).keypoints
+    (height, width), (top, left) = prediction.prepared.image_hw, prediction.prepared.corner
+    seen = estimator.preprocessing.to_image(prediction.prepared.tensor)
+    keypoints = shown.transformed(prediction.prepared.matrix).keypoints
     if shown.inferred is not None:
         keypoints[shown.inferred] = 0
-    picture = view.predicted(seen, answer.maps, keypoints, estimator.skeleton, estimator.decoder.stride)
+    picture = view.predicted(seen, prediction.maps, keypoints, estimator.skeleton, estimator.decoder.stride)
     return picture[top : top + height, left : left + width]
 
 

@@ -14,7 +14,7 @@ from gog_pose.benchmarks.data import STAGES, WAYS
 from gog_pose.benchmarks.plain_crops import PlainCrops
 from gog_pose.data.augmentation import Augmentation
 from gog_pose.data.datamodule import PoseDataModule
-from gog_pose.data.sampler import CropDraw
+from gog_pose.data.sampler import CropKey
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
 from gog_pose.imaging.preprocessing import Preprocessing
@@ -44,7 +44,7 @@ def test_the_straightforward_reading_makes_the_same_crops(scenes):
     plain = PlainCrops(crops.train_set, load_method("gog").reference)
     assert len(plain) == len(crops.train_set) == 6
     for item in range(6):
-        ours, theirs = crops.train_set[CropDraw(0, item)], plain[CropDraw(0, item)]
+        ours, theirs = crops.train_set[CropKey(0, item)], plain[CropKey(0, item)]
         assert np.abs(ours.images.numpy() - theirs.image).max() < 1e-5
         for one, other in zip(ours.targets[:4], (*theirs.targets, theirs.mask), strict=True):
             np.testing.assert_allclose(one, other, atol=1e-3)

@@ -53,7 +53,7 @@ def test_network_decoder_and_preprocessing_are_built_again(method, with_neck, tm
 @pytest.mark.parametrize("method", method_names())
 def test_a_description_names_format_method_and_trunk_in_plain_values(method):
     description = content_of(method)[0][KEY]
-    assert description["format"] == 2
+    assert description["format"] == 3
     assert description["method"] == method
     assert description["network"]["trunk"]["name"] == "hourglass"
     assert "gog_pose." not in json.dumps(description)  # JSON takes it, and no code is named
@@ -79,7 +79,7 @@ def test_weights_that_do_not_fit_are_reported_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"format": 3}, "format is 3, this version reads 1 and 2"),
+        ({"format": 4}, "format is 4, this version reads 1 to 3"),
         ({"format": None}, "format is None"),
         ({"method": "giraffe"}, "method: 'giraffe' is unknown"),
         ({"decoder": {"rules": "giraffe"}}, r"decoder\.rules: 'giraffe' is unknown"),

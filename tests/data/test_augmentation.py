@@ -41,7 +41,7 @@ def test_lit_pixel_stays_under_its_keypoint(scale):
     for seed in range(25):
         random = np.random.default_rng(seed)
         point = random.uniform([230, 190], [270, 210])
-        warp = augmentation.draw_warp((400, 500), point, random)
+        warp = augmentation.sample_warp((400, 500), point, random)
         radius = 18 / geometry.area_scale(warp.matrix)
         image = warp_image(light(point, (400, 500), radius), warp.matrix, (256, 320), (DARK, DARK, DARK))
         keypoints = np.zeros((1, 17, 3), np.float32)
@@ -99,7 +99,7 @@ def test_no_flip_rotation_or_shift_loses_the_chosen_person(
         [*corners.mean(axis=0), 2],
         np.pad(corners, ((0, 0), (0, 1)), constant_values=1),
     )
-    warp = augmentation.draw_warp(image_wh[::-1], corners.mean(axis=0), np.random.default_rng(seed))
+    warp = augmentation.sample_warp(image_wh[::-1], corners.mean(axis=0), np.random.default_rng(seed))
     moved = warp_keypoints(keypoints, warp, augmentation.crop_size, SKELETON)
     assert moved[0, 0, 2] == 2
     assert warp.flipped == (flip == 1)
@@ -113,12 +113,12 @@ def test_crops_inside_show_no_border_where_the_image_is_large_enough():
     random = np.random.default_rng(0)
     white = np.full((200, 300, 3), 255, np.uint8)
     for _ in range(50):
-        warp = augmentation.draw_warp((200, 300), random.uniform([0, 0], [299, 199]), random)
+        warp = augmentation.sample_warp((200, 300), random.uniform([0, 0], [299, 199]), random)
         assert warp_image(white, warp.matrix, (100, 100), (0, 0, 0)).min() > 200  # less than half a pixel of border
 
 
 def test_without_augmentation_the_crop_is_the_evaluation_input():
-    warp = NoAugmentation(crop_size=(96, 96)).draw_warp((50, 80), np.zeros(2), np.random.default_rng(0))
+    warp = NoAugmentation(crop_size=(96, 96)).sample_warp((50, 80), np.zeros(2), np.random.default_rng(0))
     np.testing.assert_allclose(warp.matrix, geometry.letterbox((50, 80), 96, 32).matrix)
     assert not warp.flipped
 

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from gog_pose.data.augmentation import Augmentation, NoAugmentation
 from gog_pose.data.datamodule import PoseDataModule
-from gog_pose.data.sampler import CropDraw
+from gog_pose.data.sampler import CropKey
 from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
 from gog_pose.imaging.preprocessing import Preprocessing
@@ -262,7 +262,7 @@ def test_a_corrupt_validation_image_is_never_left_out(folder, tmp_path, workers)
 def test_an_image_of_another_size_than_annotated_is_corrupt(folder):
     small = np.zeros((50, 60, 3), np.uint8)
     cv2.imwrite(str(folder / "train" / "2.png"), small)
-    crop = module(folder).train_set[CropDraw(epoch=0, item=2)]
+    crop = module(folder).train_set[CropKey(epoch=0, item=2)]
     assert crop.image_ids == 4  # the next one
     (problem,) = crop.corrupt
     assert re.search(r"2\.png: is 60x50 px, but .*person_keypoints_train\.json says 120x100; ", problem)
@@ -294,7 +294,7 @@ def test_without_augmentation_training_and_evaluation_see_the_same_pixels(folder
     data = module(
         folder, augmentation=NoAugmentation(crop_size=(64, 64)), val_split="train", multiple=64, encode_on="worker"
     )
-    crop = data.train_set[CropDraw(epoch=0, item=0)]
+    crop = data.train_set[CropKey(epoch=0, item=0)]
     sample = data.val_set[0]
     assert crop.images.shape == sample.image.shape == (3, 64, 64)
     assert (crop.images - sample.image)[:, :52, :63].abs().mean() < 0.15  # warp against resize: rounding only

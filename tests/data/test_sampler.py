@@ -2,7 +2,7 @@
 
 import pytest
 
-from gog_pose.data.sampler import CropDraw, CropSampler
+from gog_pose.data.sampler import CropKey, CropSampler
 
 
 def draws(**options):
@@ -43,7 +43,7 @@ def test_only_the_first_epoch_is_entered_in_its_middle():
 
 def test_crops_differ_by_seed_epoch_and_image_only():
     def number(seed, epoch, item):
-        return CropDraw(epoch, item).random(seed).integers(2**62)
+        return CropKey(epoch, item).random(seed).integers(2**62)
 
     places = [(seed, epoch, item) for seed in range(3) for epoch in range(3) for item in range(3)]
     assert len({number(*place) for place in places}) == 27

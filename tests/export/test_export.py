@@ -199,7 +199,7 @@ def test_files_of_others_are_told_in_one_line(exported, tmp_path):
     for name, value in (
         ("mute", None),
         ("future", '{"format": 99}'),
-        ("wrong", '{"format": 2}'),
+        ("wrong", '{"format": 3}'),
         ("odd", "[1]"),
         ("old", '{"format": 1}'),
     ):
@@ -214,8 +214,8 @@ def test_files_of_others_are_told_in_one_line(exported, tmp_path):
         ("empty", "no file that gog-export wrote"),
         ("cut", "no file that gog-export wrote"),
         ("mute", "no file that gog-export wrote"),
-        ("future", "format is 99, this version reads 2; export it again"),
-        ("old", "format is 1, this version reads 2; export it again"),
+        ("future", "format is 99, this version reads 3; export it again"),
+        ("old", "format is 1, this version reads 3; export it again"),
         ("wrong", "no file that gog-export wrote"),
         ("odd", "no file that gog-export wrote"),
     ):

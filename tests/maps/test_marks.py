@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gog_pose.maps.marks import GridMarks, TargetMarks, draw_marks, supervision_mask
+from gog_pose.maps.marks import GridMarks, TargetMarks, render_marks, supervision_mask
 
 
 def grid_of(random, channels, size):
@@ -47,7 +47,7 @@ def test_images_of_a_batch_are_drawn_as_alone_on_grids_of_any_stride(seed, count
     batch = TargetMarks.join(images)
     for place in range(count):
         for grid, own in zip(batch.grids, images[place].grids, strict=True):
-            np.testing.assert_array_equal(draw_marks(grid)[place], by_loops(own))
+            np.testing.assert_array_equal(render_marks(grid)[place], by_loops(own))
             assert torch.equal(grid.mask[place], own.mask[0])
     assert len(batch.lists) == (2 if with_lists else 0)
     for column, place in ((column, place) for column in range(len(batch.lists)) for place in range(count)):
@@ -59,7 +59,7 @@ def test_joining_in_steps_is_joining_at_once():
     images = [TargetMarks((grid_of(random, 4, (6, 8)),), ([torch.arange(place)],)) for place in range(3)]
     at_once = TargetMarks.join(images)
     in_steps = TargetMarks.join([images[0], TargetMarks.join(images[1:])])
-    assert torch.equal(draw_marks(at_once.grids[0]), draw_marks(in_steps.grids[0]))
+    assert torch.equal(render_marks(at_once.grids[0]), render_marks(in_steps.grids[0]))
     assert [entry.tolist() for entry in at_once.lists[0]] == [entry.tolist() for entry in in_steps.lists[0]]
 
 

@@ -55,7 +55,7 @@ def people_of(scene):
 
 def targets_of(name, scene, size=SIZE):
     encoder = parts(name)["encoder"]
-    return encoder.draw(encoder.marks(people_of(scene), size))
+    return encoder.render(encoder.marks(people_of(scene), size))
 
 
 def network(name, seed=0):
@@ -99,7 +99,7 @@ def test_the_maps_of_the_mirrored_scene_are_the_mirrored_maps(name):
     keypoints[..., 0] = SIZE[1] - 1 - keypoints[..., 0]
     boxes = people.boxes.copy()
     boxes[:, 0] = SIZE[1] - 1 - people.boxes[:, 0] - people.boxes[:, 2]
-    mirrored = encoder.draw(encoder.marks(People(keypoints, people.scales, boxes), SIZE)).as_maps()
+    mirrored = encoder.render(encoder.marks(People(keypoints, people.scales, boxes), SIZE)).as_maps()
     expected = flip_maps(targets_of(name, SCENES[2]).as_maps(), encoder.fields)
     for field in encoder.fields:
         one, other = getattr(mirrored, field.name), getattr(expected, field.name)
@@ -137,7 +137,7 @@ def test_the_order_of_people_changes_nothing(name):
     encoder = parts(name)["encoder"]
     people = people_of(SCENES[2])
     turned = People(*(field[::-1].copy() for field in people))
-    one, other = (encoder.draw(encoder.marks(which, SIZE)) for which in (people, turned))
+    one, other = (encoder.render(encoder.marks(which, SIZE)) for which in (people, turned))
     assert_same_maps(one.as_maps(), other.as_maps(), encoder.fields)
     torch.testing.assert_close(one.mask, other.mask)
 
@@ -145,8 +145,8 @@ def test_the_order_of_people_changes_nothing(name):
 def test_targets_drawn_together_are_those_drawn_one_by_one(name):
     encoder = parts(name)["encoder"]
     marks = [encoder.marks(people_of(scene), SIZE) for scene in SCENES]
-    together = encoder.draw(TargetMarks.join(marks))
-    alone = stacked([image_of(encoder.draw(one), 0) for one in marks])
+    together = encoder.render(TargetMarks.join(marks))
+    alone = stacked([image_of(encoder.render(one), 0) for one in marks])
     for one, other in zip(together, alone, strict=True):
         if one is not None:
             torch.testing.assert_close(one, other, atol=0, rtol=0)
@@ -156,7 +156,7 @@ def test_ignored_cells_are_not_supervised(name):
     own = parts(name)
     encoder, loss = own["encoder"], own["loss"]
     everything = np.ones(SIZE, dtype=bool)
-    targets = encoder.draw(encoder.marks(people_of([]), SIZE, everything))
+    targets = encoder.render(encoder.marks(people_of([]), SIZE, everything))
     assert not targets.mask.any()
     maps = [targets_of(name, SCENES[2]).as_maps()]
     assert float(loss(maps, targets).total) == 0.0
@@ -234,7 +234,7 @@ def test_noise_disturbs_and_follows_from_the_seed(name):
     encoder = parts(name)["encoder"]
     people = people_of(SCENES[2])
     noise = MapNoise(fading=0.5, spurious=1.0, blur=1.0, texture=0.1, coarse=0.3, offset_noise=0.2, confusion=0.5)
-    maps = encoder.draw(encoder.marks(people, SIZE)).as_maps()
+    maps = encoder.render(encoder.marks(people, SIZE)).as_maps()
 
     def disturbed(seed):
         random = np.random.default_rng(seed)
@@ -247,7 +247,7 @@ def test_noise_disturbs_and_follows_from_the_seed(name):
         if field.kind == "responses" and getattr(maps, field.name) is not None
     ]
     assert all(changed)
-    assert_same_maps(maps, encoder.draw(encoder.marks(people, SIZE)).as_maps(), encoder.fields)
+    assert_same_maps(maps, encoder.render(encoder.marks(people, SIZE)).as_maps(), encoder.fields)
 
 
 def test_views_draw_pictures_of_the_input(name):
@@ -285,7 +285,7 @@ def test_the_reference_encodes_and_decodes_the_same(name):
     if method.reference is None:
         pytest.skip("this method has no reference")
     people = people_of(SCENES[2])
-    targets = image_of(own["encoder"].draw(own["encoder"].marks(people, SIZE)), 0)
+    targets = image_of(own["encoder"].render(own["encoder"].marks(people, SIZE)), 0)
     plain = method.reference.encode(own["encoder"], people.keypoints, people.scales, SIZE)
     for field, values in zip(method.reference.targets, plain, strict=True):
         np.testing.assert_allclose(getattr(targets, field), values, atol=1e-4)

@@ -120,7 +120,7 @@ class CodecBenchmark:
         )
 
         def ours() -> Any:
-            return self.encoder.draw(self.encoder.marks(drawn_people, image_size))
+            return self.encoder.render(self.encoder.marks(drawn_people, image_size))
 
         def loop() -> tuple[np.ndarray, ...]:
             return self.reference.encode(self.encoder, drawn_people.keypoints, drawn_people.scales, image_size)
@@ -143,7 +143,7 @@ class CodecBenchmark:
             difficulties = self.noise.difficulties(drawn_people.scales, random)
             maps = self.noise.disturbed(maps, drawn_people, difficulties, self.encoder, random)
         baseline_marks = self.baseline_encoder.marks(drawn_people, image_size)
-        baseline_maps = self.baseline_encoder.draw(baseline_marks).as_maps()
+        baseline_maps = self.baseline_encoder.render(baseline_marks).as_maps()
         decode = time_in_turn(
             {
                 "sparse": lambda: self.sparse(maps),

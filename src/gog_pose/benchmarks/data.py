@@ -26,7 +26,7 @@ from gog_pose.benchmarks.plain_crops import PlainCrop, PlainCrops
 from gog_pose.benchmarks.timing import one_thread, quartiles
 from gog_pose.data.augmentation import warp_image
 from gog_pose.data.datamodule import PoseDataModule
-from gog_pose.data.sampler import CropDraw, CropSampler
+from gog_pose.data.sampler import CropKey, CropSampler
 from gog_pose.data.samples import PoseBatch
 from gog_pose.errors import InputError
 from gog_pose.imaging.reading import to_rgb
@@ -155,14 +155,14 @@ class DataBenchmark:
         """Return ms per image by stage; to be called in a process of its own."""
         data = self._ready(way, workers=0)
         plain, collate = PlainCrops(data.train_set, self.reference), data.train_dataloader().collate_fn
-        draws = [CropDraw(0, item % len(data.train_set)) for item in range(self.images)]
+        keys = [CropKey(0, item % len(data.train_set)) for item in range(self.images)]
         spent = dict.fromkeys(STAGES, 0.0)
         samples: list[Any] = []
         with one_thread():
-            for draw in draws[:5]:  # to warm up
-                _crop(data, plain, way, draw)
-            for draw in draws:
-                sample, times = _crop(data, plain, way, draw)
+            for key in keys[:5]:  # to warm up
+                _crop(data, plain, way, key)
+            for key in keys:
+                sample, times = _crop(data, plain, way, key)
                 samples.append(sample)
                 for stage, seconds in zip(IMAGE_STAGES, times, strict=True):
                     spent[stage] += seconds
@@ -182,7 +182,7 @@ class DataBenchmark:
                 clock.append(time.process_time())
                 spent |= dict(zip(BATCH_STAGES, (end - start for start, end in pairwise(clock)), strict=True))
         spent["sum"] = sum(spent.values())
-        return {stage: 1e3 * seconds / len(draws) for stage, seconds in spent.items()}
+        return {stage: 1e3 * seconds / len(keys) for stage, seconds in spent.items()}
 
     def _load(self, case: tuple[int, str]) -> dict[str, Numbers]:
         """Return what arrives how fast, and what it takes; to be called in a process of its own."""
@@ -237,7 +237,7 @@ class DataBenchmark:
         data = self._ready("worker", workers=0)
         plain, different, all_values = PlainCrops(data.train_set, self.reference), 0, 0
         for item in range(min(self.images, len(data.train_set))):
-            ours, theirs = data.train_set[CropDraw(0, item)].targets, plain[CropDraw(0, item)]
+            ours, theirs = data.train_set[CropKey(0, item)].targets, plain[CropKey(0, item)]
             names = *self.reference.targets, "mask"
             for name, other in zip(names, (*theirs.targets, theirs.mask), strict=True):
                 one = np.asarray(getattr(ours, name))
@@ -246,16 +246,16 @@ class DataBenchmark:
         return different / all_values
 
 
-def _crop(data: PoseDataModule, plain: PlainCrops, way: str, draw: CropDraw) -> tuple[Any, list[float]]:
+def _crop(data: PoseDataModule, plain: PlainCrops, way: str, key: CropKey) -> tuple[Any, list[float]]:
     """Make one crop; return it as a data set does, and the s of CPU time of ``IMAGE_STAGES``."""
     crops, straightforward = data.train_set, way == "plain"
-    index, random = int(crops.indices[draw.item]), draw.random(crops.seed)
+    index, random = int(crops.indices[key.item]), key.random(crops.seed)
     clock = [time.process_time()]
     content = crops.images.image_path(index).read_bytes()
     clock.append(time.process_time())
     image = plain.decode(content) if straightforward else to_rgb(Image.open(io.BytesIO(content)))
     clock.append(time.process_time())
-    warp = crops.draw_warp(index, image.shape[:2], random)
+    warp = crops.sample_warp(index, image.shape[:2], random)
     size, border = crops.augmentation.crop_size, crops.preprocessing.border_rgb
     crop = plain.warp(image, warp) if straightforward else warp_image(image, warp.matrix, size, border)
     clock.append(time.process_time())

@@ -12,7 +12,7 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from gog_pose.data.augmentation import Warp, warp_keypoints, warp_mask
-from gog_pose.data.sampler import CropDraw
+from gog_pose.data.sampler import CropKey
 from gog_pose.data.samples import TrainingCrops, person_scales
 from gog_pose.methods.method import Reference
 
@@ -46,11 +46,11 @@ class PlainCrops(Dataset[PlainCrop]):
     def __len__(self) -> int:
         return len(self.crops)
 
-    def __getitem__(self, draw: CropDraw) -> PlainCrop:
-        crops, index = self.crops, int(self.crops.indices[draw.item])
-        random = draw.random(crops.seed)
+    def __getitem__(self, key: CropKey) -> PlainCrop:
+        crops, index = self.crops, int(self.crops.indices[key.item])
+        random = key.random(crops.seed)
         image = self.decode(crops.images.image_path(index).read_bytes())
-        warp = crops.draw_warp(index, image.shape[:2], random)
+        warp = crops.sample_warp(index, image.shape[:2], random)
         crop = crops.augmentation.change_color(self.warp(image, warp), random)
         return PlainCrop(self.normalize(crop), *self.encode(index, warp))
 

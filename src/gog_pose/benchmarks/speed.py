@@ -319,7 +319,7 @@ class SpeedBenchmark:
         for image in range(batch):
             random = np.random.default_rng((self.seed, image))
             people = random_people(self.people, min(size), self.encoder.skeleton.num_keypoints, random)
-            maps = self.encoder.draw(self.encoder.marks(people, size)).as_maps()
+            maps = self.encoder.render(self.encoder.marks(people, size)).as_maps()
             difficulties = self.noise.difficulties(people.scales, random)
             images.append(self.noise.disturbed(maps, people, difficulties, self.encoder, random))
         return joined(images)

@@ -281,4 +281,4 @@ class TrainBenchmark:
         random = np.random.default_rng(self.seed)
         scenes = [random_people(self.people, size, self.skeleton.num_keypoints, random) for _ in range(batch)]
         marks = TargetMarks.join([self.encoder.marks(people, (size, size)) for people in scenes])
-        return self._images(batch, size), self.encoder.draw(marks.to(self.device))
+        return self._images(batch, size), self.encoder.render(marks.to(self.device))

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from gog_pose.checkpoints.format1 import converted
 from gog_pose.checkpoints.limits import no_more_parameters_than, require_description
+from gog_pose.checkpoints.older_formats import converted
 from gog_pose.checkpoints.reading import read_torch_file, require_sound
 from gog_pose.errors import InputError
 from gog_pose.imaging.preprocessing import Preprocessing
@@ -25,7 +25,7 @@ from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import check_arguments
 
 KEY = "gog_pose"
-FORMAT = 2
+FORMAT = 3
 NETWORK_PREFIX = "network."
 
 
@@ -50,7 +50,7 @@ def describe(network: PoseNetwork, decoder: Decoder, preprocessing: Preprocessin
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint of this package, safely; one of format 1 comes with a description of format 2.
+    """Read a checkpoint of this package, safely; one of an older format comes with a description of this one.
 
     Raises:
         InputError: The file is missing, is no checkpoint, needs code to load, or comes from something else.
@@ -60,15 +60,15 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path}: the entry {KEY!r} is missing: not a checkpoint of gog-train")
     description = checkpoint[KEY]
     found = description.get("format")
-    if found not in (1, FORMAT):
+    if found not in range(1, FORMAT + 1):
         raise InputError(
-            f"{path}: {KEY}.format is {found}, this version reads 1 and {FORMAT}; use the version that wrote it"
+            f"{path}: {KEY}.format is {found}, this version reads 1 to {FORMAT}; use the version that wrote it"
         )
-    if found == 1:
+    if found != FORMAT:
         try:
             checkpoint[KEY] = converted(description)
         except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}: {KEY}: not a description of format 1 ({error!r})") from error
+            raise InputError(f"{path}: {KEY}: not a description of format {found} ({error!r})") from error
     require_description(checkpoint[KEY], path)
     require_sound(checkpoint.get("state_dict"), path)
     return checkpoint

@@ -149,13 +149,13 @@ def training_crops(data: PoseDataModule) -> Iterator[torch.Tensor]:
     """Yield batches of the first training crops, for the statistics of batch normalization."""
     import torch
 
-    from gog_pose.data.sampler import CropDraw
+    from gog_pose.data.sampler import CropKey
 
     data.setup("fit")
     count = min(_CROPS, len(data.train_set))
     for start in range(0, count, _CROPS_PER_BATCH):
         items = range(start, min(start + _CROPS_PER_BATCH, count))
-        yield torch.stack([data.train_set[CropDraw(epoch=0, item=item)].images for item in items])
+        yield torch.stack([data.train_set[CropKey(epoch=0, item=item)].images for item in items])
 
 
 def compile_network(network: PoseNetwork, arguments: dict[str, Any]) -> None:

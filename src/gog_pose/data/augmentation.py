@@ -69,7 +69,7 @@ class Augmentation:
         self.inside = inside
         self._color = albumentations.Compose(color or [])
 
-    def draw_warp(self, image_hw: tuple[int, int], center: np.ndarray, random: np.random.Generator) -> Warp:
+    def sample_warp(self, image_hw: tuple[int, int], center: np.ndarray, random: np.random.Generator) -> Warp:
         """Draw a warp that keeps a point in the crop.
 
         The point is brought to its place in the crop last, after flip and rotation, so none of them can lose it.
@@ -118,7 +118,7 @@ class NoAugmentation(Augmentation):
     def __init__(self, *, crop_size: tuple[Pixels, Pixels]) -> None:
         super().__init__(crop_size=crop_size)
 
-    def draw_warp(self, image_hw: tuple[int, int], center: np.ndarray, random: np.random.Generator) -> Warp:
+    def sample_warp(self, image_hw: tuple[int, int], center: np.ndarray, random: np.random.Generator) -> Warp:
         """Return the letterbox of the image, whatever the point."""
         return Warp(geometry.letterbox(image_hw, max(self.crop_size), multiple=1).matrix, flipped=False)
 

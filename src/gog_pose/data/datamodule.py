@@ -58,7 +58,7 @@ class PoseDataModule(pl.LightningDataModule):
         train_exclude: Ids of images that training leaves out, such as those that a document shows.
         val_limit: Use only the first so many validation images.
         pin_memory: Whether batches lie in page-locked memory, for GPUs.
-        encode_on: Who draws the targets: the ``device`` a batch is sent to, once it is there, from the few cells that
+        encode_on: Who renders the targets: the ``device`` a batch is sent to, once it is there, from the few cells that
             are not 0, or the loading ``worker``, whose whole maps travel then. The targets are the same.
         max_corrupt: Share of the training images of an epoch that may be corrupt, at least 0 and below 1. Each is
             reported once and replaced by the next readable image. The run stops if there are more; 0 stops it at the
@@ -280,9 +280,9 @@ class PoseDataModule(pl.LightningDataModule):
         """Draw the targets of a batch, on its device, where the workers have not."""
         if isinstance(batch, PoseBatch):
             marks = batch.targets
-            return batch._replace(targets=self.encoder.draw(marks)) if isinstance(marks, TargetMarks) else batch
+            return batch._replace(targets=self.encoder.render(marks)) if isinstance(marks, TargetMarks) else batch
         return [
-            sample._replace(targets=image_of(self.encoder.draw(sample.targets), 0))
+            sample._replace(targets=image_of(self.encoder.render(sample.targets), 0))
             if isinstance(sample.targets, TargetMarks)
             else sample
             for sample in batch

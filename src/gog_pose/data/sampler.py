@@ -1,6 +1,7 @@
-"""Which crops are drawn when.
+"""The order of training crops.
 
-It follows from the seed and the epoch alone, not from what was drawn before: a resumed run draws what it has missed.
+It depends on the seed and the epoch alone, not on earlier steps, so that a resumed run continues with the crops that
+it has missed.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from torch.utils.data import Dataset
 from torch.utils.data.distributed import DistributedSampler
 
 
-class CropDraw(NamedTuple):
-    """One draw of a training crop; everything random about it follows from the seed and these numbers.
+class CropKey(NamedTuple):
+    """Identifies a training crop: all that is random about it follows from the seed and these numbers.
 
     Attributes:
         epoch: Passes over the data set before.
@@ -29,20 +30,21 @@ class CropDraw(NamedTuple):
         return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=self))
 
 
-class CropSampler(DistributedSampler[CropDraw]):
-    """Shuffles a data set epoch by epoch and deals each step out to the devices.
+class CropSampler(DistributedSampler[CropKey]):
+    """Shuffles a data set in each epoch and distributes the crops of each step over the devices.
 
-    A step sees the same crops however many devices and loading processes there are. What remains of an epoch below a
-    whole step is left out. A ``DistributedSampler``, so that Lightning sets the epoch and puts no other in its place.
+    A step has the same crops for any number of devices and loading processes. The crops at the end of an epoch that do
+    not fill a step are left out. It is a ``DistributedSampler`` because Lightning then sets its epoch and does not
+    replace it.
 
     Args:
         data: The data set.
-        batch_size: Crops a step over all devices.
-        num_devices: How many devices there are.
-        device: Which of them this is.
+        batch_size: Crops per step over all devices.
+        num_devices: Number of devices.
+        device: Index of this device.
         seed: Of the order.
         epoch: The epoch to begin with.
-        crops: How many crops of that epoch were drawn before, over all devices.
+        crops: Crops of that epoch that were used before, over all devices.
     """
 
     def __init__(
@@ -56,7 +58,7 @@ class CropSampler(DistributedSampler[CropDraw]):
         epoch: int = 0,
         crops: int = 0,
     ) -> None:
-        super().__init__(cast("Dataset[CropDraw]", data), num_devices, device, seed=seed)
+        super().__init__(cast("Dataset[CropKey]", data), num_devices, device, seed=seed)
         self._num_images = len(data)
         self._num_crops = len(data) // batch_size * batch_size
         self._begun = (epoch, crops)
@@ -66,9 +68,9 @@ class CropSampler(DistributedSampler[CropDraw]):
         """Return the number of crops of a whole epoch on this device."""
         return self._num_crops // self.num_replicas
 
-    def __iter__(self) -> Iterator[CropDraw]:
+    def __iter__(self) -> Iterator[CropKey]:
         random = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(self.epoch,)))
         order = random.permutation(self._num_images)[: self._num_crops]
         epoch, crops = self._begun
         missing = order[crops if self.epoch == epoch else 0 :]
-        return (CropDraw(self.epoch, int(item)) for item in missing[self.rank :: self.num_replicas])
+        return (CropKey(self.epoch, int(item)) for item in missing[self.rank :: self.num_replicas])

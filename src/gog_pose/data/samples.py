@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from gog_pose import geometry
 from gog_pose.data.annotations import CocoKeypoints
 from gog_pose.data.augmentation import Augmentation, Warp, warp_boxes, warp_image, warp_keypoints, warp_mask
-from gog_pose.data.sampler import CropDraw
+from gog_pose.data.sampler import CropKey
 from gog_pose.errors import InputError
 from gog_pose.imaging.letterbox import prepare_image
 from gog_pose.imaging.preprocessing import Preprocessing
@@ -29,7 +29,7 @@ class PoseBatch(NamedTuple):
 
     Attributes:
         images: ``(B, 3, H, W)`` normalized float32.
-        targets: Targets with a leading batch dimension; the marks to draw them from where that is left to the device,
+        targets: Targets with a leading batch dimension; the marks to render them from where the device does that,
             until the batch is there.
         image_ids: ``(B,)`` int64, where each crop comes from.
         corrupt: One message for each image that could not be read and was replaced.
@@ -72,7 +72,7 @@ class TrainingCrops(Dataset[PoseBatch]):
         preprocessing: Normalizes pixels.
         limit: Use only the first so many images; all where it is None.
         exclude: Ids of images that are left out.
-        encode: Whether samples have targets, or only the marks that ``encoder.draw`` makes targets of.
+        encode: Whether samples have targets, or only the marks that ``encoder.render`` makes targets of.
         max_corrupt: Share of the images, below 1, that may be corrupt in a row; a hundred always may.
         seed: Of everything random about the crops.
     """
@@ -96,34 +96,34 @@ class TrainingCrops(Dataset[PoseBatch]):
         self.preprocessing = preprocessing
         labelled = images.with_labelled_people()
         self.indices = labelled[~np.isin(images.image_ids[labelled], exclude)][:limit]
-        self._draws_targets = encode
+        self._renders_targets = encode
         self._max_corrupt = max_corrupt
         self.seed = seed
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __getitem__(self, draw: CropDraw) -> PoseBatch:
-        index, image, corrupt = self._readable(draw.item)
-        random = draw.random(self.seed)
-        warp = self.draw_warp(index, image.shape[:2], random)
+    def __getitem__(self, key: CropKey) -> PoseBatch:
+        index, image, corrupt = self._readable(key.item)
+        random = key.random(self.seed)
+        warp = self.sample_warp(index, image.shape[:2], random)
         crop = warp_image(image, warp.matrix, self.augmentation.crop_size, self.preprocessing.border_rgb)
         tensor = self.preprocessing.to_tensor(self.augmentation.change_color(crop, random))
         image_id = torch.tensor(self.images.image_ids[index])
         return PoseBatch(tensor, self.encode(index, warp), image_id, tuple(corrupt))
 
-    def draw_warp(self, index: int, image_hw: tuple[int, int], random: np.random.Generator) -> Warp:
+    def sample_warp(self, index: int, image_hw: tuple[int, int], random: np.random.Generator) -> Warp:
         """Draw one of the labelled people of an image and a warp around the middle of its labelled keypoints."""
         people = self.images.people(index)
         keypoints = people.keypoints[people.is_labelled]
         chosen = keypoints[random.integers(len(keypoints))]
         labelled = chosen[chosen[:, 2] > 0, :2]
-        return self.augmentation.draw_warp(image_hw, (labelled.min(axis=0) + labelled.max(axis=0)) / 2, random)
+        return self.augmentation.sample_warp(image_hw, (labelled.min(axis=0) + labelled.max(axis=0)) / 2, random)
 
     def encode(self, index: int, warp: Warp) -> Any:
         """Return the targets of the crop that a warp makes of an image, or its marks."""
         _, marks = _warped_people(self.images, index, self.encoder, warp, self.augmentation.crop_size)
-        return image_of(self.encoder.draw(marks), 0) if self._draws_targets else marks
+        return image_of(self.encoder.render(marks), 0) if self._renders_targets else marks
 
     def _readable(self, item: int) -> tuple[int, np.ndarray, list[str]]:
         """Return the first image from an item on that can be read: its index, its pixels, what is wrong with others.
@@ -154,7 +154,7 @@ class WholeImages(Dataset[EvaluationSample]):
         encoder: Draws the targets of the validation loss.
         preprocessing: Sets the input size and normalizes pixels.
         multiple: Both sides of an input become multiples of this, px.
-        encode: Whether samples have targets, or only the marks that ``encoder.draw`` makes targets of.
+        encode: Whether samples have targets, or only the marks that ``encoder.render`` makes targets of.
     """
 
     def __init__(
@@ -187,7 +187,7 @@ class WholeImages(Dataset[EvaluationSample]):
         size = (prepared.tensor.shape[1], prepared.tensor.shape[2])
         warp = Warp(prepared.matrix, flipped=False)
         keypoints, marks = _warped_people(self._images, index, self._encoder, warp, size)
-        targets = image_of(self._encoder.draw(marks), 0) if self._encode else marks
+        targets = image_of(self._encoder.render(marks), 0) if self._encode else marks
         image_id = int(self._images.image_ids[index])
         return EvaluationSample(
             prepared.tensor, targets, torch.from_numpy(keypoints), torch.from_numpy(prepared.matrix), image_id

@@ -115,9 +115,9 @@ def _find(
         worker_init_fn=_start_worker,
     )
     for batch in loader:
-        answers = estimator.answer([views for _, views in batch])
-        for (image_id, _), answer in zip(batch, answers, strict=True):
-            yield image_id, answer.poses
+        predictions = estimator.predict_views([views for _, views in batch])
+        for (image_id, _), prediction in zip(batch, predictions, strict=True):
+            yield image_id, prediction.poses
 
 
 def _process(

@@ -1,4 +1,4 @@
-"""Marks: the targets of images as the few cells that are not 0. Workers compute them, any device draws them."""
+"""Marks: the targets of images as the few cells that are not 0. Workers compute them, any device renders them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class TargetMarks(NamedTuple):
         return TargetMarks(tuple(grids), tuple([entry.to(device) for entry in column] for column in self.lists))
 
 
-def draw_marks(marks: GridMarks) -> torch.Tensor:
+def render_marks(marks: GridMarks) -> torch.Tensor:
     """Write the marks of a batch of images into maps on their device; no value is computed.
 
     Returns:

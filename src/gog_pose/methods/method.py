@@ -79,7 +79,7 @@ class Encoder(Protocol):
             ignore: ``(H, W)`` bool, True = do not supervise.
         """
 
-    def draw(self, marks: TargetMarks) -> Any:
+    def render(self, marks: TargetMarks) -> Any:
         """Draw the targets of a batch of images on the device of their marks."""
 
 

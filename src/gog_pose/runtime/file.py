@@ -18,7 +18,7 @@ from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import check_arguments
 
 KEY = "gog_pose"  # of the description in the metadata
-FORMAT = 2
+FORMAT = 3
 INPUT = "images"
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 

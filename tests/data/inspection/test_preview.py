@@ -6,7 +6,7 @@ from inspected import annotations, data_module, person, write
 
 from gog_pose.data.annotations import CocoKeypoints
 from gog_pose.data.inspection import preview
-from gog_pose.data.sampler import CropDraw
+from gog_pose.data.sampler import CropKey
 from gog_pose.drawing import keypoint_colors
 from gog_pose.encoding import PoseEncoder
 from gog_pose.maps.records import as_batch
@@ -34,7 +34,7 @@ def test_pictures_show_the_very_samples_of_training_and_validation(tmp_path, mon
     data = data_module(tmp_path, encode_on="worker", seed=3)
     data.setup("fit")
     for split, sheet, load in (
-        ("train", preview.training_sheet, lambda item: data.train_set[CropDraw(epoch=0, item=item)]),
+        ("train", preview.training_sheet, lambda item: data.train_set[CropKey(epoch=0, item=item)]),
         ("val", preview.validation_sheet, lambda item: data.val_set[item]),
     ):
         drawn.clear()

@@ -29,7 +29,7 @@ def scene(*places, skeleton=COCO, size=(256, 384), **options):
     keypoints = keypoints[:, : skeleton.num_keypoints]
     people = People(keypoints, np.full(len(keypoints), 100, dtype=np.float32), np.zeros((len(keypoints), 4)))
     encoder = AssociativeEncoder(skeleton, **options)
-    return people, encoder, encoder.draw(encoder.marks(people, size)).as_maps()
+    return people, encoder, encoder.render(encoder.marks(people, size)).as_maps()
 
 
 TWO = ((20, 40, 1.1), (200, 60, 1.2))

@@ -25,14 +25,14 @@ def people_of(keypoints):
 
 def drawn(keypoints, *, skeleton=PAIR, size=(32, 48), ignore=None, **options):
     encoder = AssociativeEncoder(skeleton, **options)
-    return encoder.draw(encoder.marks(people_of(keypoints), size, ignore))
+    return encoder.render(encoder.marks(people_of(keypoints), size, ignore))
 
 
 def test_heatmaps_are_those_of_the_papers_method():
     random = np.random.default_rng(0)
     keypoints = np.concatenate([random.uniform(-5, 130, (4, 17, 2)), random.integers(0, 3, (4, 17, 1))], axis=2)
     gog = GOG.encoder(COCO)
-    expected = gog.draw(gog.marks(people_of(keypoints), (128, 128))).heatmaps
+    expected = gog.render(gog.marks(people_of(keypoints), (128, 128))).heatmaps
     torch.testing.assert_close(drawn(keypoints, skeleton=COCO, size=(128, 128)).heatmaps, expected, atol=0, rtol=0)
 
 

@@ -58,7 +58,7 @@ def test_targets(file, stride):
     keypoints[..., :2] -= CORNER
     people = People(keypoints, np.ones(len(keypoints), dtype=np.float32), np.zeros((len(keypoints), 4)))
     encoder = AssociativeEncoder(COCO, stride=stride, sigma=2 * stride, min_response=4.7e-6, quantize=True)
-    targets = encoder.draw(encoder.marks(people, (512, 512)))
+    targets = encoder.render(encoder.marks(people, (512, 512)))
 
     np.testing.assert_array_equal(targets.people[0], listed(recorded[f"visible_{side}"], side))
     ours, theirs = targets.heatmaps[0].numpy(), recorded[f"heatmaps_{side}"]

@@ -56,7 +56,7 @@ def maps_and_targets(resolutions):
     encoder = AssociativeEncoder(COCO, resolutions=resolutions)
     keypoints = np.full((2, 17, 3), 20, dtype=np.float32)
     keypoints[1, :, :2] = 50
-    targets = encoder.draw(encoder.marks(People(keypoints, np.ones(2), np.zeros((2, 4))), (64, 64)))
+    targets = encoder.render(encoder.marks(People(keypoints, np.ones(2), np.zeros((2, 4))), (64, 64)))
     heads = AssociativeHeads(COCO, [FeatureMap(8, 4)], resolutions=resolutions)
     return heads([torch.randn(1, 8, 16, 16)])[0], targets
 

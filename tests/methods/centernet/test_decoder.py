@@ -33,7 +33,7 @@ def people(random, count):
 
 def encoded(scene, **options):
     encoder = CenterEncoder(SKELETON, **options)
-    return encoder.draw(encoder.marks(scene, SIZE)).as_maps()
+    return encoder.render(encoder.marks(scene, SIZE)).as_maps()
 
 
 @pytest.mark.parametrize("name", ["centernet_decode_4", "centernet_decode_9"])

@@ -90,7 +90,7 @@ def by_loops(people, support, refinements):
 def test_targets_equal_their_definition(seed, count, support, refinements):
     people = scene(seed, count)
     encoder = CenterEncoder(SKELETON, support=support, refinements=refinements)
-    targets = image_of(encoder.draw(encoder.marks(people, (STRIDE * HEIGHT, STRIDE * WIDTH))), 0)
+    targets = image_of(encoder.render(encoder.marks(people, (STRIDE * HEIGHT, STRIDE * WIDTH))), 0)
     for name, expected in by_loops(people, support, refinements).items():
         np.testing.assert_allclose(getattr(targets, name), expected, atol=1e-4, err_msg=name)
     assert (targets.mask == 1).all()
@@ -99,8 +99,8 @@ def test_targets_equal_their_definition(seed, count, support, refinements):
 def test_images_of_a_batch_are_drawn_as_alone():
     encoder, size = CenterEncoder(SKELETON), (STRIDE * HEIGHT, STRIDE * WIDTH)
     marks = [encoder.marks(scene(seed, 3), size) for seed in (1, 2)]
-    batch = encoder.draw(TargetMarks.join(marks))
-    alone = joined([encoder.draw(one) for one in marks])
+    batch = encoder.render(TargetMarks.join(marks))
+    alone = joined([encoder.render(one) for one in marks])
     for one, other in zip(batch, alone, strict=True):
         assert torch.equal(one, other)
 

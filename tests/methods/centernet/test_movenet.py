@@ -34,7 +34,7 @@ def people(seed, count):
 
 def encoded(scene, **options):
     encoder = CenterEncoder(SKELETON, **options)
-    return encoder.draw(encoder.marks(scene, SIZE)).as_maps()
+    return encoder.render(encoder.marks(scene, SIZE)).as_maps()
 
 
 def noise(seed, refinements):

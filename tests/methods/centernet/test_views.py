@@ -15,7 +15,7 @@ STRIDE = 4
 PERSON = np.array([[[22, 62, 2], [0, 0, 0], [61, 21, 2]]], np.float32)  # left and top; the right is not labelled
 ENCODER = CenterEncoder(STICK, stride=STRIDE)
 PEOPLE = People(PERSON, np.array([50.0]), np.array([[18, 14, 50, 56]], np.float32))  # the center at px (43, 42)
-TARGETS = ENCODER.draw(ENCODER.marks(PEOPLE, GREY.shape[:2]))
+TARGETS = ENCODER.render(ENCODER.marks(PEOPLE, GREY.shape[:2]))
 
 
 def test_offsets_lead_from_the_center_to_the_labelled_keypoints():

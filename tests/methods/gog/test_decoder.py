@@ -146,7 +146,7 @@ def test_more_people_than_topk():
         {"stride": 0},
         {"threshold": 0},
         {"reach": -1},
-        {"support": float("nan")},
+        {"agreement": float("nan")},
     ],
 )
 def test_bad_options_are_refused(option):

@@ -97,7 +97,7 @@ def test_a_batch_is_drawn_as_its_images_are(encoder, scenes):
     """What the device draws for a batch is what a worker draws for each image, to the bit."""
     ignored = np.arange(SIZE[0] * SIZE[1]).reshape(SIZE) % 7 < 4
     batch = TargetMarks.join([encoder.marks(People(*scene, np.zeros((0, 4))), SIZE, ignored) for scene in scenes])
-    together = encoder.draw(batch)
+    together = encoder.render(batch)
     for place, scene in enumerate(scenes):
         alone = encoder(*scene, SIZE, ignored)
         for one, other in zip(fields(alone), fields(image_of(together, place)), strict=True):

@@ -23,7 +23,7 @@ def scene(seed, people=6, hw=(96, 128), noise=0.02, refinement=0):
     random = np.random.default_rng(seed)
     encoder = PoseEncoder(SKELETON, refinement=refinement)
     marks = encoder.marks(random_people(people, min(hw), SKELETON.num_keypoints, random), hw)
-    maps = encoder.draw(marks).as_maps()
+    maps = encoder.render(marks).as_maps()
     disturbed = maps.heatmaps + noise * torch.from_numpy(random.standard_normal(maps.heatmaps.shape)).float()
     return maps._replace(heatmaps=disturbed)
 

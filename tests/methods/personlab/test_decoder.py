@@ -31,7 +31,7 @@ def maps_of(people, skeleton=COCO, size=SIZE, radius=32.0):
     keypoints = np.array(people, dtype=np.float32).reshape(-1, skeleton.num_keypoints, 3)
     encoder = PersonLabEncoder(skeleton, radius=radius)
     marks = encoder.marks(People(keypoints, np.ones(len(keypoints)), np.zeros((len(keypoints), 4))), size)
-    return encoder.draw(marks).as_maps()
+    return encoder.render(marks).as_maps()
 
 
 def gaps(poses, person):

@@ -24,7 +24,7 @@ def people_of(keypoints):
 
 
 def encode(encoder, keypoints, size, ignore=None):
-    targets = encoder.draw(encoder.marks(people_of(keypoints), size, ignore))
+    targets = encoder.render(encoder.marks(people_of(keypoints), size, ignore))
     return type(targets)(*(field[0].numpy() for field in targets))
 
 

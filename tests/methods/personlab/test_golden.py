@@ -55,7 +55,7 @@ def test_targets(file):
     height, width = recorded["image_size"].tolist()
     encoder = PersonLabEncoder(COCO, stride=1, radius=float(recorded["radius"]))
     people = People(keypoints, np.ones(len(keypoints), dtype=np.float32), np.zeros((len(keypoints), 4)))
-    targets = encoder.draw(encoder.marks(people, (height, width)))
+    targets = encoder.render(encoder.marks(people, (height, width)))
 
     # A px at the same distance from two people's keypoints is the first person's there.
     rows, columns = np.indices((height, width))

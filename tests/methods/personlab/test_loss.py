@@ -19,7 +19,7 @@ SIZE = (12, 16)
 
 def targets_of(*people, ignore=None):
     keypoints = np.array(people, dtype=np.float32)
-    return ENCODER.draw(
+    return ENCODER.render(
         ENCODER.marks(People(keypoints, np.ones(len(people)), np.zeros((len(people), 4))), SIZE, ignore)
     )
 
@@ -100,7 +100,7 @@ def test_points_are_moved_by_the_map_of_their_item_and_stay_beside_the_map():
 
 
 def test_nobody_gives_no_loss_of_offsets():
-    nobody = ENCODER.draw(ENCODER.marks(People(np.zeros((0, 2, 3), np.float32), np.ones(0), np.zeros((0, 4))), SIZE))
+    nobody = ENCODER.render(ENCODER.marks(People(np.zeros((0, 2, 3), np.float32), np.ones(0), np.zeros((0, 4))), SIZE))
     found = parts(TARGETS.as_maps(), nobody)
     assert found["short"] == found["mid"] == 0
     assert found["heatmap"] > 0

@@ -15,7 +15,7 @@ STRIDE = 4
 PERSON = np.array([[[22, 62, 2], [0, 0, 0], [61, 21, 2]]], np.float32)  # left and top; the right is not labeled
 ENCODER = PersonLabEncoder(STICK, stride=STRIDE, radius=12.0)
 PEOPLE = People(PERSON, np.array([50.0]), np.array([[18, 14, 50, 56]], np.float32))
-TARGETS = ENCODER.draw(ENCODER.marks(PEOPLE, GREY.shape[:2]))
+TARGETS = ENCODER.render(ENCODER.marks(PEOPLE, GREY.shape[:2]))
 
 
 def test_short_offsets_of_a_disk_close_in_its_keypoint():

@@ -25,7 +25,7 @@ def scene(skeleton, count, seed, size=SIZE):
 def maps_of(keypoints, skeleton=COCO, size=SIZE, **options):
     encoder = PifpafEncoder(skeleton, **options)
     people = People(keypoints, np.ones(len(keypoints), dtype=np.float32), np.zeros((len(keypoints), 4)))
-    return encoder.draw(encoder.marks(people, size)).as_maps()
+    return encoder.render(encoder.marks(people, size)).as_maps()
 
 
 def disturbed(maps, seed):

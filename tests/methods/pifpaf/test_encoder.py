@@ -23,7 +23,7 @@ def people_of(keypoints):
 
 def drawn(keypoints, *, size=(48, 64), ignore=None, **options):
     encoder = PifpafEncoder(TRIO, **options)
-    return encoder.draw(encoder.marks(people_of(keypoints), size, ignore))
+    return encoder.render(encoder.marks(people_of(keypoints), size, ignore))
 
 
 @settings(deadline=None, max_examples=30)
@@ -34,7 +34,7 @@ def test_targets_against_loops(seed, count, strides):
     keypoints = np.concatenate([random.integers(-8, 72, (count, 3, 2)), random.integers(0, 3, (count, 3, 1))], axis=2)
     encoder = PifpafEncoder(TRIO, stride=strides[0], coarser=strides[1])
     people = people_of(keypoints)
-    targets = encoder.draw(encoder.marks(people, (48, 64)))
+    targets = encoder.render(encoder.marks(people, (48, 64)))
     heatmaps, limb_heatmaps = encode_plainly(encoder, people.keypoints, people.scales, (48, 64))
     np.testing.assert_array_equal(targets.heatmaps[0], heatmaps)
     np.testing.assert_array_equal(targets.limb_heatmaps[0], limb_heatmaps)

@@ -51,7 +51,7 @@ def test_targets(file):
     sizes = (recorded["image_size"] - 1) // stride + 1
     people = People(keypoints, np.ones(len(keypoints), dtype=np.float32), np.zeros((len(keypoints), 4)))
     encoder = PifpafEncoder(skeleton_of(recorded), stride=stride)
-    targets = encoder.draw(encoder.marks(people, tuple(stride * sizes)))
+    targets = encoder.render(encoder.marks(people, tuple(stride * sizes)))
 
     height, width = sizes
     seen = np.ones((height, width), dtype=bool)  # outside of the valid area there are no responses

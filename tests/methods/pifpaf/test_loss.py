@@ -21,7 +21,7 @@ def targets_of(**options):
     random = np.random.default_rng(0)
     keypoints = np.concatenate([random.uniform(0, 64, (2, 17, 2)), np.full((2, 17, 1), 2)], axis=2).astype(np.float32)
     encoder = PifpafEncoder(COCO, **options)
-    return encoder.draw(encoder.marks(People(keypoints, np.ones(2), np.zeros((2, 4))), (64, 64)))
+    return encoder.render(encoder.marks(People(keypoints, np.ones(2), np.zeros((2, 4))), (64, 64)))
 
 
 def test_the_likelihood_is_that_of_the_definition_in_cells():

@@ -34,7 +34,7 @@ def people_of(keypoints):
 def scene(*places, skeleton=COCO, size=(256, 384), **options):
     people = people_of(np.stack([standing(x, y, scale=scale) for x, y, scale in places])[:, : skeleton.num_keypoints])
     encoder = SimplePoseEncoder(skeleton, **options)
-    return people, encoder.draw(encoder.marks(people, size)).as_maps()
+    return people, encoder.render(encoder.marks(people, size)).as_maps()
 
 
 def assert_found(poses, people, within=1.0):
@@ -149,7 +149,7 @@ def test_heatmaps_are_those_of_the_papers_method():
     random = np.random.default_rng(0)
     people = people_of(np.concatenate([random.uniform(-5, 130, (4, 17, 2)), random.integers(0, 3, (4, 17, 1))], axis=2))
     ours, gog = SimplePoseEncoder(COCO), GOG.encoder(COCO)
-    heatmaps, expected = (encoder.draw(encoder.marks(people, (128, 128))).heatmaps for encoder in (ours, gog))
+    heatmaps, expected = (encoder.render(encoder.marks(people, (128, 128))).heatmaps for encoder in (ours, gog))
     torch.testing.assert_close(heatmaps, expected, atol=0, rtol=0)
 
 
@@ -159,7 +159,7 @@ def test_a_limb_has_a_response_where_both_ends_are_labeled():
     keypoints[8] = (np.nan, 0, 2)  # the right elbow is nowhere
     keypoints[9, :2] = keypoints[5, :2]
     encoder = SimplePoseEncoder(COCO)
-    limbs = encoder.draw(encoder.marks(people_of([keypoints]), (256, 256))).limbs[0]
+    limbs = encoder.render(encoder.marks(people_of([keypoints]), (256, 256))).limbs[0]
     lost = {number for number, limb in enumerate(COCO.limbs) if {7, 8} & set(limb)}
     assert {number for number, one in enumerate(limbs) if not one.any()} == lost
     assert limbs.max() <= 1

@@ -43,7 +43,7 @@ def alone(person):
     """Return the heatmaps and limb maps of one person, hardly cut off."""
     encoder = SimplePoseEncoder(COCO, sigma=9.0, limb_sigma=7.0, min_response=1e-6, body="neck")
     people = People(person[None].astype(np.float32), np.ones(1), np.zeros((1, 4)))
-    targets = encoder.draw(encoder.marks(people, (4 * SIDE, 4 * SIDE)))
+    targets = encoder.render(encoder.marks(people, (4 * SIDE, 4 * SIDE)))
     return targets.heatmaps[0].numpy(), targets.limbs[0].numpy(), encoder.points(people)[0, :TYPES]
 
 

@@ -115,7 +115,7 @@ def test_a_trunk_of_several_scales_is_trained_at_all_of_them():
     network = PoseNetwork(COCO, trunk, SimplePoseHeads)
     encoder = SimplePoseEncoder(COCO)
     keypoints = standing(10, 10)[None]
-    own = encoder.draw(encoder.marks(People(keypoints, np.ones(1), np.zeros((1, 4))), (128, 128)))
+    own = encoder.render(encoder.marks(People(keypoints, np.ones(1), np.zeros((1, 4))), (128, 128)))
     terms = SimplePoseLoss()(network(torch.randn(1, 3, 128, 128)), own)
     assert terms.parts["limb"].shape == (6,)
     terms.total.backward()

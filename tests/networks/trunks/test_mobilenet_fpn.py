@@ -86,7 +86,7 @@ def test_methods_learn_with_it(method, options):
     random = np.random.default_rng(0)
     keypoints = np.concatenate([random.uniform(10, 60, (1, 17, 2)), np.full((1, 17, 1), 2)], axis=2)
     person = People(keypoints.astype(np.float32), np.array([40.0]), np.array([[5.0, 5.0, 60.0, 58.0]]))
-    targets = encoder.draw(encoder.marks(person, SIZE))
+    targets = encoder.render(encoder.marks(person, SIZE))
     image = torch.from_numpy(random.standard_normal((1, 3, *SIZE), dtype=np.float32))
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     losses = []

@@ -10,7 +10,7 @@ import numpy as np
 
 from gog_pose.data.annotations import CocoKeypoints
 from gog_pose.data.datamodule import PoseDataModule
-from gog_pose.data.sampler import CropDraw
+from gog_pose.data.sampler import CropKey
 from gog_pose.data.samples import TrainingCrops, WholeImages
 from gog_pose.drawing import contact_sheet, draw_ignored, draw_people
 from gog_pose.imaging.preprocessing import Preprocessing
@@ -49,8 +49,8 @@ class _Attentive:
         self.keypoints = people.keypoints
         return self.encoder.marks(people, image_size, ignore)
 
-    def draw(self, marks: TargetMarks) -> Any:
-        return self.encoder.draw(marks)
+    def render(self, marks: TargetMarks) -> Any:
+        return self.encoder.render(marks)
 
 
 def training_sheet(data: PoseDataModule, images: CocoKeypoints, chosen: Sequence[int]) -> np.ndarray:
@@ -69,7 +69,7 @@ def training_sheet(data: PoseDataModule, images: CocoKeypoints, chosen: Sequence
     crops = TrainingCrops(images, data.augmentation, encoder, data.preprocessing, encode=True, seed=data.seed)
 
     def load(item: int) -> tuple[Any, Any, int]:
-        crop = crops[CropDraw(epoch=0, item=item)]
+        crop = crops[CropKey(epoch=0, item=item)]
         return crop.images, crop.targets, int(crop.image_ids)
 
     return _sheet(load, chosen, encoder, data.preprocessing)

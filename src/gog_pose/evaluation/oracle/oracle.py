@@ -44,7 +44,7 @@ class AnnotatedImage(NamedTuple):
     areas: np.ndarray
 
 
-class OracleAnswer(NamedTuple):
+class OracleResult(NamedTuple):
     """The result for one image.
 
     Attributes:
@@ -111,7 +111,7 @@ class Oracle:
         if self.seed < 0:
             raise InputError(f"seed: must be 0 or more, got {self.seed}")
 
-    def __call__(self, image: AnnotatedImage) -> OracleAnswer:
+    def __call__(self, image: AnnotatedImage) -> OracleResult:
         """Return the detections of one image and the verdicts on its people."""
         skeleton = self.encoder.skeleton
         random = np.random.default_rng((self.seed, abs(image.image_id)))
@@ -123,12 +123,12 @@ class Oracle:
         difficulties = self.noise.difficulties(scales, random)
         drawn = self.noise.displaced(keypoints, scales, difficulties, skeleton, random)
         people = People(drawn, scales, warp_boxes(image.boxes, matrix, size))
-        maps = self.encoder.draw(self.encoder.marks(people, size)).as_maps()
+        maps = self.encoder.render(self.encoder.marks(people, size)).as_maps()
         if self.noise != MapNoise():
             maps = self.noise.disturbed(maps, people, difficulties, self.encoder, random)
         poses = self.decoder(maps)[0].transformed(np.linalg.inv(matrix))
         crowding = _CROWDED_CELLS * self.encoder.stride / enlargement
-        return OracleAnswer(poses, diagnose(image.keypoints, image.areas, poses, skeleton, crowding=crowding))
+        return OracleResult(poses, diagnose(image.keypoints, image.areas, poses, skeleton, crowding=crowding))
 
 
 class EncodedImage(PlacedImage, Protocol):

@@ -17,7 +17,7 @@ from gog_pose.evaluation.canvases import canvas
 from gog_pose.evaluation.coco import CocoKeypointEvaluator
 from gog_pose.evaluation.oracle.diagnosis import summarize
 from gog_pose.evaluation.oracle.limb_graph import best_possible_poses
-from gog_pose.evaluation.oracle.oracle import AnnotatedImage, Oracle, OracleAnswer, images_with_labelled_people
+from gog_pose.evaluation.oracle.oracle import AnnotatedImage, Oracle, OracleResult, images_with_labelled_people
 from gog_pose.imaging.writing import write_picture
 from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
@@ -74,14 +74,14 @@ def measure(
 
     start = time.perf_counter()
     workers = min(workers, len(chosen))
-    answered = map_in_processes(oracle, chosen, workers)
-    answers = list(progress(answered, "decoding the ground truth", len(chosen)))
+    decoded = map_in_processes(oracle, chosen, workers)
+    results = list(progress(decoded, "decoding the ground truth", len(chosen)))
     seconds = time.perf_counter() - start
 
     record: dict[str, Any] = {
-        **_evaluated(evaluator, chosen, [answer.poses for answer in answers]),
-        "images": len(answers),
-        **summarize(answer.diagnosis for answer in answers),
+        **_evaluated(evaluator, chosen, [result.poses for result in results]),
+        "images": len(results),
+        **summarize(result.diagnosis for result in results),
         "limits_of_the_graph": {
             name: _limit(evaluator, chosen, skeleton, min_keypoints)["AP"] for name, min_keypoints in _LIMITS.items()
         },
@@ -98,8 +98,8 @@ def measure(
         },
     }
     if target is not None:
-        record["worst"] = _write_pictures(target / _PICTURES, chosen, answers, skeleton, worst, images)
-        write_results(target / PEOPLE, _people(chosen, answers))
+        record["worst"] = _write_pictures(target / _PICTURES, chosen, results, skeleton, worst, images)
+        write_results(target / PEOPLE, _people(chosen, results))
     return record
 
 
@@ -118,7 +118,7 @@ def _limit(
     return _evaluated(evaluator, images, best)
 
 
-def _people(images: Sequence[AnnotatedImage], answers: Sequence[OracleAnswer]) -> list[dict[str, Any]]:
+def _people(images: Sequence[AnnotatedImage], results: Sequence[OracleResult]) -> list[dict[str, Any]]:
     """Return one entry per labelled person: where it is, its verdict and what failed."""
     return [
         {
@@ -127,35 +127,35 @@ def _people(images: Sequence[AnnotatedImage], answers: Sequence[OracleAnswer]) -
             "failures": verdict.failures,
             **verdict._asdict(),
         }
-        for image, answer in zip(images, answers, strict=True)
-        for index, verdict in enumerate(answer.diagnosis.people)
+        for image, result in zip(images, results, strict=True)
+        for index, verdict in enumerate(result.diagnosis.people)
     ]
 
 
 def _write_pictures(
     target: Path,
     images: Sequence[AnnotatedImage],
-    answers: Sequence[OracleAnswer],
+    results: Sequence[OracleResult],
     skeleton: Skeleton,
     count: int,
     folder: str | Path | None,
 ) -> list[dict[str, Any]]:
     """Draw the images that lose most recall, the worst first, and return what the pictures show."""
-    losses = np.array([answer.diagnosis.recall_lost for answer in answers])
+    losses = np.array([result.diagnosis.recall_lost for result in results])
     chosen = [int(place) for place in np.argsort(-losses, kind="stable")[:count] if losses[place] > 0]
     target.mkdir(parents=True, exist_ok=True)
     drawn, sheets = [], []
     for rank, place in enumerate(chosen, start=1):
-        image, answer = images[place], answers[place]
+        image, result = images[place], results[place]
         pixels, blank = canvas(folder, image.file_name, image.image_hw)
         pair = [
             draw_people(pixels, image.keypoints, skeleton),
-            draw_people(pixels, answer.poses.keypoints, skeleton, answer.poses.inferred),
+            draw_people(pixels, result.poses.keypoints, skeleton, result.poses.inferred),
         ]
         sheets.append(contact_sheet(pair, 2, image.image_hw))
         name = f"{rank:02d}_{image.image_id}.png"
         write_picture(target / name, sheets[-1])
-        failures = [" ".join(verdict.failures) for verdict in answer.diagnosis.people if verdict.recall_lost]
+        failures = [" ".join(verdict.failures) for verdict in result.diagnosis.people if verdict.recall_lost]
         drawn.append(
             {
                 "image_id": image.image_id,

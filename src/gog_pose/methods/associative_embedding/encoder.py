@@ -11,7 +11,7 @@ from gog_pose.errors import InputError
 from gog_pose.geometry import cells_to_image
 from gog_pose.maps.fields import Field
 from gog_pose.maps.gaussians import gaussian_marks
-from gog_pose.maps.marks import GridMarks, TargetMarks, draw_marks, supervision_mask
+from gog_pose.maps.marks import GridMarks, TargetMarks, render_marks, supervision_mask
 from gog_pose.maps.windows import nearest_cells
 from gog_pose.methods.associative_embedding.records import FINER, AssociativeTargets, fields
 from gog_pose.methods.people import People, checked_keypoints
@@ -96,12 +96,12 @@ class AssociativeEncoder:
         cells = self._cells(keypoints, labeled, grids[0].mask[0, 0].numpy())
         return TargetMarks(tuple(grids), ([torch.from_numpy(cells)],))
 
-    def draw(self, marks: TargetMarks) -> AssociativeTargets:
+    def render(self, marks: TargetMarks) -> AssociativeTargets:
         """Draw the targets of a batch of images on the device of their marks: values are put down, none computed."""
         (people,) = marks.lists
         grid, *fine = marks.grids
-        more = [(draw_marks(one), one.mask) for one in fine]
-        return AssociativeTargets(draw_marks(grid), grid.mask, people, *(more[0] if more else ()))
+        more = [(render_marks(one), one.mask) for one in fine]
+        return AssociativeTargets(render_marks(grid), grid.mask, people, *(more[0] if more else ()))
 
     def _grid(
         self,

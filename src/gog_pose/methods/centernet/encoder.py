@@ -13,7 +13,7 @@ import torch
 from gog_pose.errors import InputError
 from gog_pose.geometry import cells_to_image
 from gog_pose.maps.fields import Field
-from gog_pose.maps.marks import GridMarks, TargetMarks, draw_marks, supervision_mask
+from gog_pose.maps.marks import GridMarks, TargetMarks, render_marks, supervision_mask
 from gog_pose.maps.windows import nearest_cells
 from gog_pose.methods.centernet.records import CenterTargets, fields, refined
 from gog_pose.methods.people import People
@@ -141,10 +141,10 @@ class CenterEncoder:
         )
         return TargetMarks((marks,))
 
-    def draw(self, marks: TargetMarks) -> CenterTargets:
+    def render(self, marks: TargetMarks) -> CenterTargets:
         """Draw the targets of a batch of images on the device of their marks: values are put down, none computed."""
         (grid,) = marks.grids
-        return CenterTargets._make([*torch.split(draw_marks(grid), self._lengths, dim=1), grid.mask])
+        return CenterTargets._make([*torch.split(render_marks(grid), self._lengths, dim=1), grid.mask])
 
     def _cells(self, points: np.ndarray, map_size: tuple[int, int]) -> np.ndarray:
         """Return the ``(N, 2)`` int64 x, y of the cells nearest to points in the image."""

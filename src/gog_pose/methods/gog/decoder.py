@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gog_pose.assembly.agreement import add_agreement
 from gog_pose.assembly.completion import infer_missing
 from gog_pose.assembly.greedy import group_limbs
 from gog_pose.assembly.joining import join_fragments
 from gog_pose.assembly.limbs import follow_offsets, merge_directions, score_limbs
-from gog_pose.assembly.support import add_support
 from gog_pose.errors import InputError
 from gog_pose.maps.peaks import refine_peaks
 from gog_pose.methods.candidates import CandidateDecoder
@@ -37,7 +37,7 @@ class GogDecoder(CandidateDecoder):
         gate_ratio: ... or by this part of the limb's length, whichever is more (the public code: 0).
         min_length: Lower bound of the limb length L in the score, px, input image.
         limb_threshold: Lowest connection score S of a candidate limb.
-        support: Of what a limb's score gains where its two ends lead to the same third keypoint; 0 = nothing.
+        agreement: Of what a limb's score gains where its two ends lead to the same third keypoint; 0 = nothing.
         reach: Fragments that no limb connects are joined where none of their distances exceeds this part of what the
             limbs between could span (``join_fragments``); 0 = never.
         complete: Give people the keypoints they lack where their offsets lead, marked as inferred.
@@ -47,7 +47,7 @@ class GogDecoder(CandidateDecoder):
     """
 
     POSITIVE = ("min_length",)
-    NOT_NEGATIVE = ("support", "reach")
+    NOT_NEGATIVE = ("agreement", "reach")
 
     _: KW_ONLY
     threshold: float = 0.04
@@ -56,7 +56,7 @@ class GogDecoder(CandidateDecoder):
     gate_ratio: float = 0.5
     min_length: float = 0.5
     limb_threshold: float = 0.0
-    support: float = 0.5
+    agreement: float = 0.5
     reach: float = 0.8
     complete: bool = True
 
@@ -137,7 +137,7 @@ class GogDecoder(CandidateDecoder):
             threshold=self.limb_threshold,
         )
         candidates = merge_directions(candidates, limbs, responses.shape)
-        people = group_limbs(xy, responses, add_support(candidates, limbs, responses.shape, self.support))
+        people = group_limbs(xy, responses, add_agreement(candidates, limbs, responses.shape, self.agreement))
         if self.reach:
             people = join_fragments(people, xy, responses, limbs, self.reach)
         inferred = infer_missing(people, xy, responses, guides, limbs, self.min_length) if self.complete else None

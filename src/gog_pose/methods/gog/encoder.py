@@ -12,7 +12,7 @@ from gog_pose.errors import InputError
 from gog_pose.geometry import cells_to_image
 from gog_pose.maps.fields import Field
 from gog_pose.maps.gaussians import gaussian_marks
-from gog_pose.maps.marks import GridMarks, TargetMarks, draw_marks, supervision_mask
+from gog_pose.maps.marks import GridMarks, TargetMarks, render_marks, supervision_mask
 from gog_pose.maps.records import image_of
 from gog_pose.maps.vectors import vector_marks
 from gog_pose.maps.windows import nearest_cells
@@ -29,8 +29,8 @@ _FARTHEST = 1e6  # px; a keypoint beyond is a mistake, and float32 could not pla
 class PoseEncoder:
     """Draws heatmaps, guiding offsets, refinement offsets and the supervision mask (Sec. 2.2, 2.3, 3).
 
-    Called with the people of one image it returns the image's targets. The two steps of that can be taken apart, in
-    different processes: ``marks`` computes the cells that are not 0, ``draw`` puts those of a batch down on any device.
+    Calling it with the people of one image returns the targets of the image. Its two steps may run in different
+    processes: ``marks`` computes the cells that are not 0, ``render`` writes those of a batch into maps on any device.
 
     Args:
         skeleton: Keypoint types and limbs.
@@ -102,7 +102,7 @@ class PoseEncoder:
         marks = self.marks(people, image_size, None if ignore is None else _as_array(ignore))
         if isinstance(keypoints, torch.Tensor) and keypoints.device.type != "cpu":
             marks = marks.to(keypoints.device)
-        return image_of(self.draw(marks), 0)
+        return image_of(self.render(marks), 0)
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
@@ -171,10 +171,10 @@ class PoseEncoder:
         mask = supervision_mask(ignore, (height, width), self.stride)
         return TargetMarks((GridMarks._make([*arrays, mask, sum(self._lengths)]),))
 
-    def draw(self, marks: TargetMarks) -> PoseTargets:
+    def render(self, marks: TargetMarks) -> PoseTargets:
         """Draw the targets of a batch of images on the device of their marks: values are put down, none computed."""
         (grid,) = marks.grids
-        heatmaps, offsets, weights, *refinement = torch.split(draw_marks(grid), self._lengths, dim=1)
+        heatmaps, offsets, weights, *refinement = torch.split(render_marks(grid), self._lengths, dim=1)
         return PoseTargets(heatmaps, offsets, weights, grid.mask, *refinement)
 
 

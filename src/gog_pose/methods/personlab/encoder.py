@@ -10,7 +10,7 @@ import torch
 
 from gog_pose.errors import InputError
 from gog_pose.maps.fields import Field
-from gog_pose.maps.marks import GridMarks, TargetMarks, draw_marks, supervision_mask
+from gog_pose.maps.marks import GridMarks, TargetMarks, render_marks, supervision_mask
 from gog_pose.maps.vectors import nearest_owners
 from gog_pose.maps.windows import windows_around
 from gog_pose.methods.people import People, checked_keypoints
@@ -118,10 +118,10 @@ class PersonLabEncoder:
         )
         return TargetMarks((marks,))
 
-    def draw(self, marks: TargetMarks) -> PersonLabTargets:
+    def render(self, marks: TargetMarks) -> PersonLabTargets:
         """Draw the targets of a batch of images on the device of their marks: values are put down, none computed."""
         (grid,) = marks.grids
-        return PersonLabTargets._make([*torch.split(draw_marks(grid), self._lengths, dim=1), grid.mask])
+        return PersonLabTargets._make([*torch.split(render_marks(grid), self._lengths, dim=1), grid.mask])
 
 
 def _order(keypoints: np.ndarray, labeled: np.ndarray, person: np.ndarray) -> np.ndarray:

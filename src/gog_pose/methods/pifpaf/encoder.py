@@ -12,7 +12,7 @@ import torch
 from gog_pose.errors import InputError
 from gog_pose.geometry import image_to_cells
 from gog_pose.maps.fields import Field
-from gog_pose.maps.marks import GridMarks, TargetMarks, draw_marks, supervision_mask
+from gog_pose.maps.marks import GridMarks, TargetMarks, render_marks, supervision_mask
 from gog_pose.maps.ranges import counted
 from gog_pose.maps.vectors import nearest_owners
 from gog_pose.methods.people import People, checked_keypoints
@@ -101,10 +101,10 @@ class PifpafEncoder:
         )
         return TargetMarks((grid,))
 
-    def draw(self, marks: TargetMarks) -> PifpafTargets:
+    def render(self, marks: TargetMarks) -> PifpafTargets:
         """Draw the targets of a batch of images on the device of their marks: values are put down, none computed."""
         (grid,) = marks.grids
-        return PifpafTargets._make([*torch.split(draw_marks(grid), list(self._lengths.values()), dim=1), grid.mask])
+        return PifpafTargets._make([*torch.split(render_marks(grid), list(self._lengths.values()), dim=1), grid.mask])
 
     def _at_keypoints(self, cells: np.ndarray, labeled: np.ndarray, map_size: tuple[int, int]) -> list[_Mark]:
         """Return the marks of the squares around keypoints (Sec. 3.2)."""

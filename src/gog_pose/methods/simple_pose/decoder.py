@@ -10,11 +10,11 @@ from typing import Annotated, ClassVar
 import numpy as np
 import torch
 
+from gog_pose.assembly.agreement import add_agreement
 from gog_pose.assembly.greedy import group_limbs
 from gog_pose.assembly.joining import join_fragments
 from gog_pose.assembly.lines import Lines, Read, all_lines, as_limbs, choose_one_to_one, score_lines
 from gog_pose.assembly.listed import group_listed, with_single_peaks
-from gog_pose.assembly.support import add_support
 from gog_pose.geometry import image_to_cells
 from gog_pose.maps.fields import Field, check_maps
 from gog_pose.maps.peaks import finite
@@ -46,7 +46,7 @@ class SimplePoseDecoder(CandidateDecoder):
             gets either end of a limb; or ``joint``: those of the paper's method, where the limbs of all types compete.
         length_ratio: Of ``listed``: a limb must be shorter than this many times the longest limb of the person.
         merge_tolerance: Of ``listed``: two people are not joined by a limb weaker than this part of their weakest.
-        support: Of ``joint``, as of ``GogDecoder``.
+        agreement: Of ``joint``, as of ``GogDecoder``.
         reach: Fragments that no limb connects are joined, as of ``GogDecoder``; 0 = never, as in the public program.
 
     Raises:
@@ -55,7 +55,7 @@ class SimplePoseDecoder(CandidateDecoder):
 
     CHOICES: ClassVar[Mapping[str, Sequence[str]]] = {"assemble": ("listed", "joint")}
     POSITIVE = ("long_limb", "length_ratio")
-    NOT_NEGATIVE = ("limb_threshold", "merge_tolerance", "support", "reach")
+    NOT_NEGATIVE = ("limb_threshold", "merge_tolerance", "agreement", "reach")
 
     _: KW_ONLY
     body: str = "skeleton"
@@ -66,7 +66,7 @@ class SimplePoseDecoder(CandidateDecoder):
     assemble: str = "listed"
     length_ratio: float = 16.0
     merge_tolerance: float = 0.7
-    support: float = 0.5
+    agreement: float = 0.5
     reach: float = 0.8
 
     def __post_init__(self) -> None:
@@ -116,7 +116,7 @@ class SimplePoseDecoder(CandidateDecoder):
             )
             people = with_single_peaks(rows.people, responses)
         else:
-            candidates = add_support(as_limbs(lines, responses, limbs), limbs, responses.shape, self.support)
+            candidates = add_agreement(as_limbs(lines, responses, limbs), limbs, responses.shape, self.agreement)
             people = group_limbs(xy, responses, candidates)
         if self.reach:
             people = join_fragments(people, xy, responses, limbs, self.reach)

@@ -12,7 +12,7 @@ from gog_pose.errors import InputError
 from gog_pose.maps.fields import Field
 from gog_pose.maps.gaussians import gaussian_marks
 from gog_pose.maps.lines import line_marks
-from gog_pose.maps.marks import GridMarks, TargetMarks, draw_marks, supervision_mask
+from gog_pose.maps.marks import GridMarks, TargetMarks, render_marks, supervision_mask
 from gog_pose.methods.people import People, checked_keypoints
 from gog_pose.methods.simple_pose.body import body_of, shoulders
 from gog_pose.methods.simple_pose.records import SimplePoseTargets, fields
@@ -114,10 +114,10 @@ class SimplePoseEncoder:
             )
         )
 
-    def draw(self, marks: TargetMarks) -> SimplePoseTargets:
+    def render(self, marks: TargetMarks) -> SimplePoseTargets:
         """Draw the targets of a batch of images on the device of their marks: values are put down, none computed."""
         (grid,) = marks.grids
-        heatmaps, limbs = torch.split(draw_marks(grid), [self.taught.num_keypoints, self.taught.num_limbs], dim=1)
+        heatmaps, limbs = torch.split(render_marks(grid), [self.taught.num_keypoints, self.taught.num_limbs], dim=1)
         return SimplePoseTargets(heatmaps, limbs, grid.mask)
 
     def _points(self, keypoints: np.ndarray) -> np.ndarray:

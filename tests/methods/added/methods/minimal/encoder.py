@@ -8,7 +8,7 @@ from gog_pose.methods.minimal.records import MinimalTargets, fields
 
 from gog_pose.maps.fields import Field
 from gog_pose.maps.gaussians import gaussian_marks
-from gog_pose.maps.marks import GridMarks, TargetMarks, draw_marks, supervision_mask
+from gog_pose.maps.marks import GridMarks, TargetMarks, render_marks, supervision_mask
 from gog_pose.methods.people import People
 from gog_pose.skeleton import Skeleton
 
@@ -60,7 +60,7 @@ class MinimalEncoder:
         )
         return TargetMarks((grid,), ([torch.from_numpy(points)], [torch.tensor([self.stride])]))
 
-    def draw(self, marks: TargetMarks) -> MinimalTargets:
+    def render(self, marks: TargetMarks) -> MinimalTargets:
         """Draw the responses; the lists travel beside them."""
         (grid,) = marks.grids
-        return MinimalTargets(draw_marks(grid), grid.mask, *marks.lists)
+        return MinimalTargets(render_marks(grid), grid.mask, *marks.lists)

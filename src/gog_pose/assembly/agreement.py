@@ -16,7 +16,7 @@ import numpy as np
 from gog_pose.assembly.limbs import Limbs
 
 
-def add_support(candidates: Limbs, limbs: Sequence[Sequence[int]], shape: tuple[int, int], weight: float) -> Limbs:
+def add_agreement(candidates: Limbs, limbs: Sequence[Sequence[int]], shape: tuple[int, int], weight: float) -> Limbs:
     """Raise the score of each candidate by the triangles that it is part of.
 
     A candidate from a to b gains, for every type that limbs join to both, the best ``min(S_ac, S_bc)`` over the peaks

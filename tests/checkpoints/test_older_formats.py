@@ -7,7 +7,7 @@ import pytest
 
 from gog_pose import PoseEstimator
 from gog_pose.checkpoints import read_checkpoint
-from gog_pose.checkpoints.format1 import converted, converted_preprocessing
+from gog_pose.checkpoints.older_formats import converted, converted_preprocessing
 
 DATA = Path(__file__).parent / "data"
 
@@ -23,9 +23,9 @@ def test_a_file_of_format_1_finds_the_same_people(method):
     np.testing.assert_allclose(poses.scores, recorded[f"{method}_scores"], atol=1e-6)
 
 
-def test_a_description_of_format_1_becomes_one_of_format_2():
+def test_a_description_of_format_1_becomes_one_of_format_3():
     description = read_checkpoint(DATA / "format1_gog.ckpt")["gog_pose"]
-    assert description["format"] == 2
+    assert description["format"] == 3
     assert description["method"] == "gog"
     assert description["network"]["trunk"]["name"] == "hourglass"
     assert description["network"]["heads"] == {"offset_unit": 32.0, "refinement": True}
@@ -40,6 +40,13 @@ def test_the_layout_of_images_has_another_name():
 
 
 def test_an_unknown_grouping_is_not_converted():
-    description = {"network": {"grouping": "other", "trunk": {}, "offset_unit": 1.0}, "decoder": {}}
+    description = {"format": 1, "network": {"grouping": "other", "trunk": {}, "offset_unit": 1.0}, "decoder": {}}
     with pytest.raises(KeyError, match="other"):
         converted(description)
+
+
+def test_a_description_of_format_2_has_the_decoder_of_format_3():
+    description = {"format": 2, "method": "gog", "decoder": {"name": "gog", "support": 0.25, "reach": 0.5}}
+    assert converted(description) == {
+        "format": 3, "method": "gog", "decoder": {"name": "gog", "agreement": 0.25, "reach": 0.5},
+    }  # fmt: skip

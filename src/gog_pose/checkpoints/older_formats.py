@@ -1,4 +1,7 @@
-"""Descriptions of format 1, which knew one trunk and wrote the method as ``grouping``."""
+"""Descriptions of older formats.
+
+Format 1 had one trunk and wrote the method as ``grouping``; format 2 wrote the decoder's ``agreement`` as ``support``.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,18 @@ from collections.abc import Mapping
 from typing import Any
 
 _METHODS = {"gog": "gog", "center": "centernet"}
-_RENAMED = {"localiser": "localizer"}
+_RENAMED = {"localiser": "localizer", "support": "agreement"}
 _DROPPED = {"method"}  # sparse or dense: the poses are the same
 
 
 def converted(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a description of format 1 in format 2.
+    """Return a description of format 1 or 2 in format 3.
 
     Raises:
         KeyError: An entry is missing, or the method is unknown.
     """
+    if description["format"] == 2:
+        return {**description, "format": 3, "decoder": converted_decoder(description["decoder"])}
     network = dict(description["network"])
     grouping = network.pop("grouping", "gog")
     trunk = network.pop("trunk")
@@ -24,7 +29,7 @@ def converted(description: Mapping[str, Any]) -> dict[str, Any]:
         heads["refinement"] = network.get("refinement", False)  # older than refinement offsets
     return {
         **description,
-        "format": 2,
+        "format": 3,
         "method": _METHODS[grouping],
         "network": {"trunk": {"name": "hourglass", **trunk}, "heads": heads},
         "decoder": converted_decoder(description["decoder"]),
@@ -33,7 +38,7 @@ def converted(description: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def converted_decoder(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the description of a decoder in format 2."""
+    """Return the description of a decoder in format 3."""
     options = {_RENAMED.get(name, name): value for name, value in description.items() if name not in _DROPPED}
     if options.get("rules") == "center":
         options["rules"] = "centernet"
@@ -41,6 +46,6 @@ def converted_decoder(description: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def converted_preprocessing(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the description of preprocessing in format 2."""
+    """Return the description of preprocessing in format 3."""
     layout = description.get("layout")
     return {**description, "layout": "centered"} if layout == "centernet" else dict(description)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from gog_pose.assembly.agreement import add_agreement
 from gog_pose.assembly.greedy import group_limbs
 from gog_pose.assembly.limbs import Limbs
-from gog_pose.assembly.support import add_support
 
 TRIANGLE = [(0, 1), (1, 2), (0, 2)]
 
@@ -18,21 +18,21 @@ def limbs_of(*rows):
 
 def test_the_gain_is_the_weaker_of_the_two_other_limbs():
     candidates = limbs_of(((0, 0), (1, 0), 0.9), ((1, 0), (2, 0), 0.5), ((0, 0), (2, 0), 0.8))
-    np.testing.assert_allclose(add_support(candidates, TRIANGLE, (3, 1), 0.5).scores, [1.15, 0.9, 1.05])
+    np.testing.assert_allclose(add_agreement(candidates, TRIANGLE, (3, 1), 0.5).scores, [1.15, 0.9, 1.05])
 
 
 def test_of_several_third_keypoints_of_a_type_the_best_counts():
     worse = ((1, 0), (2, 0), 0.5), ((0, 0), (2, 0), 0.8)
     better = ((1, 0), (2, 1), 0.7), ((0, 0), (2, 1), 0.6)
     candidates = limbs_of(((0, 0), (1, 0), 0.9), *worse, *better)
-    assert add_support(candidates, TRIANGLE, (3, 2), 1.0).scores[0] == pytest.approx(0.9 + 0.6)
+    assert add_agreement(candidates, TRIANGLE, (3, 2), 1.0).scores[0] == pytest.approx(0.9 + 0.6)
 
 
 @pytest.mark.parametrize("limbs", [[(0, 1), (1, 2)], []])
 def test_without_triangles_nothing_changes(limbs):
     candidates = limbs_of(((0, 0), (1, 0), 0.9), ((1, 0), (2, 0), 0.5))
-    np.testing.assert_array_equal(add_support(candidates, limbs, (3, 1), 0.5).scores, candidates.scores)
-    assert len(add_support(limbs_of(), TRIANGLE, (3, 1), 0.5).scores) == 0
+    np.testing.assert_array_equal(add_agreement(candidates, limbs, (3, 1), 0.5).scores, candidates.scores)
+    assert len(add_agreement(limbs_of(), TRIANGLE, (3, 1), 0.5).scores) == 0
 
 
 def test_the_rest_of_the_skeleton_tells_two_starts_of_one_end_apart():
@@ -42,5 +42,5 @@ def test_the_rest_of_the_skeleton_tells_two_starts_of_one_end_apart():
     responses = np.array([[1, 1], [1, 0], [1, 0]], np.float32)
     alone = group_limbs(xy, responses, candidates)
     assert [0, 0, -1] in alone.tolist()
-    together = group_limbs(xy, responses, add_support(candidates, TRIANGLE, (3, 2), 0.5))
+    together = group_limbs(xy, responses, add_agreement(candidates, TRIANGLE, (3, 2), 0.5))
     assert sorted(together.tolist()) == [[0, -1, -1], [1, 0, 0]]
