@@ -165,6 +165,20 @@ def test_tables_hold_the_numbers_of_the_results(evaluated):
     assert tables["results_scores"] == curve
 
 
+def test_detections_are_compared_with_others(run, trained, evaluated, tmp_path):
+    others = [{**person, "keypoints": [1.0] * 51} for person in json.loads((evaluated / "detections.json").read_text())]
+    (tmp_path / "others.json").write_text(json.dumps(others))
+    arguments = [f"detections={evaluated / 'detections.json'}", "data=folder", f"data.root={trained}"]
+    code, text, _ = run(*arguments, f"compare={tmp_path / 'others.json'}", f"hydra.run.dir={tmp_path}")
+    assert code == 0
+    record = json.loads((tmp_path / "results.json").read_text())
+    comparison = record["comparison"]
+    assert comparison["difference"] == pytest.approx(record["AP"] - comparison["other_AP"], abs=2e-6)
+    assert 0 < comparison["low"] < comparison["difference"] < comparison["high"]
+    assert comparison["images"] == record["images"]
+    assert "95 % interval" in text
+
+
 @pytest.mark.parametrize("spread", [["batch_size=3", "num_workers=1"], ["devices=2", "batch_size=2", "num_workers=0"]])
 def test_batches_and_processes_change_nothing(trained, evaluated, tmp_path, spread):
     command = [sys.executable, "-m", "gog_pose.cli.evaluate", *options(trained), *spread, f"hydra.run.dir={tmp_path}"]
@@ -253,6 +267,7 @@ def test_a_test_set_becomes_what_the_server_takes(run, trained, tmp_path):
         ([], "checkpoint: give checkpoint=FILE or detections=FILE"),
         (["checkpoint=/no.ckpt", "detections=/no.json"], "one of them"),
         (["checkpoint=/no.ckpt"], "/no.ckpt: there is no such file"),
+        (["checkpoint={best}", "compare=/no.json"], "/no.json: no such file of detections"),
         (["detections=/no.json"], "/no.json: no such file of detections"),
         (["checkpoint={best}", "split=test"], "person_keypoints_test.json: no such annotation file"),
         (["checkpoint={best}", "subset=some"], "subset: 'some'"),

@@ -65,6 +65,8 @@ def main(config: DictConfig) -> None:
         write_tables(results, record)
         show(record["subsets"])
         show_numbers(record)
+    if "comparison" in record:
+        show_comparison(record["comparison"], options["compare"])
     if options["report"] is not None:
         from gog_pose.evaluation.errors.report import PAGE
 
@@ -98,7 +100,7 @@ def evaluate_file(options: dict[str, Any], config: DictConfig, layout: DataLayou
         layout.image_folder(options["split"]),
         split=layout.name(options["split"]),
         numbers=NumberOptions(**options["keypoints"]),
-        **{name: options[name] for name in ("subset", "limit", "report")},
+        **{name: options[name] for name in ("subset", "limit", "report", "compare")},
     )
 
 
@@ -120,7 +122,10 @@ def evaluate_checkpoint(options: dict[str, Any], layout: DataLayout) -> dict[str
         make_estimator=make_estimator if several else None,
         numbers=NumberOptions(**options["keypoints"]),
         progress=bar,
-        **{name: options[name] for name in ("subset", "limit", "max_people", "num_workers", "output", "report")},
+        **{
+            name: options[name]
+            for name in ("subset", "limit", "max_people", "num_workers", "output", "report", "compare")
+        },
     )
     checkpoint = {"file": str(options["checkpoint"]), "sha256": sha256(find_weights(options["checkpoint"]))}
     record["settings"] |= {"checkpoint": checkpoint, **{name: options[name] for name in ("device", "devices")}}
@@ -152,6 +157,13 @@ def show(metrics: dict[str, dict[str, float]]) -> None:
         values = (own[name] for own in metrics.values())
         numbers.add_row(name, *(f"{value:,}" if name == "images" else f"{value:.3f}" for value in values))
     Console().print(numbers)
+
+
+def show_comparison(comparison: dict[str, float], file: str) -> None:
+    """Print the difference to the AP of other detections."""
+    text = "AP {AP:.3f} against {other_AP:.3f}: {difference:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
+    drawn = "({resamples:,} resamples of the {images:,} images)"
+    print(f"compared with {file}: {text.format(**comparison)} {drawn.format(**comparison)}")
 
 
 def show_numbers(record: dict[str, Any]) -> None:

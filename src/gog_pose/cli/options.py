@@ -41,6 +41,7 @@ _SHARED: dict[str, Any] = {
     "batch_size": Count,
     "category": str | list[str] | None,
     "checkpoint": str | None,
+    "compare": str | None,
     "compile": Mapping[str, Any] | None,
     "data.annotations": str,
     "data.category": str | list[str] | None,

@@ -16,6 +16,7 @@ from gog_pose.data.annotations import CocoKeypoints
 from gog_pose.errors import InputError
 from gog_pose.estimator import PoseEstimator
 from gog_pose.evaluation.coco import CocoKeypointEvaluator
+from gog_pose.evaluation.comparison import compare as compare_detections
 from gog_pose.evaluation.data_set import find_people, subsets
 from gog_pose.evaluation.detections import read_detections, write_detections
 from gog_pose.evaluation.numbers.numbers import NumberOptions, measure_numbers
@@ -44,6 +45,7 @@ def evaluate(
     make_estimator: Callable[[str], PoseEstimator] | None = None,
     output: str | Path | None = None,
     report: str | Path | None = None,
+    compare: str | Path | None = None,
     numbers: NumberOptions | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
@@ -64,6 +66,7 @@ def evaluate(
         output: Folder to write: ``detections.json`` or, of a test set, the archive that COCO's server takes. None =
             nothing is written.
         report: Folder to write the report of the error analysis to; None = no analysis.
+        compare: File of other detections of the same images, whose AP is compared with; None = no comparison.
         numbers: What to measure per keypoint type and score threshold; None = the defaults.
         progress: Wraps the loop over the images.
 
@@ -71,7 +74,8 @@ def evaluate(
         COCO's metrics of ``subset`` and ``images``, their number; ``subsets``, the same for each subset that differs;
         ``people``, the number of detections; ``keypoints`` and ``score_threshold``, see ``Numbers.to_dict``;
         ``detections``, the file; ``seconds`` and ``images_per_second``; ``settings``;
-        ``errors``, the error analysis, where there is a report.
+        ``errors``, the error analysis, where there is a report; ``comparison``, see ``comparison.compare``, where there
+        are other detections.
 
     Raises:
         InputError: The annotations or an image cannot be used, or there is nothing to evaluate.
@@ -82,6 +86,7 @@ def evaluate(
     numbers = _checked(numbers, estimator.skeleton)
     chosen = _choose(file, images, estimator.skeleton, subset, limit)
     truth = _truth(chosen, file, estimator.skeleton, report)
+    others = None if compare is None else _others(compare, file, chosen, estimator.skeleton)
     target = None if output is None else made_folder(output, "output")
 
     start = time.perf_counter()
@@ -125,6 +130,8 @@ def evaluate(
     }
     if truth is not None:
         record |= _explained(report, file, detections, estimator.skeleton, images, numbers)
+    if others is not None:
+        record["comparison"] = compare_detections(file, detections, others, estimator.skeleton)
     return record
 
 
@@ -138,6 +145,7 @@ def evaluate_detections(
     subset: str = "people",
     limit: int | None = None,
     report: str | Path | None = None,
+    compare: str | Path | None = None,
     numbers: NumberOptions | None = None,
 ) -> dict[str, Any]:
     """Compare the detections in a file, of any program, with the annotations.
@@ -151,6 +159,7 @@ def evaluate_detections(
         subset: As of ``evaluate``.
         limit: As of ``evaluate``.
         report: As of ``evaluate``.
+        compare: As of ``evaluate``.
         numbers: As of ``evaluate``.
 
     Returns:
@@ -167,13 +176,8 @@ def evaluate_detections(
         raise InputError(f"{file.path}: has no people to compare detections with; give another split")
 
     start = time.perf_counter()
-    found, left_out = read_detections(detections, skeleton.num_keypoints, file.categories)
-    foreign = found.keys() - set(chosen.images.image_ids.tolist())
-    if foreign:
-        raise InputError(
-            f"{detections}: image_id {min(foreign)} is not in {file.path}; give the split that the detections are of"
-        )
-    found = {image_id: found.get(image_id, []) for image_id in chosen.images.image_ids[chosen.indices].tolist()}
+    found, left_out = _read(detections, file, chosen, skeleton)
+    others = None if compare is None else _others(compare, file, chosen, skeleton)
     seconds = time.perf_counter() - start
 
     record: dict[str, Any] = {
@@ -190,6 +194,8 @@ def evaluate_detections(
         },
     }
     record |= _explained(report, file, found, skeleton, images, numbers)
+    if others is not None:
+        record["comparison"] = compare_detections(file, found, others, skeleton)
     return record
 
 
@@ -230,6 +236,26 @@ def _truth(
             raise InputError(f"report: {file.path} has no people to find errors by; leave it out")
         made_folder(report, "report")
     return CocoKeypointEvaluator(file, skeleton) if chosen.is_annotated else None
+
+
+def _read(detections: str | Path, file: AnnotationFile, chosen: _Chosen, skeleton: Skeleton) -> tuple[Detections, int]:
+    """Read detections of the images that count; return them and the number of those of other categories."""
+    found, left_out = read_detections(detections, skeleton.num_keypoints, file.categories)
+    foreign = found.keys() - set(chosen.images.image_ids.tolist())
+    if foreign:
+        raise InputError(
+            f"{detections}: image_id {min(foreign)} is not in {file.path}; give the split that the detections are of"
+        )
+    return {
+        image_id: found.get(image_id, []) for image_id in chosen.images.image_ids[chosen.indices].tolist()
+    }, left_out
+
+
+def _others(compare: str | Path, file: AnnotationFile, chosen: _Chosen, skeleton: Skeleton) -> Detections:
+    """Read the detections to compare with, before the images are looked at."""
+    if not chosen.is_annotated:
+        raise InputError(f"compare: {file.path} has no people to compare detections by; leave it out")
+    return _read(compare, file, chosen, skeleton)[0]
 
 
 def _compared(chosen: _Chosen, truth: CocoKeypointEvaluator | None, detections: Detections) -> dict[str, Any]:

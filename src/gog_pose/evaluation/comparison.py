@@ -1,0 +1,87 @@
+"""The difference in AP between two sets of detections of the same images, with its uncertainty."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gog_pose.data.annotation_file import AnnotationFile
+from gog_pose.evaluation.coco import coco_truth
+from gog_pose.evaluation.errors.precision import KeypointEvaluation, best_detections
+from gog_pose.skeleton import Skeleton
+
+Detections = Mapping[int, Sequence[Mapping[str, Any]]]
+
+RESAMPLES = 1000
+_INTERVAL = (2.5, 97.5)  # percentiles
+
+
+def compare(
+    annotations: AnnotationFile,
+    detections: Detections,
+    others: Detections,
+    skeleton: Skeleton,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Compare two sets of detections by a paired bootstrap over images.
+
+    Each resample draws as many images as there are, with replacement, the same ones for both sets. The interval covers
+    the choice of images alone; the spread between trainings of different seeds comes on top of it.
+
+    Args:
+        annotations: Of the images.
+        detections: For each image id, its people in COCO's results format.
+        others: Detections of the same images to compare them with.
+        skeleton: Gives the keypoints and their OKS sigmas.
+        resamples: Number of resamples.
+        seed: Of the resampling.
+
+    Returns:
+        ``AP`` and ``other_AP``; ``difference`` between them and its 95 % interval ``low`` to ``high``;
+        ``better``, the share of resamples in which ``detections`` have the higher AP; ``images``; ``resamples``.
+
+    Raises:
+        ValueError: The detections are of different images.
+    """
+    if detections.keys() != others.keys():
+        raise ValueError("both sets of detections must be of the same images")
+    evaluations = [_evaluation(annotations, one, skeleton) for one in (detections, others)]
+    num_images = len(detections)
+    own, other = (_average_precision(one, np.arange(num_images)) for one in evaluations)
+    random = np.random.default_rng(seed)
+    samples = [random.integers(num_images, size=num_images) for _ in range(resamples)]
+    precisions = np.array([[_average_precision(one, sample) for sample in samples] for one in evaluations])
+    differences = precisions[0] - precisions[1]
+    differences = differences[~np.isnan(differences)]  # nan: a resample without people
+    low, high = np.percentile(differences, _INTERVAL).tolist()
+    return {
+        "AP": own,
+        "other_AP": other,
+        "difference": own - other,
+        "low": low,
+        "high": high,
+        "better": float((differences > 0).mean()),
+        "images": num_images,
+        "resamples": resamples,
+    }
+
+
+def _evaluation(annotations: AnnotationFile, detections: Detections, skeleton: Skeleton) -> KeypointEvaluation:
+    detected = best_detections(annotations, detections, skeleton)
+    return KeypointEvaluation(coco_truth(annotations, skeleton), detected, annotations.category_id, skeleton, sizes=1)
+
+
+def _average_precision(evaluation: KeypointEvaluation, sample: np.ndarray) -> float:
+    """Return the AP of a sample of images, given by their places; nan where it has no people."""
+    every = evaluation.evalImgs
+    evaluation.evalImgs = [every[place] for place in sample]
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.accumulate()
+    evaluation.evalImgs = every
+    precision = evaluation.eval["precision"]
+    return float(precision.mean()) if (precision >= 0).all() else float("nan")
