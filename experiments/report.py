@@ -23,7 +23,15 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 # What the commands of the table of the paper's cells show for settings.
-SHOWN = {"photographs": "", "scenes": "", "held_out": "", "data": "data/coco", "limit": "null"}
+SHOWN = {
+    "photographs": "",
+    "scenes": "",
+    "held_out": "",
+    "features": "",
+    "runs": "runs",
+    "data": "data/coco",
+    "limit": "null",
+}
 
 
 class Entry(NamedTuple):
@@ -32,14 +40,16 @@ class Entry(NamedTuple):
     Attributes:
         recorded: Recorded values, one per seed, or the published one; empty: not measured.
         own: Values of the user's own results.
+        text: In place of numbers.
     """
 
     recorded: list[float]
     own: list[float]
+    text: str = ""
 
     def __str__(self) -> str:
         """Return the text of the entry."""
-        return f"{_text(self.recorded)}{f' (here {_text(self.own)})' if self.own else ''}".strip()
+        return self.text or f"{_text(self.recorded)}{f' (here {_text(self.own)})' if self.own else ''}".strip()
 
 
 def _text(values: list[float]) -> str:
@@ -66,12 +76,14 @@ def look_up(results: Results, pattern: str, metric: str) -> list[float]:
 
 
 def entry(study: Study, row: str, column: dict[str, Any], own: Path | None) -> Entry:
-    """Return the published number of a column, or that of the cells that it names."""
+    """Return the text or the published number of a column, or the number of the cells that it names."""
+    if "text" in column:
+        return Entry([], [], column["text"].get(row, ""))
     if "published" in column:
         number = column["published"].get(row)
         return Entry([] if number is None else [number], [])
     pattern, metric = (column.get(key, "AP").replace("{row}", row) for key in ("cells", "metric"))
-    name = study.get("results", study["name"])
+    name = column.get("results", study.get("results", study["name"]))
     recorded, mine = (look_up(read_results(root, name), pattern, metric) if root else [] for root in (RESULTS, own))
     return Entry(recorded, mine)
 

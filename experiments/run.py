@@ -58,7 +58,7 @@ class Runner:
         for program, text in cell.options.items():
             if program == "train":
                 file, run = self.train(text, cell.seed)
-                arguments = [f"checkpoint={run}/checkpoints/best.ckpt"]
+                arguments = [f"checkpoint={run}/checkpoints/{cell.checkpoint}"]
                 continue
             overrides = [*shlex.split(text), *arguments]
             if program == "evaluate":
@@ -129,6 +129,7 @@ def settings_of(study: Study, options: argparse.Namespace) -> dict[str, str]:
         "photographs": f"data={layout(options.data)} data.root={options.data}",
         "scenes": f"data=synthetic data.root={SYNTHETIC}",
         "held_out": f"data=folder data.root={HELD_OUT}",
+        "runs": str(options.runs),
         "features": f"callbacks.freeze.store={options.runs / 'features'}",
         "data": options.data,
         "limit": options.limit or str(study.get("limit")),

@@ -11,6 +11,7 @@ columns, reading) it names its cells, the measurements, and the commands of each
         oracle: method.encoder.sigma={row} noise={noise} limit={limit}
       small_{row}-{seed}:        # names that begin with small_ or full_ belong to this scale alone
         train: experiment={row} scale=small {photographs}
+        checkpoint: last.ckpt        # of the training, for evaluate; best.ckpt where it is not given
         evaluate: protocol=learned {photographs}
 
 A placeholder in the name of a cell stands for each of its ``values``; ``{row}`` for each row unless it is listed there,
@@ -49,11 +50,13 @@ class Cell(NamedTuple):
         name: In the results file of the study.
         seed: Of the training; None if the cell has none.
         options: Overrides of each command, in order: ``train``, ``evaluate``, ``oracle``, ``benchmark``.
+        checkpoint: The checkpoint of the training that is evaluated.
     """
 
     name: str
     seed: int | None
     options: dict[str, str]
+    checkpoint: str = "best.ckpt"
 
 
 def load_study(name: str) -> Study:
@@ -88,7 +91,8 @@ def cells(study: Study, seeds: Sequence[int], settings: Mapping[str, str]) -> It
             name = pattern.format(**{place: text for place, (text, _) in zip(places, picked, strict=True)})
             texts = {**settings, **{place: text for place, (_, text) in zip(places, picked, strict=True)}}
             options = {program: " ".join(given.format(**texts).split()) for program, given in commands.items()}
-            yield Cell(name, int(texts["seed"]) if "seed" in places else None, options)
+            checkpoint = options.pop("checkpoint", "best.ckpt")
+            yield Cell(name, int(texts["seed"]) if "seed" in places else None, options, checkpoint)
 
 
 def _pairs(values: Sequence[Any] | Mapping[Any, str]) -> list[tuple[str, str]]:

@@ -119,6 +119,8 @@ def test_small_networks_are_evaluated_on_what_they_learned():
 def published():
     """The numbers of the paper in the headers of experiments and protocols, and those of the studies' tables."""
     experiments = {"table1-ours1": "table1_ours1", "table1-ours3": "table1_ours3_plus"}
+    experiments |= {f"table1-{row}": f"table1_{row}" for row in ("simplepose", "personlab", "pifpaf", "centernet")}
+    experiments |= {f"table3-{row}": f"table3_{row}" for row in ("simplepose", "personlab", "pifpaf", "bottomup_hrnet")}
     experiments |= {f"table2-{row}": f"table2_{row}" for row in ("qnt", "qnt_ro", "ours", "ours_ro")}
     for cell, experiment in experiments.items():
         yield cell, CONF / "experiment" / f"{experiment}.yaml"

@@ -37,6 +37,7 @@ def recorded(report, tmp_path, monkeypatch):
             {"title": "paper", "published": {"1": 0.3}}, {"title": "full size", "cells": "full_{row}-*"},
             {"title": "small", "cells": "{row}-*"},
             {"title": "merged", "cells": "{row}-0", "metric": "people.merged"},
+            {"title": "terms", "text": {"2": "others"}}, {"title": "elsewhere", "cells": "{row}-0", "results": "none"},
         ],
         "cells": {"full_{row}-{seed}": {"train": "experiment=demo {photographs}", "evaluate": "flip=true"}},
     }  # fmt: skip
@@ -50,9 +51,9 @@ def recorded(report, tmp_path, monkeypatch):
 
 def test_report_shows_seeds_own_results_and_gaps(report, recorded):
     page = report.main(recorded / "page", recorded / "own").read_text()
-    assert "| 1 | 0.300 |  | 0.500 (0.250 to 0.750, 2 seeds) (here 0.125) | 1,200 (here 1,200) |" in page
-    assert "| 2 |  |  | 0.500 | 1,200 |" in page
-    assert "| 3 |  |  |  |  |" in page
+    assert "| 1 | 0.300 |  | 0.500 (0.250 to 0.750, 2 seeds) (here 0.125) | 1,200 (here 1,200) |  |  |" in page
+    assert "| 2 |  |  | 0.500 | 1,200 | others |  |" in page
+    assert "| 3 |  |  |  |  |  |  |" in page
     commands = "`gog-train experiment=demo`<br>`gog-evaluate flip=true checkpoint=FILE`"
     assert f"| Width | 1 | {commands} | 0.300 | needs GPUs | 0.500" in page
     assert (recorded / "page" / "width.png").stat().st_size > 1000
@@ -80,7 +81,7 @@ def test_the_report_has_all_studies_and_shows_every_recorded_cell(report):
     for study in map(load_study, studies):
         for column in study["columns"]:
             found = {column["cells"].replace("{row}", row) for row in rows(study)} if "cells" in column else set()
-            patterns.setdefault(study.get("results", study["name"]), set()).update(found)
+            patterns.setdefault(column.get("results", study.get("results", study["name"])), set()).update(found)
     for file in RESULTS.glob("*.json"):
         names = set(read_results(RESULTS, file.stem))
         shown = {name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns[file.stem])}

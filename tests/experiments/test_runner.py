@@ -68,6 +68,8 @@ def test_trainings_of_one_name_are_the_same(all_studies):
         "photographs": "data.root=P",
         "scenes": "data.root=S",
         "held_out": "data.root=H",
+        "features": "callbacks.freeze.store=F",
+        "runs": "R",
         "data": "D",
         "limit": "null",
     }
@@ -80,11 +82,32 @@ def test_trainings_of_one_name_are_the_same(all_studies):
     assert all(len(options) == 1 for options in found.values())
 
 
+def test_a_cell_may_evaluate_another_checkpoint_than_the_best():
+    commands = runner("methods", "--dry-run", "--cells", "*_gog-0", "--data", "data/coco")
+    assert sum("/gog-train" in command for command in commands) == 1
+    evaluated = [word for command in commands for word in shlex.split(command) if word.startswith("checkpoint=")]
+    places = {Path(word).relative_to(Path(word).parents[-4]).name for word in evaluated}
+    assert places == {"last.ckpt", "step_58.ckpt", "step_174.ckpt"}
+
+
+def test_every_row_of_the_tables_with_other_systems_has_commands_at_full_size():
+    from study import load_study, rows
+
+    for name in ("table1", "table3"):
+        study = load_study(name)
+        commands = runner(name, "--dry-run", "--scale", "full", "--data", "data/coco", "--results", "none")
+        for row in rows(study):
+            assert any(f"/{name}/full_{row}-0 " in f"{command} " for command in commands), row
+
+
 def test_full_size_is_the_papers():
     commands = runner("table1", "flip", "--dry-run", "--scale", "full", "--seeds", 0)
     train = [command for command in commands if "/gog-train" in command]
-    assert len(train) == 2  # one network for "Ours 1", "Ours 2" and the study of flip, one for "Ours 3"
-    assert "experiment=table2_ours data=coco data.root=data/coco name=table2_ours seed=0" in train[0]
+    # One network for "Ours 1", "Ours 2" and the study of flip, one for "Ours 3", six for the other systems.
+    ours = [command for command in train if "=table2_ours" in command]
+    assert len(train) == 8
+    assert len(ours) == 1
+    assert "experiment=table2_ours data=coco data.root=data/coco name=table2_ours seed=0" in ours[0]
     assert all("device=cuda" in command for command in commands if "/gog-evaluate" in command)
 
 
@@ -256,7 +279,7 @@ def test_photographs_are_held_out_once_and_nothing_is_lost(checkout):
 
 def test_photographs_are_held_out_before_the_first_training_that_needs_them(checkout):
     trainings = calls(checkout, "methods_search", "--cells", "gog-*")
-    assert len(trainings) == 5
+    assert len(trainings) == 4
     assert all("data.root=outputs/held_out data.val_split=held_out" in line for line in trainings)
     made = checkout / "outputs" / "held_out"
     assert sorted(file.name for file in (made / "annotations").iterdir()) == [
