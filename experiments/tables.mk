@@ -6,7 +6,7 @@ REPORT  ?= outputs/report
 
 ABLATIONS := $(addprefix ablation-,encoding limbs sigma support topk input grouping)
 TRAINED   := $(addprefix ablation-,loss flip limbs-trained sigma-trained support-trained)
-STUDIES   := table1 table2 table3 upper-bound limb-choice speed $(ABLATIONS) $(TRAINED)
+STUDIES   := methods table1 table2 table3 upper-bound limb-choice speed $(ABLATIONS) $(TRAINED)
 .PHONY: $(STUDIES) report
 .NOTPARALLEL:  # two studies may need the same training
 
@@ -15,14 +15,17 @@ option  = $(if $($(1)),--$(2)='$($(1))')
 OPTIONS = --scale=$(SCALE) $(if $(SEEDS),--seeds $(SEEDS)) $(call option,LIMIT,limit) $(call option,DATA,data) \
 	$(call option,ANNOTATIONS,annotations) $(call option,RESULTS,results) $(call option,RUNS,runs) \
 	$(call option,TRAIN,train) $(call option,EVALUATE,evaluate) $(call option,ORACLE,oracle)
-# Targets are named as studies, with hyphens; `speed` is three of them.
-study   = $(if $(filter speed,$@),speed codec train_step,$(subst -,_,$(@:ablation-%=%)))
+# Targets are named as studies, with hyphens; two of them are several studies.
+SEVERAL_speed   := speed codec train_step
+SEVERAL_methods := methods_search methods methods_decoders methods_bound methods_speed
+study   = $(or $(SEVERAL_$@),$(subst -,_,$(@:ablation-%=%)))
 # With `make -n` the runner, too, only prints its commands; + starts it then.
 DRY_RUN = $(if $(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),--dry-run)
 
 $(STUDIES): | $(INSTALLED)
 	$(if $(wildcard $(BIN)/python),+)$(BIN)/python experiments/run.py $(study) $(OPTIONS) $(DRY_RUN)
 
+methods:  ## Six grouping methods on equal terms (photographs: DATA=DIR)
 table1:  ## Table 1: CenterNet and ours
 table2:  ## Table 2: encoding and decoding
 table3:  ## Table 3: other input sizes, on test-dev

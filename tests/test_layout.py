@@ -38,7 +38,7 @@ NAMED = {
     "checkpoints/public_names.py",
     "checkpoints/simple_pose_names.py",
     "checkpoints/registry.py",
-    "checkpoints/format1.py",
+    "checkpoints/older_formats.py",
 }
 
 
