@@ -1,7 +1,7 @@
-"""Pictures of people and maps. Everything takes arrays: ``(H, W, 3)`` uint8 RGB images and ``(N, K, 3)`` keypoints.
+"""Pictures of people and maps. All functions take arrays: ``(H, W, 3)`` uint8 RGB images, ``(N, K, 3)`` keypoints.
 
-For users: ``draw_people``, ``draw_heatmaps``, ``draw_vectors``, ``draw_ignored`` and ``contact_sheet``. In maps, colors
-tell the keypoint types apart: warm on the left side of the body, cold on the right, green between.
+For users: ``draw_people``, ``draw_heatmaps``, ``draw_vectors``, ``draw_ignored`` and ``contact_sheet``. Pictures of
+maps have one color per keypoint type: warm on the left side of the body, cold on the right, green in the middle.
 """
 
 from gog_pose.drawing.colors import keypoint_colors

@@ -10,13 +10,13 @@ Color = tuple[int, int, int]
 
 
 def person_color(index: int) -> Color:
-    """Return the RGB color of a person; steps of the golden ratio keep the hues of any few people far apart."""
+    """Return the RGB color of a person; golden-ratio steps keep the hues of people with close numbers far apart."""
     hue = (0.33 + index * 0.618034) % 1
     return _rgb(hue, (0.8, 0.55)[index // 5 % 2])
 
 
 def keypoint_colors(skeleton: Skeleton) -> tuple[Color, ...]:
-    """Return an RGB color for each type: red to yellow on the left, cyan to violet on the right, green between."""
+    """Return an RGB color per keypoint type: red to yellow on the left, cyan to violet on the right, green between."""
     hues = [0.36] * skeleton.num_keypoints
     for rank, (left, right) in enumerate(skeleton.flip_pairs):
         part = rank / max(1, len(skeleton.flip_pairs) - 1)

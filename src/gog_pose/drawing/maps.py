@@ -1,4 +1,4 @@
-"""Maps on pictures: responses, vectors, and what is not supervised."""
+"""Pictures of maps over an image: responses, vectors and ignored regions."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ _IGNORED: Color = (230, 30, 30)
 
 
 def draw_heatmaps(image: np.ndarray, heatmaps: np.ndarray, colors: Sequence[Color]) -> np.ndarray:
-    """Lay responses over a dark gray copy of an image; in each place the type that responds most gives the color.
+    """Draw responses over a dark gray copy of an image; each cell has the color of its strongest keypoint type.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
-        heatmaps: ``(K, h, w)`` responses, which the whole of the image is covered by; 0 shows nothing, 1 the full
-            color.
+        heatmaps: ``(K, h, w)`` responses that cover the whole image; 0 is transparent, 1 the full color.
         colors: K colors.
 
     Returns:
@@ -51,10 +50,11 @@ def draw_vectors(
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
         starts: ``(N, 2)`` px of that image.
-        tips: ``(N, 2)`` where the vectors lead, px of that image.
+        tips: ``(N, 2)`` ends of the vectors, px of that image.
         colors: N colors.
-        goals: ``(N, 2)`` where they should lead: a white line shows what is missing. None = not known.
-        fine: Thin, translucent lines, for many vectors that lead to the same points.
+        goals: ``(N, 2)`` correct ends, px of that image: a white line from the tip to the goal shows the error.
+            None = unknown.
+        fine: Draw thin, translucent lines, for many vectors with the same tips.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
@@ -78,11 +78,11 @@ def draw_vectors(
 
 
 def draw_ignored(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Stripe what is not supervised on a copy of an image, in red.
+    """Mark ignored regions with red stripes on a copy of an image.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
-        mask: ``(h, w)`` over the whole of the image, 0 = ignored.
+        mask: ``(h, w)`` over the whole image, 0 = ignored.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.

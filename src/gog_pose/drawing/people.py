@@ -1,4 +1,4 @@
-"""People on pictures: one color per person, bright on the left side of the body and dark on the right."""
+"""Pictures of people: one color per person, bright on the left side of the body and dark on the right."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def draw_people(
     colors: Sequence[int] | np.ndarray | None = None,
     min_response: float = 0.0,
 ) -> np.ndarray:
-    """Draw people onto a copy of an image, the first on top.
+    """Draw people on a copy of an image, the first one on top.
 
-    Inferred keypoints are not drawn: on a head that is turned away there would be eyes.
+    Inferred keypoints are not drawn, because they would put eyes on a head that is turned away.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
-        keypoints: ``(N, K, 3)`` x, y (px of that image) and response or visibility; 0 = there is none.
-        skeleton: What the keypoints are.
-        inferred: ``(N, K)`` True for keypoints to leave out; None = there are none.
-        colors: Which color each person has, such as the track id; None = by their order.
-        min_response: Keypoints below this response are left out, and the limbs that end there.
+        keypoints: ``(N, K, 3)`` x, y (px of that image) and response or visibility; 0 = missing.
+        skeleton: Keypoint types, limbs and sides of the body.
+        inferred: ``(N, K)`` True for inferred keypoints, which are left out; None = no keypoint is inferred.
+        colors: N color numbers, such as track ids; None = 0, 1, 2, ...
+        min_response: Keypoints below this response are left out, as are their limbs.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
@@ -57,7 +57,7 @@ def draw_people(
 
 
 def drawn_limbs(skeleton: Skeleton) -> tuple[tuple[int, int], ...]:
-    """Return the limbs to draw: all, but of COCO's denser skeletons only those that the paper's skeleton has too."""
+    """Return the limbs to draw: all of them, or of COCO's denser skeletons only those of the paper's skeleton."""
     limbs = tuple((start, end) for start, end in skeleton.limbs)
     sparse = load_skeleton("coco_19")
     if skeleton.keypoints != sparse.keypoints:
@@ -83,8 +83,8 @@ def _draw_person(
         points: ``(K, 2)`` px.
         shown: ``(K,)`` bool.
         limbs: Pairs of keypoint indices.
-        skeleton: Names the sides of the body.
-        color: The person's.
+        skeleton: Its mirror pairs give the sides of the body.
+        color: Color of the person.
     """
     size = float(np.ptp(points[shown], axis=0).max())
     thickness = int(np.clip(round(size / 70), 1, 12))

@@ -21,13 +21,13 @@ def contact_sheet(
     cell_hw: tuple[int, int] = (360, 480),
     captions: Sequence[str] | None = None,
 ) -> np.ndarray:
-    """Lay images out in rows, each fitted into a cell of its own.
+    """Arrange images in rows of cells of equal size.
 
     Args:
         images: At least one ``(H, W, 3)`` uint8 RGB image; sizes may differ.
-        columns: Cells in a row; fewer if there are fewer images.
-        cell_hw: Size of a cell, px.
-        captions: What to write into the upper left corner of each image.
+        columns: Cells per row; fewer if there are fewer images.
+        cell_hw: Height and width of a cell, px.
+        captions: One line of text per image, for its upper left corner; None = no captions.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
@@ -51,7 +51,7 @@ def contact_sheet(
 
 
 def fit(image: np.ndarray, cell_hw: tuple[int, int]) -> np.ndarray:
-    """Resize an image to the largest size of its shape that a cell holds."""
+    """Resize an image to the largest size that fits into a cell and keeps its aspect ratio."""
     height, width = image.shape[:2]
     scale = min(cell_hw[0] / height, cell_hw[1] / width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -59,7 +59,7 @@ def fit(image: np.ndarray, cell_hw: tuple[int, int]) -> np.ndarray:
 
 
 def _write(canvas: np.ndarray, text: str) -> None:
-    """Write a line of text into the upper left corner, on a dark ground."""
+    """Write a line of text into the upper left corner, on a dark background."""
     font = cv2.FONT_HERSHEY_SIMPLEX, 0.45
     width = cv2.getTextSize(text, *font, 1)[0][0]
     canvas[:_CAPTION_HEIGHT, : width + 8] = _BACKGROUND
