@@ -1,4 +1,4 @@
-"""Track ids: the same person has the same number in every frame of a video."""
+"""Tracking: people of a video get ids that stay the same from frame to frame."""
 
 from gog_pose.tracking.smoothing import OneEuro
 from gog_pose.tracking.tracker import Tracker

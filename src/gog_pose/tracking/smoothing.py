@@ -1,4 +1,4 @@
-"""The One-Euro filter: smooth when slow, quick when fast."""
+"""The One-Euro filter: strong smoothing of slow motion, little lag in fast motion."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from gog_pose.errors import InputError
 
 @dataclass(frozen=True)
 class OneEuro:
-    """The parameters of the filter of Casiez, Roussel and Vogel, CHI 2012, for keypoints.
+    """The One-Euro filter (Casiez, Roussel and Vogel, CHI 2012) for keypoints.
 
-    Speeds count in sizes of the person per second, so that the parameters suit near and far people.
+    Speeds are measured in sizes of the person per second, so that the same parameters suit near and far people.
 
     Attributes:
         min_cutoff: Cutoff frequency at rest, Hz; lower values remove more jitter.
-        speed_gain: Increase of the cutoff, Hz per size of the person per second; higher values reduce the lag.
+        speed_gain: Increase of the cutoff, Hz for each size of the person per second; higher values reduce the lag.
         speed_cutoff: Cutoff frequency of the speed, Hz.
 
     Raises:
@@ -40,11 +40,11 @@ class OneEuro:
         """Filter the next positions.
 
         Args:
-            points: ``(K, 2)`` px, measured.
-            last: ``(K, 2)`` px, filtered, of the time before.
-            speed: ``(K, 2)`` px per second, filtered, of the time before.
-            elapsed: Time between the two, s, above 0.
-            size: Of the person, px, above 0.
+            points: ``(K, 2)`` px, measured positions.
+            last: ``(K, 2)`` px, filtered positions of the previous step.
+            speed: ``(K, 2)`` px per second, filtered speeds of the previous step.
+            elapsed: Time since the previous step, s, above 0.
+            size: Size of the person, px, above 0.
 
         Returns:
             The filtered positions and speeds.

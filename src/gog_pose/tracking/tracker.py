@@ -1,4 +1,4 @@
-"""Tracking of people from frame to frame by object keypoint similarity (OKS) to where they are expected."""
+"""Tracking of people from frame to frame by object keypoint similarity (OKS) to their expected poses."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
 from gog_pose.tracking.smoothing import OneEuro
 
-_MEMORY = 0.5  # weight of a new speed: half of the noise of a single difference
+_MEMORY = 0.5  # weight of a new velocity: the mean with the old one reduces noise
 
 
 @dataclass
 class _Track:
-    """A person who was seen.
+    """A person who was detected in earlier frames.
 
     Attributes:
         number: The track id.
-        points: ``(K, 2)`` px, where each keypoint was last seen.
-        stamps: ``(K,)`` s, when; not a number for a keypoint that was never seen.
+        points: ``(K, 2)`` px, last detected position of each keypoint.
+        stamps: ``(K,)`` s, time of that position; NaN for a keypoint without one.
         velocity: ``(2,)`` px per second, of the person as a whole.
-        time: When the person was last seen, s.
+        time: Time of the last detection of the person, s.
         size: Square root of the area of the person's box, px.
         smooth: ``(K, 2)`` px and ``(K, 2)`` px per second, state of the One-Euro filter.
     """
@@ -38,26 +38,26 @@ class _Track:
     smooth: tuple[np.ndarray, np.ndarray]
 
     def expected(self, time: float) -> np.ndarray:
-        """Return ``(K, 2)`` px: the keypoints moved on at constant velocity; not a number if never seen."""
+        """Return ``(K, 2)`` px: the keypoints extrapolated at constant velocity; NaN where ``stamps`` is NaN."""
         return self.points + self.velocity * (time - self.stamps)[:, None]
 
 
 class Tracker:
-    """Gives the people of one video ids that stay the same from frame to frame.
+    """Assigns ids to the people of one video that stay the same from frame to frame.
 
-    The position of each known person is predicted at constant velocity. The people of a frame are then assigned to the
-    known ones in two rounds (ByteTrack: Zhang et al., ECCV 2022): those of a high score first, and those of a low score
-    to the known people that are left. Faint duplicates of a person thus never take the id from the better detection.
-    Each round maximizes the sum of the OKS. Ids start at 1 and are never reused. The order of the people in ``poses``
-    does not affect who is assigned to whom.
+    The pose of each track is extrapolated at constant velocity. The people of a frame are then assigned to tracks in
+    two rounds (ByteTrack: Zhang et al., ECCV 2022): people with a high score first, then people with a low score to the
+    remaining tracks. A duplicate detection with a low score thus never takes the id from the better detection. Each
+    round maximizes the sum of the OKS. Ids start at 1 and are never reused. The order of the people in ``poses`` does
+    not affect the assignment.
 
     Args:
-        skeleton: Its OKS sigmas tell how precisely each keypoint is located.
-        min_oks: Least similarity of a person to the expected pose of a known one.
-        max_gap: How long a person may be out of sight and keep the id, s.
-        high_score: People of at least this score are assigned first; people of a lower score start no track.
-        low_score: People of a lower score get no id.
-        smooth: Filter of the keypoints; None = they stay as they are.
+        skeleton: Its OKS sigmas state how precisely each keypoint is located.
+        min_oks: Least OKS of a person and the expected pose of a track.
+        max_gap: Longest time without a detection after which a track continues, s.
+        high_score: People with at least this score are assigned first; people with a lower score start no track.
+        low_score: People with a lower score get no id.
+        smooth: Filter of the keypoints; None = no smoothing.
 
     Raises:
         InputError: A value is out of range.
@@ -94,20 +94,21 @@ class Tracker:
 
         Args:
             poses: The people, in px of a frame whose size does not change.
-            time: When the frame is shown, s; later than the frame before.
+            time: Time of the frame, s; later than that of the previous frame.
 
         Returns:
-            The same people in the same order with ``track_ids``, 0 for a person without a track; smoothed if asked.
+            The same people in the same order with ``track_ids``, 0 for a person without a track, and with smoothed
+            keypoints if the tracker has a filter.
 
         Raises:
-            ValueError: The time is not later than that of the frame before.
+            ValueError: The time is not later than that of the previous frame.
         """
         if not time > self._time:
             raise ValueError(f"frames must come in the order of their times, got {time} s after {self._time} s")
         self._time = time
         self._tracks = [track for track in self._tracks if time - track.time <= self._max_gap]
         similarity = self._similarity(poses, time)
-        # What is not similar enough weighs nothing, so that it never displaces a pair that is.
+        # Pairs below ``min_oks`` have weight 0, so that they never replace a pair above it.
         weights = np.where(similarity >= self._min_oks, similarity, 0.0)
         ids = np.zeros(len(poses), np.int64)
         keypoints = poses.keypoints.copy()
@@ -124,10 +125,10 @@ class Tracker:
         return replace(poses, keypoints=keypoints, track_ids=ids)
 
     def _similarity(self, poses: Poses, time: float) -> np.ndarray:
-        """Return ``(tracks, N)`` OKS over the keypoints that both have; 0 where they share none.
+        """Return ``(tracks, N)`` OKS over the keypoints that track and person have in common; 0 if there are none.
 
-        The sum is divided by the count of keypoints of the one that has fewer, so that one common keypoint of many
-        is little evidence.
+        The sum is divided by the smaller of their two numbers of keypoints, so that a single common keypoint of many
+        gives a low OKS.
         """
         found = poses.keypoints[..., 2] > 0
         similarity = np.zeros((len(self._tracks), len(poses)))
@@ -140,7 +141,7 @@ class Tracker:
         return similarity
 
     def _newcomers(self, poses: Poses, ids: np.ndarray) -> list[int]:
-        """Return the people to start tracks for, in an order that depends on the people only."""
+        """Return the people to start tracks for, in an order that does not depend on their order in ``poses``."""
         found = (poses.keypoints[..., 2] > 0).any(axis=1)
         fresh = np.flatnonzero((ids == 0) & found & (poses.scores >= self._high_score))
         return sorted(fresh.tolist(), key=lambda person: (-poses.scores[person], *poses.keypoints[person].ravel()))
@@ -157,7 +158,7 @@ class Tracker:
         return self._next - 1
 
     def _continue(self, track: _Track, person: np.ndarray, time: float) -> np.ndarray:
-        """Update a track by the person in this frame; return the keypoints to report, ``(K, 3)``."""
+        """Update a track with the person in this frame; return the keypoints to report, ``(K, 3)``."""
         found, points = person[:, 2] > 0, person[:, :2].astype(float)
         reported = self._smoothed(track, person, time) if self._smooth else person
         both = found & (track.stamps == track.time)
@@ -166,9 +167,9 @@ class Tracker:
             track.velocity = track.velocity + _MEMORY * (moved - track.velocity)
         track.points[found] = points[found]
         track.stamps[found] = time
-        # What has not been seen for long says nothing about the pose any more.
+        # Positions older than ``max_gap`` are no evidence of the pose.
         track.stamps[time - np.nan_to_num(track.stamps, nan=-np.inf) > self._max_gap] = np.nan
-        track.size = max(_size(points[found]), 0.9 * track.size)  # a person half hidden does not shrink at once
+        track.size = max(_size(points[found]), 0.9 * track.size)  # the size of a half hidden person shrinks slowly
         track.time = time
         return reported
 
@@ -185,14 +186,14 @@ class Tracker:
 
 
 def _pairs(weights: np.ndarray, rows: np.ndarray, people: np.ndarray) -> list[tuple[int, int]]:
-    """Return the pairs of some rows and columns with the largest sum of weights; a weight of 0 is no pair."""
+    """Return the pairs of some rows and columns with the largest sum of weights; pairs of weight 0 are left out."""
     chosen = linear_sum_assignment(weights[np.ix_(rows, people)], maximize=True)
     pairs = [(int(rows[row]), int(people[column])) for row, column in zip(*chosen, strict=True)]
     return [pair for pair in pairs if weights[pair] > 0]
 
 
 def _size(points: np.ndarray) -> float:
-    """Return the square root of the area of the box around points, px; sides count as at least a third of the other."""
+    """Return the square root of the area of the box of points, px, with a short side of at least 1/3 of the long."""
     sides = np.ptp(points, axis=0)
     sides = np.maximum(sides, sides.max() / 3)
     return max(float(np.sqrt(sides.prod())), 1.0)
