@@ -249,7 +249,7 @@ def test_a_gif_that_ends_between_two_pictures_is_named(tmp_path):
     path.write_bytes(content[:-1])  # the trailer
     frames = Frames([ImageFile(path)])
     assert len(list(frames)) == 3
-    assert "the file ends after 3 pictures, before its own end" in str(frames.unreadable[0])
+    assert "the file ends after 3 pictures and is incomplete" in str(frames.unreadable[0])
 
 
 def test_a_phones_photo_with_a_smaller_gain_map_is_one_picture(tmp_path):

@@ -1,1 +1,1 @@
-"""Pixels: reading image files, preprocessing, and fitting images into network inputs."""
+"""Image processing: reading image files, preprocessing, and fitting images into network inputs."""

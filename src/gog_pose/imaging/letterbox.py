@@ -1,4 +1,4 @@
-"""From an image of any size to a network input: resized, padded, normalized; evaluation and prediction use it."""
+"""Conversion of images of any size to network inputs, for evaluation and prediction: resize, pad, normalize."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _METHODS = {"linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC}
 
 
 class PreparedImage(NamedTuple):
-    """One image as the network takes it.
+    """One image as network input.
 
     Attributes:
         tensor: ``(3, H, W)`` float32, normalized; both sides are multiples of the network's largest stride.
-        matrix: ``(3, 3)`` float64 map from px of the original image to px of the network input.
-        image_hw: Size of the image in the input; the rest is padding.
-        corner: Row and column of the input where the image begins.
+        matrix: ``(3, 3)`` float64 transform from px of the original image to px of the network input.
+        image_hw: Height and width of the image in the input, px; the rest is padding.
+        corner: Row and column of the image's upper left corner in the input.
     """
 
     tensor: torch.Tensor
@@ -35,15 +35,15 @@ class PreparedImage(NamedTuple):
     corner: tuple[int, int]
 
 
-Views: TypeAlias = tuple[PreparedImage, ...]  # one image at each of the scales, that of 1 first
+Views: TypeAlias = tuple[PreparedImage, ...]  # one image at each scale, scale 1 first
 
 
 def prepare_image(image: np.ndarray, preprocessing: Preprocessing, multiple: int) -> PreparedImage:
-    """Fit an image into a network input, the rest filled with the border color.
+    """Fit an image into a network input and fill the rest with the border color.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB, px of the original image.
-        preprocessing: Gives the layout, the length of the long side or the height, the border and the normalization.
+        preprocessing: Layout, size, border and normalization.
         multiple: Both sides of the input become multiples of this, px.
     """
     height, width = image.shape[:2]
@@ -52,8 +52,8 @@ def prepare_image(image: np.ndarray, preprocessing: Preprocessing, multiple: int
         padded = cv2.warpAffine(image, matrix[:2], padded_hw[::-1], borderValue=preprocessing.border_rgb)
         return PreparedImage(preprocessing.to_tensor(padded), matrix, resized_hw, (top, left))
     if resized_hw != (height, width):
-        # All methods follow the half-pixel convention. Below half the size, interpolation would skip pixels and alias;
-        # averaging over areas does not.
+        # All three interpolations follow the half-pixel convention. Below half the size, linear and cubic interpolation
+        # skip pixels and alias; averaging over areas does not.
         shrinks_a_lot = 2 * max(resized_hw) < max(height, width)
         method = cv2.INTER_AREA if shrinks_a_lot else _METHODS[preprocessing.interpolation]
         image = cv2.resize(image, resized_hw[::-1], interpolation=method)
@@ -64,7 +64,7 @@ def prepare_image(image: np.ndarray, preprocessing: Preprocessing, multiple: int
 
 
 def _placed(image_hw: tuple[int, int], preprocessing: Preprocessing, multiple: int) -> Letterbox:
-    """Return where an image goes in its input."""
+    """Return the placement of an image in its input."""
     if preprocessing.layout == "centered":
         return centered(image_hw, multiple)
     if preprocessing.short_side is not None:
@@ -75,15 +75,16 @@ def _placed(image_hw: tuple[int, int], preprocessing: Preprocessing, multiple: i
 
 @dataclass(frozen=True)
 class InputFormat:
-    """How images of any size become inputs of a network: one view of an image a scale.
+    """Conversion of images of any size to network inputs, with one view of the image per scale.
 
     Attributes:
-        preprocessing: How pixels become input.
+        preprocessing: Layout, size, border and normalization.
         multiple: Both sides of an input become multiples of this, px.
-        scales: Sizes of the views, in units of the size that ``preprocessing`` says; 1 is among them and comes first.
+        scales: Sizes of the views relative to the size in ``preprocessing``; must contain 1, which is moved to the
+            front.
 
     Raises:
-        InputError: A scale is not positive, listed twice, or 1 is missing.
+        InputError: A scale is not positive or is listed twice, 1 is missing, or ``multiple`` is below 1.
     """
 
     preprocessing: Preprocessing
@@ -91,11 +92,11 @@ class InputFormat:
     scales: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
-        """Check the scales and bring 1 to the front."""
+        """Check the values and move scale 1 to the front."""
         scales = [float(scale) for scale in self.scales]
         if 1.0 not in scales or len(set(scales)) != len(scales) or min(scales) <= 0:
             raise InputError(
-                f"scales: {scales} must be positive, without repetitions, and contain 1, the scale of the merged maps"
+                f"scales: must be positive, distinct and contain 1, the scale of the merged maps, got {scales}"
             )
         object.__setattr__(self, "scales", (1.0, *(scale for scale in scales if scale != 1.0)))
         if self.multiple < 1:
@@ -106,13 +107,13 @@ class InputFormat:
         return tuple(prepare_image(image, self.preprocessing.scaled(scale), self.multiple) for scale in self.scales)
 
     def sizes(self, image_hw: tuple[int, int]) -> tuple[tuple[int, int], ...]:
-        """Return the height and width, px, of each view of an image of that size, without looking at it."""
+        """Return the height and width, px, of each view of an image of this size."""
         scaled = (self.preprocessing.scaled(scale) for scale in self.scales)
         return tuple(_placed(image_hw, one, self.multiple).padded_hw for one in scaled)
 
 
 def grouped(keys: Sequence[Hashable]) -> list[list[int]]:
-    """Return the places of each key in a list; keys in the order of their first places."""
+    """Return the indices of each distinct key in a list; keys in the order of their first occurrence."""
     places: dict[Hashable, list[int]] = {}
     for place, key in enumerate(keys):
         places.setdefault(key, []).append(place)

@@ -1,4 +1,4 @@
-"""How pixels become network input. A checkpoint carries its ``Preprocessing``, so nobody has to remember it."""
+"""Preprocessing of images to network inputs. Checkpoints store it, so that users need not set it again."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Color order, statistics and size of the images that a network takes; by default ImageNet's statistics.
+    """Channel order, statistics and size of a network's input images; by default ImageNet's statistics.
 
     Attributes:
-        mean: Per channel mean of the pixels / 255, in the network's channel order.
-        std: Per channel standard deviation of the pixels / 255, in the network's channel order.
-        channel_order: ``rgb`` or ``bgr``; images come in as RGB.
+        mean: Mean of the pixels / 255 per channel, in the network's channel order.
+        std: Standard deviation of the pixels / 255 per channel, in the network's channel order.
+        channel_order: ``rgb`` or ``bgr`` of the network input; images are RGB.
         long_side: Length of the long side of an image at evaluation, px of the network input.
-        height: Height of an image at evaluation, px, in place of ``long_side``, as the public code has it for its best
-            results; None: the long side counts.
-        short_side: Length of the short side at evaluation, px, in place of both: the image lies in the middle, black
-            around it, as HigherHRNet evaluates; None: the others count.
-        interpolation: ``linear`` or ``cubic``: how an image is resized at evaluation.
-        coordinates: How a resize is taken to move points: ``half_pixel``, as it moves the pixels, or ``align_corners``,
-            as the public code took it to. The two differ by up to half of (resize factor - 1) px at the image's border.
-            It is right for the published weights only.
-        layout: ``letterbox``: an image is resized and lies at the top left, the mean color around it. ``centered``:
-            it keeps its size, whatever ``long_side`` and ``height`` say, and lies in the middle, black around it.
-        border: Gray level of what lies around the image, 0 to 255, as Simple Pose has it; None: as said above.
+        height: Height of an image at evaluation, px, which replaces ``long_side``, as in the best results of the public
+            code; None = not used.
+        short_side: Length of the short side at evaluation, px, which replaces ``long_side`` and ``height``: the image
+            is centered on black, as HigherHRNet evaluates; None = not used.
+        interpolation: ``linear`` or ``cubic`` interpolation of images at evaluation.
+        coordinates: Transform of points by a resize: ``half_pixel`` moves them as the resize moves pixels;
+            ``align_corners`` is the transform of the public code and right for its published weights only. The two
+            differ by up to half of (resize factor - 1) px at the image's border.
+        layout: ``letterbox``: an image is resized and placed at the top left, with padding in the mean color.
+            ``centered``: an image keeps its size, ``long_side`` and ``height`` are ignored, and it is centered on
+            black.
+        border: Gray level of the padding, 0 to 255, as in Simple Pose; None = the colors above.
     """
 
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
@@ -55,7 +56,7 @@ class Preprocessing:
     border: Annotated[int, Range(0, 255)] | None = None
 
     def __post_init__(self) -> None:
-        """Freeze lists, as YAML and checkpoints give them, into tuples."""
+        """Convert lists from YAML and checkpoints to tuples and check the choices."""
         object.__setattr__(self, "mean", tuple(float(value) for value in self.mean))
         object.__setattr__(self, "std", tuple(float(value) for value in self.std))
         for option, choices in _CHOICES.items():
@@ -67,10 +68,10 @@ class Preprocessing:
     def resized(
         self, *, long_side: int | None = None, height: int | None = None, short_side: int | None = None
     ) -> Preprocessing:
-        """Return the same for inputs of another size: letterboxed to one of these lengths, px.
+        """Return the same preprocessing for another input size: letterboxed to one of these lengths, px.
 
         Raises:
-            InputError: Several are given, or one is no length.
+            InputError: More than one length is given, or it is below 1.
         """
         lengths = {"long_side": long_side, "height": height, "short_side": short_side}
         given = {option: value for option, value in lengths.items() if value is not None}
@@ -86,13 +87,13 @@ class Preprocessing:
         return replace(self, long_side=kept, height=height, short_side=short_side, layout="letterbox")
 
     def scaled(self, scale: float) -> Preprocessing:
-        """Return the same for inputs that are larger by a factor.
+        """Return the same preprocessing for inputs that are larger by a factor.
 
         Raises:
-            InputError: They are not resized at all.
+            InputError: The layout does not resize images.
         """
         if self.layout == "centered" and scale != 1:
-            raise InputError("scales: this network sees images in their own size; set long_side= or height= with them")
+            raise InputError("scales: this network takes images at their original size; set long_side= or height= too")
         height, short_side = (
             None if length is None else max(1, round(length * scale)) for length in (self.height, self.short_side)
         )
@@ -100,7 +101,7 @@ class Preprocessing:
 
     @property
     def border_rgb(self) -> tuple[int, int, int]:
-        """Color of the padding, RGB in 0..255: the mean color, or what the public program of the weights has."""
+        """Color of the padding, RGB in 0..255: ``border``, black or the mean color."""
         if self.border is not None:
             return (self.border, self.border, self.border)
         if self.layout == "centered" or self.short_side is not None:
@@ -136,5 +137,5 @@ class Preprocessing:
         return np.ascontiguousarray(image if self.channel_order == "rgb" else image[..., ::-1])
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for checkpoints; ``Preprocessing(**p.to_dict())`` is equal."""
+        """Return plain values for checkpoints; ``Preprocessing(**p.to_dict())`` equals ``p``."""
         return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}

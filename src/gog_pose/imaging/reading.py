@@ -1,4 +1,4 @@
-"""Reading of image files: whatever is stored becomes 8-bit RGB, whatever is broken becomes one clear line."""
+"""Reading of image files as 8-bit RGB, with one error message per file that cannot be read."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from gog_pose.errors import InputError
 
 ImageLike: TypeAlias = str | Path | Image.Image | np.ndarray
 
-# Pillow's other readers stay closed to files of unknown origin: that of EPS runs Ghostscript.
+# Pillow's other readers are not used, because files may be hostile: the reader of EPS runs Ghostscript.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-LIMIT = "GOG_MAX_PIXELS"  # environment variable, so that loading processes and notebooks follow it, too
-DEFAULT_MAX_PIXELS = 120_000_000  # phones make 108 million
-_LARGEST_LIMIT = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # above, Pillow itself refuses
+LIMIT = "GOG_MAX_PIXELS"  # an environment variable also affects loading processes and notebooks
+DEFAULT_MAX_PIXELS = 120_000_000  # phones take photographs of 108 million
+_LARGEST_LIMIT = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # Pillow refuses larger images
 _BAND_PIXELS = 1 << 22  # pixels that are converted at once
-_MAX_EXIF_SEGMENTS = 16  # of 64 kB; Pillow joins n of them in n^2 steps
-_REDUCED = 254, 1  # TIFF's tag NewSubfileType and its bit of pages that are a thumbnail of another one
+_MAX_EXIF_SEGMENTS = 16  # of 64 kB; Pillow needs n^2 steps to join n of them
+_REDUCED = 254, 1  # TIFF's tag NewSubfileType, and its bit for pages that are a thumbnail of another page
 _RAW = "it holds only a thumbnail, as a camera's raw file does; convert it to JPEG or PNG"
-_UNTIMED = ("MPO", "TIFF")  # formats whose pictures are pages, not frames
+_UNTIMED = ("MPO", "TIFF")  # formats with pages instead of frames
 
 
 class Picture(NamedTuple):
@@ -34,8 +34,8 @@ class Picture(NamedTuple):
 
     Attributes:
         pixels: ``(H, W, 3)`` uint8 RGB, upright.
-        seconds: When an animation shows it, since the first; None of a page and of an image that is not animated.
-        duration: How long an animation shows it, s; None of others.
+        seconds: Time in an animation, s since the first picture; None for pages and images that are not animated.
+        duration: Display time in an animation, s; None for others.
     """
 
     pixels: np.ndarray
@@ -44,18 +44,18 @@ class Picture(NamedTuple):
 
 
 def read_image(path: str | Path, *, exif: bool = False) -> np.ndarray:
-    """Read an image file; of an animation or of pages only the first picture, with a warning.
+    """Read an image file; if it has several frames or pages, read the first one and warn.
 
     Args:
         path: A file in one of the ``FORMATS``.
-        exif: Turn the image upright as its EXIF orientation says. Leave it off where annotations exist: COCO's refer
-            to the pixels as they are stored.
+        exif: Rotate the image by its EXIF orientation. Leave it off for annotated images: COCO's annotations refer to
+            the pixels as stored.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB.
 
     Raises:
-        InputError: The file is missing, not an image, damaged, too large or of a depth that has no 8-bit meaning.
+        InputError: The file is missing, not an image, damaged, too large, or its pixels cannot be converted to 8 bits.
     """
     with open_image(path) as image:
         if _is_thumbnail(image):
@@ -67,13 +67,13 @@ def read_image(path: str | Path, *, exif: bool = False) -> np.ndarray:
 
 
 def read_pictures(path: str | Path) -> Iterator[Picture]:
-    """Yield the pictures of an image file: the frames of an animation, the pages of a TIFF, otherwise one.
+    """Yield the pictures of an image file: the frames of an animation, the pages of a TIFF, or its single image.
 
-    A still that an APNG holds for programs without animation is no picture of it, nor are the thumbnails of a TIFF and
-    the gain and depth maps behind a phone's JPEG, which are smaller than it.
+    Left out are the still that an APNG contains for programs without animation, the thumbnails of a TIFF, and the gain
+    and depth maps in a phone's JPEG, which are smaller than its image.
 
     Raises:
-        InputError: As of ``read_image``, after the pictures before the damage.
+        InputError: As for ``read_image``; pictures before the damage are yielded first.
     """
     seconds = 0.0
     with open_image(path) as image:
@@ -86,9 +86,9 @@ def read_pictures(path: str | Path) -> Iterator[Picture]:
 
 
 def shortest_duration(path: str | Path) -> float | None:
-    """Return the shortest time, s, that an animation shows a picture; None of another image.
+    """Return the shortest display time of the pictures of an animation, s; None for other images.
 
-    Damage ends the search and is not reported here.
+    The search ends at damage, which ``read_pictures`` reports.
     """
     shortest: float | None = None
     try:
@@ -103,10 +103,10 @@ def shortest_duration(path: str | Path) -> float | None:
 
 @contextmanager
 def open_image(path: str | Path) -> Iterator[Image.Image]:
-    """Open an image file; damage that shows within the ``with`` block is reported like that of the header.
+    """Open an image file; errors of Pillow in the header or within the ``with`` block become an ``InputError``.
 
     Raises:
-        InputError: The file is missing, not an image, damaged, too large or of a depth that has no 8-bit meaning.
+        InputError: The file is missing, not an image, damaged, too large, or its pixels cannot be converted to 8 bits.
     """
     path = Path(path)
     if not path.is_file():
@@ -128,15 +128,15 @@ def open_image(path: str | Path) -> Iterator[Image.Image]:
         raise InputError(f"{path}: {error}; shrink the image first") from None
     except MemoryError:
         raise InputError(f"{path}: there is not enough memory to read the image; shrink it") from None
-    except Exception as error:  # Pillow's readers raise whatever they stumble over in damaged bytes
+    except Exception as error:  # Pillow's readers raise many types of errors on damaged bytes
         raise InputError(f"{path}: the image is damaged ({error or type(error).__name__}); replace the file") from error
 
 
 def max_pixels() -> int:
-    """Return the largest number of pixels of an image: ``GOG_MAX_PIXELS``, or the default.
+    """Return the largest allowed number of pixels per image: ``GOG_MAX_PIXELS`` or the default.
 
     Raises:
-        InputError: The variable is not a number in its range.
+        InputError: ``GOG_MAX_PIXELS`` is not a number in its range.
     """
     value = os.environ.get(LIMIT) or str(DEFAULT_MAX_PIXELS)
     if not (value.isdecimal() and 1 <= int(value) <= _LARGEST_LIMIT):
@@ -145,7 +145,7 @@ def max_pixels() -> int:
 
 
 def check_pixels(width: int, height: int) -> None:
-    """Raise ``InputError`` if an image of this size has more pixels than are allowed."""
+    """Raise ``InputError`` if an image of this size has more pixels than allowed."""
     limit = max_pixels()
     if width * height > limit:
         raise InputError(
@@ -154,16 +154,16 @@ def check_pixels(width: int, height: int) -> None:
 
 
 def to_rgb(image: Image.Image) -> np.ndarray:
-    """Convert a Pillow image of any mode, a band of rows after the other, so that little memory is needed besides.
+    """Convert a Pillow image of any mode, in bands of rows to save memory.
 
-    Transparent pixels are laid on white, as viewers show them, for what is hidden below them may be anything. 16 bits
-    are scaled to 8.
+    Transparent images are composed on white, as viewers show them, because the hidden color values are arbitrary.
+    16-bit values are scaled to 8 bits.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB, a copy.
 
     Raises:
-        InputError: The pixels are floating-point or wider than 16 bits: nothing says which value is white.
+        InputError: The pixels are floating-point or wider than 16 bits, so that the value of white is unknown.
     """
     width, height = image.size
     rows = max(1, _BAND_PIXELS // max(1, width))
@@ -192,10 +192,10 @@ def _band_to_rgb(image: Image.Image) -> np.ndarray:
 
 
 def pixels_of(image: ImageLike) -> np.ndarray:
-    """Return ``(H, W, 3)`` uint8 RGB of a path, whose image is turned upright, a Pillow image or such an array itself.
+    """Return ``(H, W, 3)`` uint8 RGB of a file, rotated by its EXIF orientation, of a Pillow image or of such an array.
 
     Raises:
-        InputError: The file cannot be read, or the array is not an image.
+        InputError: The file cannot be read, or the array has another shape or type.
     """
     if isinstance(image, str | Path):
         return read_image(image, exif=True)
@@ -207,13 +207,13 @@ def pixels_of(image: ImageLike) -> np.ndarray:
 
 
 def resolve_inside(root: str | Path, file_name: str) -> Path:
-    """Return the path of a file that an annotation names, which must lie below a folder.
+    """Return the path of an image named in an annotation file; it must lie inside a folder.
 
-    Links inside the folder may lead elsewhere, for the folder's owner made them; names may not.
+    Links inside the folder are trusted and may lead out of it; file names may not.
 
     Args:
         root: The folder of the images.
-        file_name: As the annotation file says it, untrusted.
+        file_name: Untrusted name from the annotation file.
 
     Raises:
         InputError: The name is empty, absolute or leads out of the folder.
@@ -229,7 +229,7 @@ def _is_animation(image: Image.Image) -> bool:
 
 
 def _each(image: Image.Image) -> Iterator[None]:
-    """Go to each picture of a file in turn and load it."""
+    """Seek and load each picture of a file in turn."""
     size, number, found = image.size, 0, False
     while True:
         try:
@@ -248,7 +248,7 @@ def _each(image: Image.Image) -> Iterator[None]:
     if number < announced:
         raise InputError(f"only {number} of {announced} pictures can be read; replace the file")
     if image.format == "GIF" and not _ends_as_gif(Path(image.filename)):  # type: ignore[attr-defined]
-        raise InputError(f"the file ends after {number} pictures, before its own end; replace it")
+        raise InputError(f"the file ends after {number} pictures and is incomplete; replace it")
     if not found:
         raise InputError(_RAW)
 
@@ -262,7 +262,7 @@ def _is_thumbnail(image: Image.Image) -> bool:
 
 
 def _duration(image: Image.Image) -> float:
-    """Return how long an animation shows the current picture, s; 0 is shown as 0.1 s, as browsers do."""
+    """Return the display time of the current picture of an animation, s; 0 counts as 0.1 s, as in browsers."""
     milliseconds = float(image.info.get("duration") or 0)
     return milliseconds / 1000 if milliseconds > 0 else 0.1
 
@@ -272,7 +272,7 @@ def _check_size(image: Image.Image) -> None:
 
 
 def _ends_as_gif(path: Path) -> bool:
-    """Return whether a GIF's last byte is there; Pillow takes the end of the file for the end of the animation."""
+    """Return whether a GIF has its final byte; Pillow takes the end of the file for the end of the animation."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - 1024))
         return b";" in file.read()[-1024:].rstrip(b"\0")[-1:]
@@ -284,7 +284,7 @@ def _check_exif(path: Path) -> None:
         if file.read(2) != b"\xff\xd8":
             return
         segments = 0
-        while len(head := file.read(4)) == 4 and head[0] == 0xFF and head[1] != 0xDA:  # the pixels' marker
+        while len(head := file.read(4)) == 4 and head[0] == 0xFF and head[1] != 0xDA:  # marker of the pixels
             body = file.tell() + int.from_bytes(head[2:], "big") - 2
             if head[1] == 0xE1:
                 segments += file.read(6) == b"Exif\0\0"

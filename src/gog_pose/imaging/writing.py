@@ -1,4 +1,4 @@
-"""Writing picture files, which are there completely or not at all."""
+"""Atomic writing of picture files."""
 
 from __future__ import annotations
 

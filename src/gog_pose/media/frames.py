@@ -120,7 +120,7 @@ class VideoFile(_File):
         if number == 0:
             raise InputError(f"{self.path}: no frame can be read; replace or convert the file")
         if _is_cut_off(self.path):
-            raise InputError(f"{self.path}: the file ends after {number} frames, before its own end; replace it")
+            raise InputError(f"{self.path}: the file ends after {number} frames and is incomplete; replace it")
 
 
 @dataclass(frozen=True)
