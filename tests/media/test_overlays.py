@@ -145,7 +145,7 @@ def test_a_rate_that_nobody_tells_must_be_given(tmp_path):
     silent = frame(Camera(0), rate=None)
     with (
         files(tmp_path, [Camera(0)]) as written,
-        pytest.raises(InputError, match=r"video\.rate: camera:0 does not say"),
+        pytest.raises(InputError, match=r"video\.rate: camera:0 does not state"),
     ):
         written.write(silent, {"overlay": PICTURE})
     with files(tmp_path, [Camera(0)], rate=4) as written:

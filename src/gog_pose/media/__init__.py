@@ -1,1 +1,1 @@
-"""Images, videos and cameras as one stream of frames (``stream.py``), and the files of their overlays."""
+"""Images, videos and cameras as one stream of frames (``stream.py``), and writing of overlay files."""

@@ -1,4 +1,4 @@
-"""Which codec overlay videos have: H.264 if PyAV has an encoder, otherwise VP9; never MPEG-4 part 2."""
+"""Choice of the codec of overlay videos: H.264 if PyAV has an encoder, otherwise VP9; never MPEG-4 part 2."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ H264 = "h264"
 _VP9 = "vp09"  # OpenCV's wheels have no H.264 encoder
 _H264_NAMES = (H264, "avc1", "x264")
 _MPEG4_PART_2 = ("mp4v", "xvid", "divx", "dx50", "fmp4", "mp4s", "m4s2", "div3", "mp43")
-_LEAST_SIDE = 16  # px, below it encoders of H.264 refuse pictures
+_LEAST_SIDE = 16  # px; H.264 encoders refuse smaller pictures
 _INSTALL = "pip install 'gog-pose[video]'"
 
 _log = logging.getLogger(__name__)
 
 
 def check_codec(codec: str | None) -> None:
-    """Raise ``InputError`` on a codec that is no name, that browsers do not play, or that needs a missing package."""
+    """Raise ``InputError`` if a codec's name is invalid, browsers do not play it or its package is not installed."""
     if codec is None:
         return
     if len(codec) != 4:
@@ -36,11 +36,11 @@ def check_codec(codec: str | None) -> None:
 
 
 def chosen_codec(codec: str | None, size_hw: tuple[int, int]) -> str:
-    """Return ``h264``, for ``H264Writer``, or four letters for ``VideoWriter``.
+    """Return ``h264`` for ``H264Writer``, or a four-letter code for ``VideoWriter``.
 
     Args:
         codec: A name that ``check_codec`` accepts; None = H.264 if PyAV can encode it, otherwise VP9.
-        size_hw: Of the pictures, px.
+        size_hw: Height and width of the pictures, px.
     """
     if codec is None:
         if h264.encoder() is None:

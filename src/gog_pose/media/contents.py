@@ -1,4 +1,4 @@
-"""The kind of a file by its first bytes: names lie, and other programs share the endings ``.ts`` and ``.mts``."""
+"""The kind of a file by its first bytes, because names may be wrong: TypeScript files also end in ``.ts``."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _VIDEOS = (
     b"\x06\x0e\x2b\x34",  # MXF
     b".RMF",  # RealMedia
 )
-_BOXES = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # QuickTime files without a file type begin with one
+_BOXES = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # first boxes of QuickTime files without a file type
 _STILL_BRANDS = (b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"avif", b"avis")
 _SOUND_BRANDS = (b"M4A ", b"M4B ", b"M4P ")
 _HEAD = 512  # bytes
 
 
 def kind_of(path: Path) -> Kind | None:
-    """Return what a file holds as far as its first bytes show it; None where they do not.
+    """Return the kind of a file by its first bytes; None if they do not show it.
 
-    HEIF and AVIF count as images, which they are, although they cannot be read: FFmpeg would take one tile for all.
+    HEIF and AVIF count as images although they are not supported: as videos, FFmpeg would read a single tile of them.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     with path.open("rb") as file:
         head = file.read(_HEAD)
@@ -57,7 +57,7 @@ def _is_bmp(head: bytes) -> bool:
 
 
 def _is_transport(head: bytes) -> bool:
-    """Return whether these are packets of an MPEG transport stream, of 188 bytes or, with time stamps, of 192."""
+    """Return whether these are packets of an MPEG transport stream: 188 bytes, or 192 bytes with time stamps."""
     return any(
         len(head) > 2 * size + start and {head[start], head[start + size], head[start + 2 * size]} == {0x47}
         for start, size in ((0, 188), (4, 192))
@@ -65,11 +65,11 @@ def _is_transport(head: bytes) -> bool:
 
 
 def _is_text(head: bytes) -> bool:
-    """Return whether these bytes are text in ASCII or UTF-8, playlists included, which name other files to open."""
+    """Return whether these bytes are ASCII or UTF-8 text, such as a playlist, which names other files to open."""
     if not head or any(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head):
         return False
     try:
         head.decode("utf-8")
     except UnicodeDecodeError as error:
-        return error.start >= len(head) - 3  # a character that is cut
+        return error.start >= len(head) - 3  # an incomplete last character
     return True

@@ -1,4 +1,4 @@
-"""Images, videos and cameras, each read one frame at a time."""
+"""Images, videos and cameras, read frame by frame."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Frame(NamedTuple):
     """One picture of a medium.
 
     Attributes:
-        medium: Where it comes from.
+        medium: Source of the frame.
         image: ``(H, W, 3)`` uint8 RGB, upright.
-        number: Which frame or page of the medium it is, from 0; None of an image and of the first page.
-        seconds: When it is shown or was taken, since the first; None of an image and of a page.
-        rate: Frames per second that show each frame of the medium as long as it does; None if that is unknown.
-        duration: How long it is shown, s; None if it is shown until the next, or that is unknown.
+        number: Index of the frame or page in the medium, from 0; None for an image and for the first page.
+        seconds: Time of the frame, s since the first one; None for an image and for a page.
+        rate: Frames per second at which a video can reproduce the timing of the medium; None = unknown.
+        duration: Display time, s; None = until the next frame, or unknown.
     """
 
     medium: Medium
@@ -53,17 +53,17 @@ class _File:
 
 @dataclass(frozen=True)
 class ImageFile(_File):
-    """An image file: one frame, those of an animation, or pages."""
+    """An image file with a single image, the frames of an animation, or pages."""
 
     def count(self) -> int | None:
-        """Return 1: whether there are more shows when it is read."""
+        """Return 1; the number of further frames or pages is known only after reading."""
         return 1
 
     def frames(self, every: int = 1) -> Iterator[Frame]:
-        """Yield the image; of an animation or of pages each n-th picture, the first one first.
+        """Yield the image, or every n-th frame or page, beginning with the first one.
 
         Raises:
-            InputError: It cannot be read or, after the pictures that can, is damaged.
+            InputError: The file cannot be read, or is damaged after the pictures yielded so far.
         """
         duration = shortest_duration(self.path)
         rate = 1 / duration if duration else None
@@ -79,7 +79,7 @@ class VideoFile(_File):
     """A video file."""
 
     def count(self) -> int | None:
-        """Return about how many frames the file holds, 0 if it cannot be read; None if it does not say."""
+        """Return the approximate number of frames; 0 if the file cannot be read; None if the file does not state it."""
         try:
             with opened(self.path) as capture:
                 return estimated_count(capture)
@@ -87,12 +87,12 @@ class VideoFile(_File):
             return 0
 
     def frames(self, every: int = 1) -> Iterator[Frame]:
-        """Yield each n-th frame, the first one first, with the time that the container gives it.
+        """Yield every n-th frame, beginning with the first one, with its time in the container.
 
-        Frames without a time of their own follow the one before at the rate that the file claims.
+        Frames without a valid time follow the previous one at the frame rate that the file states.
 
         Raises:
-            InputError: It cannot be read or, after the frames that can, ends too early.
+            InputError: The file cannot be read, or is incomplete after the frames yielded so far.
         """
         rate = picture_rate(self.path)
         with opened(self.path) as capture:
@@ -125,7 +125,7 @@ class VideoFile(_File):
 
 @dataclass(frozen=True)
 class Camera:
-    """A camera: frames without end."""
+    """A camera: an endless source of frames."""
 
     index: int
 
@@ -140,14 +140,14 @@ class Camera:
         return f"camera_{self.index}"
 
     def count(self) -> int | None:
-        """Return None: nobody knows."""
+        """Return None: the number is unknown."""
         return None
 
     def frames(self, every: int = 1) -> Iterator[Frame]:
-        """Yield each n-th frame that comes, until no more do.
+        """Yield every n-th frame until the camera stops.
 
         Raises:
-            InputError: It cannot be opened, or breaks off.
+            InputError: The camera cannot be opened, or has stopped.
         """
         with opened(self.index) as capture:
             rate, number, start = frame_rate(capture), 0, time.monotonic()
@@ -167,11 +167,11 @@ Medium: TypeAlias = ImageFile | VideoFile | Camera
 
 
 def _is_cut_off(path: Path) -> bool:
-    """Return whether an AVI is shorter than it says; of other containers FFmpeg reports it."""
+    """Return whether an AVI file is shorter than its header states; FFmpeg reports this for other containers."""
     with path.open("rb") as file:
         head = file.read(8)
     length = int.from_bytes(head[4:], "little")
-    unknown = (0, 0xFFFFFFFF)  # of a recording that was not ended
+    unknown = (0, 0xFFFFFFFF)  # in recordings that were not finished
     return head[:4] == b"RIFF" and length not in unknown and length + 8 > path.stat().st_size
 
 

@@ -1,4 +1,4 @@
-"""Videos in H.264 with the time stamps and the sound of their source, written by PyAV (the extra ``video``)."""
+"""Writing of H.264 videos with the time stamps and the sound of their source by PyAV (the extra ``video``)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from gog_pose.errors import InputError
 
 _log = logging.getLogger(__name__)
 _CLOCK = 90_000  # ticks per second: a multiple of all usual frame rates
-# The permissive encoder first, then libx264 (GPL), which the wheels of PyAV on PyPI contain.
+# Encoders with permissive licenses come first. libx264 (GPL) is the one in the wheels of PyAV on PyPI.
 _ENCODERS = ("libopenh264", "h264_videotoolbox", "h264_mf", "libx264")
-_IN_MP4 = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")  # sound that players accept in MP4
+_IN_MP4 = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")  # audio codecs that players accept in MP4
 
 
 def encoder() -> str | None:
-    """Return the name of the H.264 encoder of PyAV; None if PyAV is not installed or has none."""
+    """Return the name of PyAV's H.264 encoder; None if PyAV is not installed or has no such encoder."""
     if importlib.util.find_spec("av") is None:
         return None
     av = importlib.import_module("av")
@@ -39,16 +39,16 @@ def _exists(av: Any, name: str) -> bool:
 
 
 class H264Writer:
-    """Writes pictures of one size as H.264 in MP4, ``yuv420p``, with the index at the start for players on the web.
+    """Writes pictures of one size as H.264 in MP4 (``yuv420p``), with the index at the start for web players.
 
-    The file appears when it is complete. An odd last column or row is left out.
+    The file appears at its path only when it is complete. An odd last column or row of pixels is left out.
 
     Args:
-        path: The file; replaced if it exists.
-        size_hw: Of the pictures, px; each side at least 2.
-        rate: Frames per second, for pictures without a time and for encoders.
-        sound_of: The file whose first audio stream is copied as it is; None = without sound. Sound that MP4 cannot
-            hold is converted to AAC.
+        path: The output file; replaced if it exists.
+        size_hw: Height and width of the pictures, px; each at least 2.
+        rate: Frames per second, for pictures without a time and for the encoder.
+        sound_of: File whose first audio stream is copied, or converted to AAC if MP4 does not support its codec; None =
+            no sound.
 
     Raises:
         InputError: The file cannot be written.
@@ -84,7 +84,7 @@ class H264Writer:
             raise InputError(f"output: {path} cannot be written as H.264 ({error}); set video.codec=vp09") from error
 
     def write(self, picture: np.ndarray, *, at: float | None = None) -> None:
-        """Append a picture, ``(H, W, 3)`` uint8 RGB, shown ``at`` s; None = at the steady rate."""
+        """Append a picture, ``(H, W, 3)`` uint8 RGB, at the time ``at``, s; None = at the constant frame rate."""
         seconds = self._written / self._rate if at is None else at
         self._picture = np.ascontiguousarray(picture[: self._height, : self._width])
         self._append(max(round(seconds * _CLOCK), self._last + 1))
@@ -96,17 +96,19 @@ class H264Writer:
             self._append(tick)
 
     def close(self) -> None:
-        """Complete the file and put it in its place.
+        """Complete the file, verify it and move it to its path.
 
         Raises:
-            InputError: It does not hold what was written.
+            InputError: The file cannot be completed, or does not contain all frames that were written.
         """
         try:
             self._file.mux(self._stream.encode(None))
             try:
                 self._copy_sound()
             except self._av.FFmpegError as error:
-                _log.warning("%s: its sound is damaged (%s); %s has it until there", self._sound_of, error, self._path)
+                _log.warning(
+                    "%s: the sound is damaged (%s); %s contains it up to the damage", self._sound_of, error, self._path
+                )
             self._file.close()
             with self._av.open(str(self._part)) as written:
                 held = sum(packet.size > 0 for packet in written.demux(video=0))
@@ -140,7 +142,7 @@ class H264Writer:
             self._sound = self._file.add_stream("aac", rate=streams[0].rate)
 
     def _copy_sound(self) -> None:
-        """Copy the sound up to the last picture, counted from the first picture of the source."""
+        """Copy the sound from the first picture of the source to the last written one."""
         if self._sound is None or self._last < 0:
             return
         source = self._source.streams.audio[0]

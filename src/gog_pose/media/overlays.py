@@ -1,4 +1,4 @@
-"""The files that pictures of frames become: a PNG of an image, a video of a video's or a camera's frames."""
+"""Overlay files: a PNG per image or page, a video per video, camera or animation."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from gog_pose.media.frames import Camera, Frame, ImageFile, Medium, VideoFile
 from gog_pose.media.h264 import H264Writer
 from gog_pose.media.video import VideoWriter
 
-Names: TypeAlias = Mapping[str, str]  # what a picture shows, "overlay" or a view, -> name of the file
+Names: TypeAlias = Mapping[str, str]  # "overlay" or the name of a view -> name of the file
 
-_LONGEST_STEM = 180  # bytes; file systems take names of 255, with number, view and temporary ending
+_LONGEST_STEM = 180  # bytes; file systems allow 255, including number, view and temporary ending
 _NO_PIXELS = np.zeros((0, 0, 3), np.uint8)
 
 
 class OverlayNames:
-    """The names of the files of each medium.
+    """Names of the output files of each medium.
 
-    They are ``<stem>.png`` for the overlay of an image, ``<stem>.mp4`` of a video, a camera or an animation,
-    ``<stem>_page_2.png`` of the second page, and ``<stem>_<view>.png`` ... of a view. The stem gets a number where one
-    of these is taken, and is cut where it is too long for a file system. Names of animations and of later pages are
-    given when they are met, all others at once.
+    Overlays are called ``<stem>.png`` for an image, ``<stem>.mp4`` for a video, a camera or an animation, and
+    ``<stem>_page_2.png`` for the second page; views are called ``<stem>_<view>.png`` and so on. The stem gets a number
+    if one of these names is taken, and is shortened if it is too long for file systems. Names of animations and of
+    later pages are chosen when these are read, all others at once.
 
     Args:
-        media: Where the frames come from.
-        folder: Where the files go.
-        views: What to draw besides the overlay.
-        taken: Names that are not to be used.
+        media: Sources of the frames.
+        folder: The output folder.
+        views: Names of the pictures besides the overlay.
+        taken: Names that must not be used.
 
     Raises:
-        InputError: A file would replace one of the media.
+        InputError: An output file would replace one of the media.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class OverlayNames:
         media = list(media)
         self._views = views
         self._used = {_key(name) for name in taken}
-        self._next: dict[tuple[str, str], int] = {}  # of a stem and a suffix, the number to try
+        self._next: dict[tuple[str, str], int] = {}  # stem and suffix -> next number to try
         self._names: dict[tuple[Medium, str], Names] = {}
         for medium in media:
             self._give(medium, ".png" if isinstance(medium, ImageFile) else ".mp4")
@@ -64,7 +64,7 @@ class OverlayNames:
             self._used |= {_key(name) for name, path in there.items() if path in sources}
 
     def of(self, frame: Frame) -> Names:
-        """Return the names of the files of a frame: those of its medium, or of its own if it is a page."""
+        """Return the names of the files of a frame: those of its medium, or those of its page."""
         if frame.seconds is not None:
             return self._give(frame.medium, ".mp4")
         return self._give(frame.medium, f"_page_{frame.number + 1}.png" if frame.number else ".png")
@@ -90,20 +90,20 @@ class OverlayNames:
 
 
 class OverlayFiles:
-    """Writes the pictures of one frame after the other; those of a video are a video.
+    """Writes the pictures of one frame after the other; frames of a video are written as a video.
 
-    Each file appears when it is complete. Videos show each frame as long as the medium does.
+    Each file appears only when it is complete. Videos reproduce the timing of their medium.
 
     Args:
-        folder: Where the files go.
-        names: Of the files of each medium.
-        codec: ``h264``, which has the time stamps and the sound of the source and needs PyAV, or other four letters
-            that FFmpeg knows the codec of videos by; None = H.264 if PyAV has an encoder, otherwise VP9.
-        rate: Frames per second of the media, of which each is shown equally long; None = as their time stamps say.
-        every: The source's frames are each n-th of the medium's: videos have fewer frames per second.
+        folder: The output folder.
+        names: Names of the files of each medium.
+        codec: ``h264``, which keeps the time stamps and the sound of the source and requires PyAV, or the four-letter
+            code of another FFmpeg codec; None = H.264 if PyAV has an encoder, otherwise VP9.
+        rate: Constant frames per second of the media; None = use their time stamps.
+        every: The frames are every n-th of their medium, so videos have this many times fewer frames per second.
 
     Raises:
-        InputError: The codec is refused, as of ``check_codec``.
+        InputError: ``check_codec`` rejects the codec.
     """
 
     def __init__(self, folder: Path, names: OverlayNames, *, codec: str | None, rate: float | None, every: int) -> None:
@@ -114,7 +114,7 @@ class OverlayFiles:
         self._rate = rate
         self._every = every
         self._last: Frame | None = None
-        self._videos: dict[str, VideoWriter | H264Writer] = {}  # of the medium under way
+        self._videos: dict[str, VideoWriter | H264Writer] = {}  # of the current medium
 
     def __enter__(self) -> OverlayFiles:
         return self
@@ -126,14 +126,14 @@ class OverlayFiles:
         """Write the pictures of a frame.
 
         Args:
-            frame: The next one.
-            pictures: ``(H, W, 3)`` uint8 RGB for each name of its medium.
+            frame: The next frame.
+            pictures: Name of the picture, "overlay" or a view -> ``(H, W, 3)`` uint8 RGB.
 
         Returns:
             The names of the files.
 
         Raises:
-            InputError: A video cannot be written, or nothing says how many frames per second it has.
+            InputError: A video cannot be written, or its frames per second are unknown.
         """
         if self._last is not None and frame.medium != self._last.medium:
             self._close()
@@ -161,13 +161,13 @@ class OverlayFiles:
     def _frame_rate(self, frame: Frame) -> float:
         rate = self._rate or frame.rate
         if rate is None:
-            raise InputError(f"video.rate: {frame.medium.name} does not say how many frames a second it has; set it")
+            raise InputError(f"video.rate: {frame.medium.name} does not state its frames per second; set video.rate")
         return rate / self._every
 
     def _close(self) -> None:
         last, videos = self._last, self._videos
         self._last, self._videos = None, {}
-        with ExitStack() as stack:  # all are completed, whatever becomes of one
+        with ExitStack() as stack:  # completes all videos even if one fails
             for video in videos.values():
                 stack.callback(video.close)
                 if last is not None and last.seconds is not None and last.duration is not None and self._rate is None:
@@ -175,15 +175,15 @@ class OverlayFiles:
 
 
 def _key(name: str) -> str:
-    """Return what two names share that are one file for some file systems: case and composition of letters."""
+    """Return a name without the differences that some file systems ignore: case and Unicode composition."""
     return unicodedata.normalize("NFC", name).lower()
 
 
 class Spread:
-    """Keeps a few pictures of a stream whose length nobody knows, evenly spread.
+    """Keeps a few evenly spaced pictures of a stream of unknown length.
 
     Args:
-        most: How many at most, an even number; at least half as many are kept once there were that many.
+        most: Largest number of kept pictures, even; after that many pictures, at least half as many are kept.
     """
 
     def __init__(self, most: int) -> None:
@@ -193,7 +193,7 @@ class Spread:
         self._seen = 0
 
     def add(self, picture: np.ndarray) -> None:
-        """Take the next picture; keep it or not."""
+        """Keep or skip the next picture."""
         if self._seen % self._step == 0:
             if len(self.kept) == self._most:
                 del self.kept[1::2]

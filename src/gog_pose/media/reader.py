@@ -1,4 +1,4 @@
-"""A process that reads files: hostile or damaged ones may crash a decoder, which then takes nothing else with it."""
+"""Reading of files in a separate process, so that hostile or damaged files crash only their decoder."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from gog_pose.errors import InputError
 if TYPE_CHECKING:
     from gog_pose.media.frames import Frame, ImageFile, VideoFile
 
-_PATIENCE = 300.0  # s for a picture; a decoder that takes longer is stuck
+_PATIENCE = 300.0  # s per picture; a decoder that takes longer is stuck
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from gog_pose.media.reader import serve; serve()"
 
 
 class Reader:
-    """Reads files in a process of its own, which is started when it is needed, and again after a crash."""
+    """Reads files in a separate process, which is started on first use and again after a crash."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -40,10 +40,10 @@ class Reader:
         self._end()
 
     def frames(self, medium: ImageFile | VideoFile, every: int) -> Iterator[Frame]:
-        """Yield each n-th frame of a file, as its ``frames`` does.
+        """Yield every n-th frame of a file, as its ``frames`` does.
 
         Raises:
-            InputError: It cannot be read or only in part, its decoder reported errors, crashed or is stuck.
+            InputError: The file cannot be read completely, or its decoder reports errors, crashes or is stuck.
         """
         number = 0
         self._request(medium, every)
@@ -54,22 +54,22 @@ class Reader:
                 yield reply
                 number += 1
         except GeneratorExit:
-            self._end()  # it would go on with the file
+            self._end()  # otherwise the process would continue to read this file
             raise
 
     def count(self, medium: VideoFile) -> int | None:
-        """Return about how many frames a video holds; 0 if it cannot be read; None if it does not say."""
+        """Return the approximate number of frames; 0 if the file cannot be read; None if the file does not state it."""
         self._request(medium, None)
         try:
             count: int | None = self._reply(medium, 0)
-        except InputError:  # it is reported where the frames are read
+        except InputError:  # reported again when the frames are read
             return 0
         return count
 
     def _request(self, medium: ImageFile | VideoFile, every: int | None) -> None:
         if self._process is None:
             self._printed = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the process
-            # A session of its own: Ctrl+C reaches this process only, which ends the other one when it is done.
+            # In a new session, so that Ctrl+C reaches only this process, which then ends the reading process.
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _PROGRAM, *sys.path],
                 stdin=subprocess.PIPE,
@@ -78,7 +78,7 @@ class Reader:
                 start_new_session=True,
             )
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it has crashed, which shows when the reply is read
+        with contextlib.suppress(BrokenPipeError):  # a crash is reported when the reply is read
             pickle.dump((medium, every), self._process.stdin)
             self._process.stdin.flush()
 
@@ -98,13 +98,13 @@ class Reader:
         failure = self._failure(code)
         self._end()
         if is_stuck:
-            reason = f"takes more than {_PATIENCE:.0f} s for a picture"
+            reason = f"takes more than {_PATIENCE:.0f} s per picture"
         elif code < 0:
             reason = f"crashes ({signal.Signals(-code).name})"
         elif code > 255:  # Windows
             reason = f"crashes ({code:#x})"
         else:
-            raise RuntimeError(f"the process that reads files has failed:\n{failure}")
+            raise RuntimeError(f"the process that reads files failed:\n{failure}")
         raise InputError(f"{medium.name}: the decoder {reason} after {number} frames; convert or remove the file")
 
     def _failure(self, code: int) -> str:
@@ -127,13 +127,13 @@ class Reader:
 
 
 def serve() -> None:
-    """Read the files that the standard input names, until it ends: the main function of the process."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # the other process ends this one
+    """Run the reading process: read the files requested on the standard input until it ends."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # the parent process ends this one
         signal.signal(number, signal.SIG_IGN)
     from gog_pose.media.video import keep_decoder_errors
 
     replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print does not belong there
+    os.dup2(2, 1)  # output that libraries print must not mix with the replies
     keep_decoder_errors()
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
@@ -144,7 +144,7 @@ def serve() -> None:
 
 
 def _replies(medium: ImageFile | VideoFile, every: int | None) -> Iterator[Any]:
-    """Yield the number of frames or, if ``every`` is given, each n-th frame, then None or an ``InputError``."""
+    """Yield the number of frames or, if ``every`` is given, every n-th frame; then None or an ``InputError``."""
     from gog_pose.media.frames import VideoFile
 
     try:
@@ -167,14 +167,14 @@ def _replies(medium: ImageFile | VideoFile, every: int | None) -> Iterator[Any]:
         error = found
     except MemoryError:
         error = InputError(f"{medium.name}: there is not enough memory to read it; convert it to a smaller size")
-    except Exception as unforeseen:  # libraries raise whatever they stumble over; the other files can be read
+    except Exception as unforeseen:  # libraries raise many types of errors; continue with the other files
         error = InputError(f"{medium.name}: cannot be read ({type(unforeseen).__name__}: {unforeseen}); convert it")
     _complaint()
     yield error
 
 
 def _complaint() -> str:
-    """Return the first line that libraries have printed since the last call, without addresses in memory."""
+    """Return the first line that libraries have printed since the last call, without memory addresses."""
     sys.stderr.flush()
     if not os.lseek(2, 0, os.SEEK_CUR):
         return ""

@@ -1,4 +1,4 @@
-"""The media that a source names: files, folders, patterns and cameras."""
+"""Search for the media of a source: files, folders, patterns and cameras."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ VIDEO_SUFFIXES = frozenset((
     ".3g2", ".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf",
     ".ogv", ".ts", ".vob", ".webm", ".wmv",
 ))  # fmt: skip
-_SHARED_SUFFIXES = frozenset((".mts", ".ts"))  # with TypeScript
+_SHARED_SUFFIXES = frozenset((".mts", ".ts"))  # also of TypeScript files
 
 
 class Sources(NamedTuple):
-    """The media of a source, and what was left out of it.
+    """The media of a source, and the files and folders that were left out.
 
     Attributes:
-        media: What to read, sorted by path.
-        passed_over: The number of other files in a folder, by the ends of their names, in lower case.
-        unreadable: Folders and files that cannot be looked at.
+        media: The media, sorted by path.
+        passed_over: Numbers of other files in a folder per file name ending in lower case.
+        unreadable: One error per folder or file that cannot be opened.
     """
 
     media: list[Medium]
@@ -40,12 +40,12 @@ class Sources(NamedTuple):
 
 
 def find_media(source: str, output: Path) -> Sources:
-    """Find what a source means. The content of a file says what it is; where it does not, the end of its name does.
+    """Find the media of a source. Files are classified by their first bytes, or else by their name endings.
 
     Args:
-        source: A file, a folder, whose subfolders count, a pattern, in which ``**`` stands for any folders, or a camera
-            as ``camera:0``, or as ``0`` where there is no such file.
-        output: Left out of the search if it lies inside the source: overlays are no input.
+        source: A file, a folder (searched with its subfolders), a pattern (``**`` matches any folders) or a camera:
+            ``camera:0``, or ``0`` if no such file exists.
+        output: The output folder, left out of the search if it lies inside the source, because overlays are no input.
 
     Raises:
         InputError: There are no media.
@@ -76,7 +76,7 @@ def find_media(source: str, output: Path) -> Sources:
 
 
 def described(passed_over: Counter[str]) -> str:
-    """Return files that were passed over in words: their number, and the ends of their names."""
+    """Return a description of the files that were passed over: their number and their name endings."""
     number = passed_over.total()
     endings = ", ".join(f"{count} {suffix or 'without'}" for suffix, count in passed_over.most_common(8))
     more = ", ..." if len(passed_over) > 8 else ""
@@ -84,7 +84,7 @@ def described(passed_over: Counter[str]) -> str:
 
 
 def _files(folder: Path, left_out: Path | None, unreadable: list[InputError]) -> Iterator[Path]:
-    """Yield the files of a folder and of its subfolders, links to folders included, each folder once."""
+    """Yield the files of a folder and its subfolders, including linked folders; visit each folder once."""
 
     def note(error: OSError) -> None:
         unreadable.append(InputError(f"{error.filename}: the folder cannot be read ({error.strerror})"))
@@ -102,7 +102,7 @@ def _files(folder: Path, left_out: Path | None, unreadable: list[InputError]) ->
 
 
 def _add(file: Path, found: Sources) -> None:
-    """Sort a file of a folder into what was found."""
+    """Add a file of a folder to the media or to the other files."""
     suffix = file.suffix.lower()
     try:
         kind = kind_of(file) if file.is_file() else None
@@ -119,7 +119,7 @@ def _add(file: Path, found: Sources) -> None:
 def _kind(path: Path) -> Kind | None:
     try:
         return kind_of(path)
-    except OSError:  # it is reported where the file is read
+    except OSError:  # reported when the file is read
         return None
 
 

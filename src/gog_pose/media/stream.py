@@ -10,16 +10,16 @@ from gog_pose.media.reader import Reader
 
 
 class Frames:
-    """The frames of several media, one after the other, past what cannot be read.
+    """The frames of several media, one after the other; media that cannot be read are skipped.
 
-    Files are read in a process of its own: a decoder that crashes loses the file, nothing else.
+    Files are read in a separate process, so that a crash of a decoder affects only its file.
 
     Args:
-        media: In this order.
-        every: Of videos, cameras, animations and pages only each n-th frame.
+        media: The media in the order of reading.
+        every: Read only every n-th frame of videos, cameras and animations and every n-th page.
 
     Attributes:
-        unreadable: What was wrong with the media read so far.
+        unreadable: Errors of the media read so far.
     """
 
     def __init__(self, media: Sequence[Medium], every: int = 1) -> None:
@@ -39,7 +39,7 @@ class Frames:
                     self.unreadable.append(error)
 
     def count(self) -> int | None:
-        """Return about how many there will be if all can be read; None if a medium does not say."""
+        """Return the approximate number of frames; None if a medium does not state it."""
         total = 0
         with Reader() as reader:
             for medium in self._media:

@@ -1,4 +1,4 @@
-"""Videos and cameras, read and written frame by frame by OpenCV."""
+"""Reading of videos and cameras and writing of videos, frame by frame, by OpenCV."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from gog_pose.errors import InputError
 from gog_pose.imaging.reading import check_pixels
 from gog_pose.media.contents import kind_of
 
-_SCANNED = 4 << 30  # bytes of a video that are looked at to find its rate
-_STEADY = 0.75  # frames: how far time stamps may lie from those of a steady rate
-_FASTEST = 0.05  # share of the shortest times between frames that count as glitches
+_SCANNED = 4 << 30  # bytes of a video that are scanned to find its frame rate
+_STEADY = 0.75  # frames: largest distance of time stamps from those of a constant frame rate
+_FASTEST = 0.05  # share of the shortest times between frames that count as outliers
 _MAX_RATE = 240.0  # frames per second of an overlay
 _LEVEL = "OPENCV_FFMPEG_LOGLEVEL"
 _is_quiet = True
@@ -26,17 +26,17 @@ _is_quiet = True
 
 @contextmanager
 def opened(source: Path | int, options: tuple[int, ...] = ()) -> Iterator[cv2.VideoCapture]:
-    """Open a video file or the camera of a number.
+    """Open a video file or a camera.
 
-    OpenCV gets the open file, not its name: it crashes on names that are not UTF-8, takes ``%`` for a sequence of
-    images and what stands before a colon for a protocol.
+    OpenCV gets the open file, not its name, because it crashes on names that are not UTF-8, interprets ``%`` as a
+    sequence of images and takes the text before a colon as a protocol.
 
     Args:
-        source: Path or number.
-        options: Properties and their values by turns, as OpenCV takes them.
+        source: Path of a file, or number of a camera.
+        options: OpenCV properties, each followed by its value.
 
     Raises:
-        InputError: There is no such file or camera, the file is no video, or its pictures are too large.
+        InputError: The file or camera does not exist, the file is not a video, or its pictures are too large.
     """
     _silence()
     if isinstance(source, int):
@@ -51,7 +51,7 @@ def opened(source: Path | int, options: tuple[int, ...] = ()) -> Iterator[cv2.Vi
     if not source.is_file():
         raise InputError(f"{source}: there is no such video file; check the path")
     with source.open("rb") as file:
-        if kind_of(source) == "text":  # a playlist names other files to open
+        if kind_of(source) == "text":  # it may be a playlist, which makes FFmpeg open other files
             raise InputError(f"{source}: is not a video that can be read: it holds text; remove or rename it")
         capture = cv2.VideoCapture(file, cv2.CAP_FFMPEG, options)  # type: ignore[call-overload]  # it takes files
         try:
@@ -67,25 +67,25 @@ def opened(source: Path | int, options: tuple[int, ...] = ()) -> Iterator[cv2.Vi
 
 
 def frame_rate(capture: cv2.VideoCapture) -> float | None:
-    """Return the frames per second that a video or a camera claims to have; None if it claims none."""
+    """Return the frames per second that a video or a camera reports; None if it reports none."""
     rate = float(capture.get(cv2.CAP_PROP_FPS))
     return rate if math.isfinite(rate) and rate > 0 else None
 
 
 def estimated_count(capture: cv2.VideoCapture) -> int | None:
-    """Return how many frames a video claims to have, which may be far from their number; None if it claims nothing."""
+    """Return the number of frames that a video reports, which may be far from the true one; None if unknown."""
     count = float(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     return int(count) if math.isfinite(count) and count > 0 else None
 
 
 def picture_rate(path: Path) -> float | None:
-    """Return the frames per second at which each frame of a video can be shown as long as its time stamps say.
+    """Return the frames per second at which an overlay video can reproduce the time stamps of a video.
 
-    It is the claimed rate where the time stamps keep to it, otherwise that of the frames that follow each other most
-    closely. The packets are read, not decoded.
+    It is the reported frame rate if the time stamps agree with it, otherwise the inverse of the shortest time between
+    frames, outliers aside. Packets are read, not decoded.
 
     Raises:
-        InputError: As of ``opened``.
+        InputError: As for ``opened``.
     """
     with opened(path, (cv2.CAP_PROP_FORMAT, -1)) as capture:
         rate, stamps = frame_rate(capture), list[float]()
@@ -94,7 +94,7 @@ def picture_rate(path: Path) -> float | None:
         while len(stamps) < most and capture.grab():
             stamps.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
     times = np.unique(np.array(stamps))  # sorted: packets come in the order of decoding
-    if len(times) < max(2, len(stamps) / 2):  # there are no time stamps
+    if len(times) < max(2, len(stamps) / 2):  # no usable time stamps
         return rate
     times -= times[0]
     if rate is not None and np.abs(times * rate - np.arange(len(times))).max() < _STEADY:
@@ -103,10 +103,10 @@ def picture_rate(path: Path) -> float | None:
 
 
 def packet_count(path: Path) -> int:
-    """Return how many encoded frames a video file holds.
+    """Return the number of encoded frames of a video file.
 
     Raises:
-        InputError: As of ``opened``.
+        InputError: As for ``opened``.
     """
     with opened(path, (cv2.CAP_PROP_FORMAT, -1)) as capture:
         count = 0
@@ -118,17 +118,18 @@ def packet_count(path: Path) -> int:
 class VideoWriter:
     """Writes pictures of one size as a video, without sound.
 
-    The file appears when it is complete: until then it lies in a folder of its own beside its place, under a name that
-    any encoder takes.
+    The file appears at its path only when it is complete. Until then it is written to a temporary folder beside the
+    path, under a name that every encoder accepts.
 
     Args:
-        path: The file; replaced if it exists.
-        size_hw: Of the pictures, px. A codec takes even sides only: of an odd one the last column or row is left out.
+        path: The output file; replaced if it exists.
+        size_hw: Height and width of the pictures, px. Codecs that require even sides leave out an odd last column or
+            row of pixels.
         rate: Frames per second.
-        codec: Four letters that FFmpeg knows the codec by.
+        codec: Four-letter code of an FFmpeg codec.
 
     Raises:
-        InputError: The file cannot be written, or not by this codec.
+        InputError: The file cannot be written with this codec.
     """
 
     def __init__(self, path: Path, size_hw: tuple[int, int], rate: float, codec: str) -> None:
@@ -137,7 +138,7 @@ class VideoWriter:
         self._path = path
         self._folder = tempfile.TemporaryDirectory(prefix=".video_", dir=path.parent)
         self._part = Path(self._folder.name, f"video{path.suffix}")
-        name = os.path.join(os.curdir, self._part)  # no protocol, whatever colons are in it
+        name = os.path.join(os.curdir, self._part)  # begins with "." or "/": a colon marks no protocol
         if not _is_utf8(name):
             self._folder.cleanup()
             raise InputError(f"output: the name of {path.parent} is not UTF-8, so no video can be written; rename it")
@@ -158,9 +159,9 @@ class VideoWriter:
 
         Args:
             picture: ``(H, W, 3)`` uint8 RGB.
-            at: When it is shown, s; the picture before it is repeated until then.
+            at: Time of the picture, s; the previous picture is repeated until then. None = one frame later.
         """
-        assert picture.shape[:2] == self._size_hw  # OpenCV would leave it out without a word
+        assert picture.shape[:2] == self._size_hw  # OpenCV silently skips pictures of other sizes
         if at is not None:
             self.hold(at)
         self._last = np.ascontiguousarray(picture[..., ::-1])
@@ -173,10 +174,10 @@ class VideoWriter:
                 self._append(self._last)
 
     def close(self) -> None:
-        """Complete the file, verify it and put it in its place.
+        """Complete the file, verify it and move it to its path.
 
         Raises:
-            InputError: It does not hold what was written: the disk is full, or the encoder failed.
+            InputError: The file does not contain all frames: the disk is full, or the encoder failed.
         """
         self._writer.release()
         try:
@@ -209,14 +210,14 @@ def _is_utf8(name: str) -> bool:
 
 
 def keep_decoder_errors() -> None:
-    """Let FFmpeg print errors on the standard error stream of this process, from its first video on."""
+    """Let FFmpeg print errors to the standard error stream of this process; call it before opening a video."""
     global _is_quiet
     _is_quiet = False
     os.environ.pop(_LEVEL, None)
 
 
 def _silence() -> None:
-    """Keep OpenCV and FFmpeg from printing: thousands of lines for one damaged frame."""
+    """Keep OpenCV and FFmpeg from printing, which may be thousands of lines per damaged frame."""
     if _is_quiet:
         os.environ.setdefault(_LEVEL, "-8")  # "quiet"; read when the first video is opened
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
