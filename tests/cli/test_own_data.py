@@ -162,7 +162,7 @@ def test_the_category_of_the_people(categories, option, chosen):
         ([], None, "there must be one .* but there are none"),
         ([category(3, "kite"), category(6, "car")], None, "there must be one .* 'kite', 'car'"),
         ([category(3, "person"), category(5, "person")], None, "there must be one"),
-        ([category(3, "kite")], "car", "none is named 'car'; choose of 'kite'"),
+        ([category(3, "kite")], "car", "none is named 'car'; choose from 'kite'"),
         ([category(3, "kite")], 3, "category: 3 must be a category's name"),
         ([category(3, "kite")], [], "must be a category's name"),
         ([category(3, "kite", "tail"), category(3, "car")], None, "share an id"),

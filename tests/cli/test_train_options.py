@@ -105,4 +105,4 @@ def test_a_batch_that_cannot_be_divided_is_told(checkpoint, capfd):
         checkpoint("trainer.accumulate_grad_batches=3")
     assert stop.value.code == 2
     told = capfd.readouterr().err.splitlines()[-1]
-    assert "data.batch_size: 4 is no multiple of 3, the 1 devices times trainer.accumulate_grad_batches=3" in told
+    assert "data.batch_size: 4 is not a multiple of 3, the 1 devices times trainer.accumulate_grad_batches=3" in told

@@ -278,7 +278,7 @@ def test_limits_and_mistakes(folder):
         1,
         2,
     ]  # areas: 450, in training 800
-    with pytest.raises(InputError, match="no image has a person with labelled keypoints"):
+    with pytest.raises(InputError, match="no image has a person with labeled keypoints"):
         module(folder, min_area=801)
     with pytest.raises(InputError, match="batch_size: 4 is more than the 3 training images"):
         module(folder, train_limit=3).train_dataloader()

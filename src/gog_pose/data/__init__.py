@@ -1,11 +1,10 @@
-"""COCO-format people in, training batches out.
+"""COCO-format data sets: reading, augmentation, batches, checks, import and synthesis.
 
-- ``coco``: reads annotations (``CocoKeypoints``).
-- ``augmentation``: warps and colors (``Augmentation``, ``NoAugmentation``).
-- ``sampler``: says which crops are drawn when (``CropSampler``).
-- ``dataset``: makes samples (``TrainingCrops``, ``WholeImages``).
-- ``datamodule``: hands them to Lightning (``PoseDataModule``).
-- ``synthetic``: draws a data set where there is none.
+- ``annotation_file``, ``rules``, ``outlines``, ``annotations``: reading of annotations (``CocoKeypoints``).
+- ``augmentation``: warps and color changes (``Augmentation``, ``NoAugmentation``).
+- ``sampler``, ``samples``: order of crops (``CropSampler``), samples (``TrainingCrops``, ``WholeImages``).
+- ``layout``, ``loader``, ``datamodule``: paths, loading processes and the data module (``PoseDataModule``).
+- ``inspection``, ``importing``, ``synthetic``: checks of a data set, import of other formats, synthetic data sets.
 
-Import from the modules: drawing synthetic people, say, should not have to load Lightning first.
+Import from these modules directly, so that drawing synthetic people, for example, does not load Lightning.
 """

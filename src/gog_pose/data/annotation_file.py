@@ -1,4 +1,4 @@
-"""A COCO-format annotation file: read, checked by the rules, and reduced to what is used of it."""
+"""COCO-format annotation files: reading, checking by the rules, and selection of the people."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from gog_pose.errors import InputError
 
 
 class AnnotationFile(NamedTuple):
-    """A COCO-format file that has been read and checked. A list of images without people, such as test-dev's, is one.
+    """A checked COCO-format file; it may be a list of images without people, as for test-dev.
 
-    Its readers leave the entries as they are.
+    Code that uses the entries must not change them.
 
     Attributes:
-        path: Where it is.
-        images: Its images.
-        people: The annotations of people by their places in the file; all fields that may be absent are filled in.
-            Annotations of other categories are not among them, and nothing about them is checked.
-        categories: Id and name of the categories that are the people.
+        path: Path of the file.
+        images: The entries of the images.
+        people: The annotations of people by their indices in the file, with all optional fields filled in. Annotations
+            of other categories are neither included nor checked.
+        categories: Id and name of the categories of people.
     """
 
     path: Path
@@ -40,15 +40,15 @@ class AnnotationFile(NamedTuple):
 
     @classmethod
     def of(cls, annotations: str | Path | AnnotationFile, category: Any = None) -> AnnotationFile:
-        """Read a file, unless it has been read.
+        """Read a file; return an ``AnnotationFile`` unchanged.
 
         Args:
             annotations: The file.
-            category: Name, or list of names, of the categories whose annotations are the people, whatever their case.
-                None: the only category, else the only one that lists keypoints, else the one called person.
+            category: Name, or list of names, of the categories whose annotations are the people; case is ignored.
+                None = the only category, else the only one that lists keypoints, else the one called person.
 
         Raises:
-            InputError: The file is missing or malformed, no single category is meant, or an entry breaks a rule.
+            InputError: The file is missing or malformed, the category is ambiguous, or an entry breaks a rule.
         """
         if isinstance(annotations, AnnotationFile):
             return annotations
@@ -58,13 +58,13 @@ class AnnotationFile(NamedTuple):
 
     @classmethod
     def checked(cls, content: dict[str, Any], path: Path, category: Any = None) -> AnnotationFile:
-        """Check the lists of a file, whose people are completed in place; otherwise as ``of``."""
+        """Check the lists of a file and fill in the optional fields of its people in place; otherwise as ``of``."""
         image_ids = set()
         for place, image in enumerate(content["images"]):
             check_image(image, f"{path}: images[{place}]")
             image_ids.add(image["id"])
         if len(image_ids) != len(content["images"]):
-            raise InputError(f"{path}: images: ids repeat; every image needs an id of its own")
+            raise InputError(f"{path}: images: ids repeat; give each image a unique id")
         categories = keypoint_categories(content, path, category)
         people = {}
         for place, annotation in enumerate(content["annotations"]):
@@ -79,17 +79,17 @@ class AnnotationFile(NamedTuple):
 
     @property
     def category_id(self) -> int:
-        """The id that detections of its people get: that of the first category."""
+        """Category id of detections: that of the first category."""
         return next(iter(self.categories))
 
     def where(self, place: int) -> str:
-        """Return the place of a person's annotation, for messages."""
+        """Return the file and index of a person's annotation, for messages."""
         return f"{self.path}: annotations[{place}]"
 
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Keep Python from looking for garbage meanwhile: again and again among millions of lists, of which none is."""
+    """Disable Python's garbage collection, which repeatedly scans the millions of lists of a file without effect."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -100,12 +100,12 @@ def uncollected() -> Iterator[None]:
 
 
 def read_coco_lists(path: Path) -> dict[str, Any]:
-    """Read a JSON file and check that it has COCO's lists; their entries may be anything.
+    """Read a JSON file and check that it has COCO's lists; their entries are not checked.
 
-    A list of images without annotations, such as COCO's ``image_info_test-dev2017.json``, gets an empty one.
+    A file without annotations, such as COCO's ``image_info_test-dev2017.json``, gets an empty list of annotations.
 
     Raises:
-        InputError: The file is missing or malformed, or another list is absent.
+        InputError: The file is missing or malformed, or has no list of images or categories.
     """
     content = read_json(path, "annotation file; check the path")
     if isinstance(content, dict) and "images" in content:
@@ -121,13 +121,13 @@ def read_json(path: Path, what: str) -> Any:
 
     Args:
         path: The file.
-        what: What it should be and the remedy where there is none, for messages.
+        what: Kind of file and the remedy if it is missing, for messages.
 
     Raises:
         InputError: The file is missing or malformed.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))  # some programs begin with a byte order mark
+        return json.loads(path.read_text(encoding="utf-8-sig"))  # some programs write a byte order mark
     except FileNotFoundError:
         raise InputError(f"{path}: no such {what}") from None
     except (OSError, ValueError, RecursionError) as error:

@@ -23,8 +23,8 @@ class AnnotatedPeople(NamedTuple):
     Attributes:
         boxes: ``(A, 4)`` float32 x, y, width, height, px of the original image.
         keypoints: ``(A, K, 3)`` float32 x, y (px, original image) and visibility 0/1/2.
-        is_crowd: ``(A,)`` True for regions that hold a crowd instead of one person.
-        areas: ``(A,)`` float32 area of the outline, px^2 of the original image; 0.53 of the box where there is none.
+        is_crowd: ``(A,)`` True for regions with a crowd instead of a single person.
+        areas: ``(A,)`` float32 area of the outline, px^2 of the original image; 0.53 of the box's area if missing.
     """
 
     boxes: np.ndarray
@@ -34,7 +34,7 @@ class AnnotatedPeople(NamedTuple):
 
     @property
     def is_labelled(self) -> np.ndarray:
-        """``(A,)`` True for single people with at least one labelled keypoint."""
+        """``(A,)`` True for single people with at least one labeled keypoint."""
         return ~self.is_crowd & (self.keypoints[..., 2] > 0).any(axis=1)
 
 
@@ -42,14 +42,13 @@ class CocoKeypoints:
     """The images and people of one COCO-format JSON file.
 
     Args:
-        annotations: The JSON file, or what ``AnnotationFile.of`` read of it.
-        image_root: Folder of its images; None where no pixel will be looked at.
-        num_keypoints: Keypoints a person, as the skeleton has them.
-        min_area: People of less area, px^2 of the original image, count as people without keypoints.
+        annotations: The JSON file, or the result of ``AnnotationFile.of``.
+        image_root: Folder of its images; None if no images will be read.
+        num_keypoints: Keypoints per person in the skeleton.
+        min_area: People with a smaller area, px^2 of the original image, count as people without keypoints.
 
     Raises:
-        InputError: The file or the folder is missing, the file is malformed, an entry breaks a rule, or an image file
-            is absent.
+        InputError: The file, the folder or an image file is missing, the file is malformed, or an entry breaks a rule.
     """
 
     @uncollected()
@@ -76,7 +75,7 @@ class CocoKeypoints:
         people = list(file.people.values())
         index = {image_id: place for place, image_id in enumerate(self.image_ids.tolist())}
         owners = np.array([index[person["image_id"]] for person in people], dtype=np.int64)
-        # Arrays are filled in the order of the file and sorted afterwards: that is how its entries lie in memory.
+        # Arrays are filled in the file's order, which is also that of its entries in memory, and sorted afterwards.
         order = np.argsort(owners, kind="stable")
         self._first = np.searchsorted(owners[order], np.arange(len(images) + 1))
         self._boxes = np.array([person["bbox"] for person in people], dtype=np.float32).reshape(-1, 4)[order]
@@ -102,18 +101,18 @@ class CocoKeypoints:
         """Return the file of an image.
 
         Raises:
-            InputError: Its name leads out of the image root.
+            InputError: The file name leads out of the image root.
             ValueError: There is no image root.
         """
         if self.image_root is None:
-            raise ValueError(f"{self.path} was read without a folder of images")
+            raise ValueError(f"{self.path}: was read without image_root; give the folder of its images")
         return resolve_inside(self.image_root, str(self.file_names[index]))
 
     def read_image(self, index: int) -> np.ndarray:
         """Return the pixels of an image, ``(H, W, 3)`` uint8 RGB.
 
         Raises:
-            InputError: The file is missing or damaged, or of another size than its annotations are for.
+            InputError: The file is missing or damaged, or its size differs from that in the annotations.
             ValueError: There is no image root.
         """
         path = self.image_path(index)
@@ -127,10 +126,10 @@ class CocoKeypoints:
         return AnnotatedPeople(self._boxes[own], self._keypoints[own], self._is_crowd[own], self._areas[own])
 
     def ignore_mask(self, index: int) -> np.ndarray:
-        """Return ``(H, W)`` bool, True where people are that nobody labelled: px of the original image.
+        """Return the ignored region of an image, ``(H, W)`` bool, px of the original image.
 
-        Crowds and people without keypoints are ignored in their outline (polygons or RLE) or, where there is none that
-        encloses anything, in their box. A labelled person's box is never ignored, even inside a crowd.
+        It consists of the outlines (polygons or RLE) of crowds and people without keypoints, or of their boxes if they
+        have no outline that encloses pixels. The boxes of labeled people are never ignored, even inside a crowd.
         """
         height, width = self.sizes[index]
         ignored = np.zeros((height, width), dtype=bool)

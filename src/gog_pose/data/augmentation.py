@@ -1,7 +1,7 @@
-"""Augmentation: one affine warp and a change of color.
+"""Augmentation: an affine warp and a change of color.
 
 Scale, rotation, stretch, translation, flip and crop are composed into a single matrix, so that the image is
-interpolated once and keypoints, masks and person scales go through the very same map as the pixels.
+interpolated once, and keypoints, masks and person scales get the same transform as the pixels.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from gog_pose.system.options import NotNegative, Pixels, Positive, Share
 
 
 class Warp(NamedTuple):
-    """A drawn augmentation.
+    """A sampled warp.
 
     Attributes:
         matrix: ``(3, 3)`` px of the original image -> px of the crop.
-        flipped: Whether left and right change places.
+        flipped: Whether the warp exchanges left and right.
     """
 
     matrix: np.ndarray
@@ -31,18 +31,18 @@ class Warp(NamedTuple):
 
 
 class Augmentation:
-    """Draws the warp of a training crop (Sec. 3; ranges as in the public code) and changes colors.
+    """Samples warps of training crops (Sec. 3; ranges as in the public code) and changes colors.
 
     Args:
         crop_size: ``(H, W)`` of the crop, px.
-        scale: Range of the factor on the original image's pixels, log-uniform.
+        scale: Range of the scale factor of the original image, log-uniform.
         rotation: Largest rotation, degrees.
         stretch: Range of separate factors on x and y.
         translation: Largest shift of the chosen person from the crop's center, px of the crop.
         flip: Probability of a horizontal flip.
-        inside: Whether the crop is moved towards the image's middle as far as it takes to show as little border as
-            possible; less is wasted then, but people are seldom cut by the crop's edge. Off in the paper.
-        color: Albumentations transforms that keep pixels in place, applied one after the other.
+        inside: Whether to shift crops toward the image's center until they contain as little border as possible. This
+            wastes fewer pixels, but crop edges rarely cut people then. Off in the paper.
+        color: Albumentations transforms of pixel values, applied in order; they must not move pixels.
     """
 
     def __init__(
@@ -70,14 +70,14 @@ class Augmentation:
         self._color = albumentations.Compose(color or [])
 
     def sample_warp(self, image_hw: tuple[int, int], center: np.ndarray, random: np.random.Generator) -> Warp:
-        """Draw a warp that keeps a point in the crop.
+        """Sample a warp that keeps a point in the crop.
 
-        The point is brought to its place in the crop last, after flip and rotation, so none of them can lose it.
+        The point is moved to its position in the crop after flip and rotation, so that they cannot move it outside.
 
         Args:
-            image_hw: Size of the image, px.
+            image_hw: Height and width of the image, px.
             center: ``(2,)`` the point, px of the original image.
-            random: Source of the draw.
+            random: Random number generator.
         """
         factor = float(np.exp(random.uniform(*np.log(self.scale))))
         flipped = bool(random.random() < self.flip)
@@ -101,7 +101,8 @@ class Augmentation:
 
         Args:
             image: The image.
-            random: Source of the draw; albumentations' own would give every worker and every epoch the same sequence.
+            random: Random number generator, which seeds albumentations; its default seeds would repeat the same
+                sequence in every worker and epoch.
         """
         self._color.set_random_seed(int(random.integers(2**31 - 1)))
         changed: np.ndarray = self._color(image=image)["image"]
@@ -109,24 +110,25 @@ class Augmentation:
 
 
 class NoAugmentation(Augmentation):
-    """Whole images, letterboxed as in evaluation: for overfitting a few images on purpose.
+    """Whole images, letterboxed as in evaluation, for deliberate overfitting of a few images.
 
     Args:
-        crop_size: ``(H, W)`` of the training input, px; equal sides of the evaluation's long side give the same pixels.
+        crop_size: ``(H, W)`` of the training input, px; if both equal ``long_side`` of the preprocessing, pixels are
+            the same as in evaluation.
     """
 
     def __init__(self, *, crop_size: tuple[Pixels, Pixels]) -> None:
         super().__init__(crop_size=crop_size)
 
     def sample_warp(self, image_hw: tuple[int, int], center: np.ndarray, random: np.random.Generator) -> Warp:
-        """Return the letterbox of the image, whatever the point."""
+        """Return the letterbox of the image; the point is not used."""
         return Warp(geometry.letterbox(image_hw, max(self.crop_size), multiple=1).matrix, flipped=False)
 
 
 def _middle_inside(
     center: np.ndarray, image_hw: tuple[int, int], crop_hw: tuple[int, int], factor: float
 ) -> np.ndarray:
-    """Move a crop's middle, px of the original image, so that the crop lies on the image as far as it fits."""
+    """Shift a crop's center, px of the original image, so that the crop contains as little border as possible."""
     image_wh, crop_wh = np.array(image_hw[::-1]), np.array(crop_hw[::-1]) / factor
     margin = np.minimum(crop_wh, image_wh) / 2
     return np.asarray(np.clip(center, margin - 0.5, image_wh - margin - 0.5))
@@ -135,10 +137,10 @@ def _middle_inside(
 def warp_image(
     image: np.ndarray, matrix: np.ndarray, size: tuple[int, int], border: tuple[int, int, int]
 ) -> np.ndarray:
-    """Warp an ``(H, W, 3)`` uint8 image into ``size`` (height, width); what lies outside takes the border color.
+    """Warp an ``(H, W, 3)`` uint8 image into ``size`` (height, width); the rest has the border color.
 
-    Shrinking by more than 2 would alias: such an image is blurred first, by the half-width of what one output pixel
-    covers.
+    An image that shrinks by a factor above 2 is first blurred against aliasing, with a sigma of a quarter of the
+    factor, px.
     """
     shrink = 1 / geometry.area_scale(matrix)
     if shrink > 2:
@@ -151,19 +153,19 @@ def warp_image(
 
 
 def warp_mask(mask: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Warp an ``(H, W)`` bool mask; what lies outside is False."""
+    """Warp an ``(H, W)`` bool mask; outside the original image it is False."""
     warped = cv2.warpAffine(mask.astype(np.uint8), matrix[:2], (size[1], size[0]), flags=cv2.INTER_NEAREST)
     return np.asarray(warped, dtype=bool)
 
 
 def warp_keypoints(keypoints: np.ndarray, warp: Warp, size: tuple[int, int], skeleton: Skeleton) -> np.ndarray:
-    """Move keypoints through a warp, swap left and right if it flips, and unlabel what leaves the image.
+    """Warp keypoints, swap left and right if the warp flips, and set keypoints outside the result to 0.
 
     Args:
         keypoints: ``(P, K, 3)`` px of the original image.
         warp: The warp.
         size: ``(H, W)`` of the result, px.
-        skeleton: Says what left and right are.
+        skeleton: Its mirror pairs are the left and right keypoints.
 
     Returns:
         ``(P, K, 3)`` float32 px of the warped image.
@@ -177,17 +179,17 @@ def warp_keypoints(keypoints: np.ndarray, warp: Warp, size: tuple[int, int], ske
 
 
 def warp_boxes(boxes: np.ndarray, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return the upright boxes around warped ones, as far as they are in the image.
+    """Return the axis-aligned bounding boxes of warped boxes, clipped to the image.
 
     Args:
-        boxes: ``(P, 4)`` x, y, width, height, px of the original image; x and y are the box's upper left edge, as COCO
-            counts: pixel i reaches from i to i + 1.
-        matrix: ``(3, 3)`` map of px of the original image to px of the warped one.
+        boxes: ``(P, 4)`` x, y, width, height, px of the original image; x and y are the upper left corner in COCO's
+            convention: pixel i extends from i to i + 1.
+        matrix: ``(3, 3)`` px of the original image -> px of the warped one.
         size: ``(H, W)`` of the warped image, px.
 
     Returns:
         ``(P, 4)`` float32 x, y, width, height, px of the warped image, in the pixel-center convention: the image
-        reaches from -0.5 to W - 0.5. A box outside has no width or no height.
+        extends from -0.5 to W - 0.5. A box outside the image has zero width or height.
     """
     left, top, width, height = boxes.astype(np.float64).T
     x = np.stack([left, left + width, left, left + width], axis=1) - 0.5

@@ -1,4 +1,4 @@
-"""The LightningDataModule of all COCO-format data sets: COCO, synthetic people, your own data."""
+"""The LightningDataModule of all COCO-format data sets: COCO, synthetic people and your own data."""
 
 from __future__ import annotations
 
@@ -36,37 +36,37 @@ class PoseDataModule(pl.LightningDataModule):
 
     Args:
         root: The data set: by default ``annotations/person_keypoints_<split>.json`` beside image folders ``<split>/``.
-        images: Folder of a split's images, below the root; ``{split}`` stands for the split.
-        annotations: JSON file of a split, below the root; ``{split}`` stands for the split.
+        images: Folder of a split's images, below the root; ``{split}`` is replaced by the split.
+        annotations: JSON file of a split, below the root; ``{split}`` is replaced by the split.
         train_split: Name of the training split.
         val_split: Name of the validation split.
-        encoder: Draws targets; its skeleton says how many keypoints a person has.
-        augmentation: Draws training crops.
+        encoder: Renders targets; its skeleton sets the number of keypoints per person.
+        augmentation: Samples training crops.
         preprocessing: Normalizes pixels and sets the size of evaluation inputs.
         multiple: Sides of evaluation inputs become multiples of this, px: the network's largest stride or a multiple of
-            it. None: ``gog-train`` uses the network's largest stride; in Python it is 128.
+            it. None = the network's largest stride in ``gog-train``, 128 in Python.
         batch_size: Training crops per optimizer step, summed over all devices and accumulated batches.
-        val_batch_size: Whole images a step and device.
-        num_workers: Loading processes a device.
-        val_subset: Which validation images count: ``people`` those with any person (the paper's), ``labelled`` those
-            with keypoints, ``all``.
-        category: Name, or list of names, of the categories whose annotations are the people, whatever their case. None:
+        val_batch_size: Whole images per step and device.
+        num_workers: Loading processes per device.
+        val_subset: Validation images to use: ``people`` = with any person (as in the paper), ``labelled`` = with
+            keypoints, or ``all``.
+        category: Name, or list of names, of the categories whose annotations are the people; case is ignored. None =
             the only category, else the only one that lists keypoints, else the one called person.
-        min_area: Training ignores people of less area, px^2 of the original image, as it does people without keypoints.
-            The public code ignores those up to 1024; the paper does not say.
-        train_limit: Use only the first so many training images.
-        train_exclude: Ids of images that training leaves out, such as those that a document shows.
-        val_limit: Use only the first so many validation images.
-        pin_memory: Whether batches lie in page-locked memory, for GPUs.
-        encode_on: Who renders the targets: the ``device`` a batch is sent to, once it is there, from the few cells that
-            are not 0, or the loading ``worker``, whose whole maps travel then. The targets are the same.
+        min_area: Training ignores people with a smaller area, px^2 of the original image, as it ignores people without
+            keypoints. The public code ignores areas up to 1024; the paper states no limit.
+        train_limit: Largest number of training images, the first ones; None = all.
+        train_exclude: Ids of images to leave out of training, such as images shown in a document.
+        val_limit: Largest number of validation images, the first ones; None = all.
+        pin_memory: Whether batches are in page-locked memory, for GPUs.
+        encode_on: Where targets are rendered: on the ``device``, to which only cells other than 0 are transferred, or
+            in the loading ``worker``, which transfers whole maps. The targets are the same.
         max_corrupt: Share of the training images of an epoch that may be corrupt, at least 0 and below 1. Each is
             reported once and replaced by the next readable image. The run stops if there are more; 0 stops it at the
             first. A corrupt validation image always stops the run, because skipping it would change the AP.
-        seed: Of the order and the augmentation of the training crops.
+        seed: Seed of the order and the augmentation of the training crops.
 
     Raises:
-        InputError: An option is unknown.
+        InputError: The value of an option is invalid.
     """
 
     def __init__(
@@ -118,8 +118,8 @@ class PoseDataModule(pl.LightningDataModule):
         self.max_corrupt = max_corrupt
         self.seed = seed
         self._begun = {"epoch": 0, "crops": 0}
-        self._corrupt: set[str] = set()  # what was wrong with training images, in this epoch
-        self._told: set[str] = set()  # in this run
+        self._corrupt: set[str] = set()  # errors of training images in this epoch
+        self._told: set[str] = set()  # errors reported in this run
         self._loading: dict[str, Any] = {
             "num_workers": num_workers,
             "pin_memory": pin_memory,
@@ -131,7 +131,7 @@ class PoseDataModule(pl.LightningDataModule):
         """Read the annotations that a stage needs.
 
         Raises:
-            InputError: A file or folder is missing or malformed, or no image can be trained on.
+            InputError: A file or folder is missing or malformed, or there is no image to train or evaluate on.
         """
         if stage in (None, "fit"):
             images = self._read("train", self.min_area)
@@ -148,7 +148,7 @@ class PoseDataModule(pl.LightningDataModule):
             )
             if not len(self.train_set):
                 raise InputError(
-                    f"{self.layout.annotation_file('train')}: no image has a person with labelled keypoints"
+                    f"{self.layout.annotation_file('train')}: no image has a person with labeled keypoints"
                 )
         if stage in (None, "fit", "validate"):
             images = self._read("val")
@@ -175,8 +175,8 @@ class PoseDataModule(pl.LightningDataModule):
         """Return the loader of augmented crops.
 
         Raises:
-            InputError: The batch size cannot be divided among devices and accumulated batches, or is larger than the
-                data set.
+            InputError: The batch size is not divisible by the number of devices and accumulated batches, or is larger
+                than the data set.
         """
         devices, device, accumulated = 1, 0, 1
         if self.trainer is not None:
@@ -184,13 +184,13 @@ class PoseDataModule(pl.LightningDataModule):
             accumulated = self.trainer.accumulate_grad_batches
         if self.batch_size % (devices * accumulated):
             raise InputError(
-                f"data.batch_size: {self.batch_size} is no multiple of {devices * accumulated}, the {devices} devices"
-                f" times trainer.accumulate_grad_batches={accumulated}"
+                f"data.batch_size: {self.batch_size} is not a multiple of {devices * accumulated}, the {devices}"
+                f" devices times trainer.accumulate_grad_batches={accumulated}; change one of them"
             )
         if len(self.train_set) < self.batch_size:
             raise InputError(
                 f"data.batch_size: {self.batch_size} is more than the {len(self.train_set)} training images of"
-                f" {self.layout.annotation_file('train')}"
+                f" {self.layout.annotation_file('train')}; reduce it"
             )
         sampler = CropSampler(
             self.train_set, self.batch_size, num_devices=devices, device=device, seed=self.seed, **self._begun
@@ -204,7 +204,7 @@ class PoseDataModule(pl.LightningDataModule):
         )
 
     def state_dict(self) -> dict[str, int]:
-        """Return how far training is, in epochs and crops of the current one over all devices; checkpoints hold it."""
+        """Return the progress for checkpoints: finished epochs, and crops of the current epoch on all devices."""
         assert self.trainer is not None
         loop = self.trainer.fit_loop
         epoch: Any = loop.epoch_progress.current
@@ -213,20 +213,20 @@ class PoseDataModule(pl.LightningDataModule):
         return {"epoch": epoch.processed, "crops": crops if epoch.started > epoch.processed else 0}
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Go on from there. Lightning restores its own count of epochs only after workers have begun to load."""
+        """Continue from this progress. Lightning restores its epoch counter only after workers have begun to load."""
         self._begun = state_dict
 
     def val_dataloader(self) -> Loader[EvaluationSample | InputError]:
-        """Return the loader of whole images; a batch is a list, since their sizes differ."""
+        """Return the loader of whole images; a batch is a list, because image sizes differ."""
         return Loader(_Caught(self.val_set), self.val_batch_size, collate_fn=_as_list, **self._loading)
 
     def on_before_batch_transfer(
         self, batch: PoseBatch | list[EvaluationSample], dataloader_idx: int
     ) -> PoseBatch | list[EvaluationSample]:
-        """Report corrupt images that were replaced, and their number at the end of an epoch.
+        """Report corrupt training images that were replaced, and their number at the end of an epoch.
 
         Raises:
-            InputError: They are more than ``max_corrupt`` allows, or it is a validation image.
+            InputError: There are more than ``max_corrupt`` allows, or a validation image is corrupt.
         """
         if not isinstance(batch, PoseBatch):
             problems = self._told_by_all_devices(tuple(str(error) for error in batch if isinstance(error, InputError)))
@@ -243,7 +243,7 @@ class PoseDataModule(pl.LightningDataModule):
         if len(self._corrupt) > self.max_corrupt * num_images:
             self._end(
                 f"data.max_corrupt: {len(self._corrupt)} of the {num_images} training images of this epoch are corrupt,"
-                f" more than a share of {self.max_corrupt}; replace them or raise it; the last: {corrupt[-1]}"
+                f" more than a share of {self.max_corrupt}; replace them or raise the limit; the last: {corrupt[-1]}"
             )
         if self.trainer is not None and self.trainer.is_last_batch:
             if self._corrupt and first:
@@ -264,12 +264,12 @@ class PoseDataModule(pl.LightningDataModule):
         raise InputError(reason)
 
     def _told_by_all_devices(self, problems: tuple[str, ...]) -> tuple[str, ...]:
-        """Return what is wrong with images of the step's batches: devices end together, or some wait for others."""
+        """Return the errors of the step's images on all devices, which must stop together to avoid a deadlock."""
         trainer = self.trainer
         if trainer is None or trainer.world_size == 1:
             return problems
         if not trainer.strategy.reduce_boolean_decision(bool(problems), all=False):
-            return ()  # all but always
+            return ()  # nearly always
         everywhere: list[Any] = [None] * trainer.world_size
         torch.distributed.all_gather_object(everywhere, problems)
         return tuple(problem for own in everywhere for problem in own)
@@ -277,7 +277,7 @@ class PoseDataModule(pl.LightningDataModule):
     def on_after_batch_transfer(
         self, batch: PoseBatch | list[EvaluationSample], dataloader_idx: int
     ) -> PoseBatch | list[EvaluationSample]:
-        """Draw the targets of a batch, on its device, where the workers have not."""
+        """Render the targets of a batch on its device, unless the workers have rendered them."""
         if isinstance(batch, PoseBatch):
             marks = batch.targets
             return batch._replace(targets=self.encoder.render(marks)) if isinstance(marks, TargetMarks) else batch
@@ -290,7 +290,7 @@ class PoseDataModule(pl.LightningDataModule):
 
 
 class _Caught(Dataset[EvaluationSample | InputError]):
-    """Whole images, with the error in the place of one that cannot be read: all devices must hear of it."""
+    """Whole images; a corrupt image is replaced by its error, which must reach all devices."""
 
     def __init__(self, images: WholeImages) -> None:
         self._images = images
@@ -310,14 +310,14 @@ def _as_batch(samples: list[PoseBatch]) -> PoseBatch:
     if isinstance(targets[0], TargetMarks):
         joined: Any = TargetMarks.join(targets)
     else:
-        # In a worker, default_collate writes to the memory that it shares with the training process.
+        # In a worker, default_collate writes directly to memory shared with the training process.
         fields = (_collated(column) for column in zip(*targets, strict=True))
         joined = type(targets[0])(*fields)
     return PoseBatch(default_collate(images), joined, default_collate(image_ids), sum(corrupt, ()))
 
 
 def _collated(column: tuple[Any, ...]) -> Any:
-    """Return a field of a batch: tensors stacked, lists with one entry per image joined, None as it is."""
+    """Return a field of a batch: tensors are stacked, lists with entries per image joined, and None stays None."""
     if column[0] is None:
         return None
     return [entry for one in column for entry in one] if isinstance(column[0], list) else default_collate(list(column))
@@ -328,6 +328,6 @@ def _as_list(samples: list[EvaluationSample]) -> list[EvaluationSample]:
 
 
 def _start_worker(worker: int) -> None:
-    """Keep OpenCV from starting threads in each loading process, and signals from ending it."""
+    """Keep OpenCV from starting threads in a loading process, and signals from ending the process."""
     leave_to_parent()
     cv2.setNumThreads(0)

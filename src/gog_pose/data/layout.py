@@ -1,4 +1,4 @@
-"""Paths of the files of a COCO-format data set, and the reading of its annotations."""
+"""Paths of a COCO-format data set, and reading of its annotations."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gog_pose.data.rules import category_names
 
 @dataclass(frozen=True)
 class DataLayout:
-    """Paths of annotations and images by split, and what counts as a person.
+    """Paths of annotations and images by split, and the categories of people.
 
     Attributes:
         root: Folder of the data set.
@@ -39,7 +39,7 @@ class DataLayout:
         category_names(self.category)
 
     def name(self, split: str) -> str:
-        """Return the data set's name of ``train`` or ``val``; other names stay as they are."""
+        """Return the data set's name of ``train`` or ``val``; return other names unchanged."""
         return {"train": self.train_split, "val": self.val_split}.get(split, split)
 
     def annotation_file(self, split: str) -> Path:
@@ -54,6 +54,6 @@ class DataLayout:
         """Read the annotation file of a split.
 
         Raises:
-            InputError: It is missing or malformed.
+            InputError: The file is missing or malformed.
         """
         return AnnotationFile.of(self.annotation_file(split), self.category)

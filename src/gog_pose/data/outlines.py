@@ -1,4 +1,4 @@
-"""Outlines of people and crowds, packed into arrays, which loading processes share; lists would be copied by each."""
+"""Outlines of people and crowds, packed into arrays, which loading processes share, unlike Python lists."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-MOST_POINTS = 10_000  # of an outline's polygons together: OpenCV's time grows with the square, to 20 s here at worst
+MOST_POINTS = 10_000  # total of an outline's polygons: OpenCV's time grows quadratically, up to 20 s at this limit
 _MARGIN = 2.0  # px
-_LONGEST_NUMBER = 7  # characters of 5 bits that a length of run takes at most
+_LONGEST_NUMBER = 7  # characters of 5 bits per run length
 
 
 class Outlines:
-    """Some of the outlines of an annotation file.
+    """Outlines of annotations.
 
     Args:
-        outlines: Each with the place of its annotation: lists of polygons, each x and y in turn, or arrays of lengths
-            of runs, as ``run_lengths`` returns them.
+        outlines: Pairs of the index of an annotation and its outline: a list of polygons ``[x, y, x, y, ...]``, or an
+            array of run lengths from ``run_lengths``.
     """
 
     def __init__(self, outlines: Iterable[tuple[int, Any]]) -> None:
@@ -33,31 +33,31 @@ class Outlines:
         self._polygons, self._runs = polygons.packed(), runs.packed()
 
     def mask(self, place: int, image_hw: tuple[int, int]) -> np.ndarray | None:
-        """Return the filled outline of an annotation, ``(H, W)`` bool; None if it has none that encloses anything.
+        """Return the filled outline of an annotation, ``(H, W)`` bool; None if it has none or it encloses nothing.
 
         Args:
-            place: Of the annotation.
-            image_hw: ``(H, W)`` px of its image.
+            place: Index of the annotation.
+            image_hw: Height and width of its image, px.
         """
         if polygons := self._polygons.of(place):
             return _filled(polygons, image_hw)
         for runs in self._runs.of(place):
             inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-            return np.asarray(inside.reshape(image_hw[::-1]).T) if inside.any() else None  # column by column
+            return np.asarray(inside.reshape(image_hw[::-1]).T) if inside.any() else None  # runs go along columns
         return None
 
 
 def encloses(outline: Any, image_hw: tuple[int, int]) -> bool:
-    """Return whether an outline, as ``Outlines`` takes it, encloses anything of an image of ``(H, W)`` px."""
+    """Return whether an outline in the format of ``Outlines`` encloses any pixels of an image of ``(H, W)`` px."""
     return Outlines([(0, outline)]).mask(0, image_hw) is not None
 
 
 def _filled(polygons: Sequence[np.ndarray], image_hw: tuple[int, int]) -> np.ndarray | None:
-    """Return the union of polygons; None where they are points and lines, or outside the image."""
+    """Return the union of polygons; None if they are only points and lines, or outside the image."""
     mask, lines = np.zeros(image_hw, dtype=np.uint8), np.zeros(image_hw, dtype=np.uint8)
-    area = 0.0  # px^2; that of a line is 0, but so may be that of a polygon that crosses itself
+    area = 0.0  # px^2; 0 for a line, but possibly also for a polygon that intersects itself
     for polygon in polygons:
-        # COCO's polygons run along pixel edges, OpenCV's through pixel centers.
+        # COCO's coordinates count from pixel corners, OpenCV's from pixel centers.
         points = np.round(_clipped(polygon.reshape(-1, 2) - 0.5, image_hw)).astype(np.int32)
         if len(points):
             cv2.fillPoly(mask, [points], 1)
@@ -67,9 +67,9 @@ def _filled(polygons: Sequence[np.ndarray], image_hw: tuple[int, int]) -> np.nda
 
 
 def _clipped(points: np.ndarray, image_hw: tuple[int, int]) -> np.ndarray:
-    """Clip a polygon, ``(N, 2)``, a little outside the image: OpenCV goes through all rows that a polygon crosses.
+    """Clip a polygon, ``(N, 2)``, slightly outside the image, because OpenCV visits every row that a polygon crosses.
 
-    After I. Sutherland and G. Hodgman (1974); the edges that they add along the bounds are outside the image.
+    Algorithm of Sutherland and Hodgman (1974); the edges that it adds along the bounds lie outside the image.
     """
     for axis in (0, 1):
         for sign, bound in ((-1, _MARGIN), (1, image_hw[1 - axis] + _MARGIN)):
@@ -85,13 +85,13 @@ def _clipped(points: np.ndarray, image_hw: tuple[int, int]) -> np.ndarray:
 
 
 class _Packed(NamedTuple):
-    """Pieces of several lengths.
+    """Pieces of different lengths in one array.
 
     Attributes:
-        owners: ``(N,)`` whose each piece is, in ascending order.
-        starts: ``(N,)`` where each begins.
-        ends: ``(N,)`` where each ends.
-        values: All of them.
+        owners: ``(N,)`` index of the annotation of each piece, ascending.
+        starts: ``(N,)`` first index of each piece in ``values``.
+        ends: ``(N,)`` index behind the last one of each piece.
+        values: Concatenated values of all pieces.
     """
 
     owners: np.ndarray
@@ -100,13 +100,13 @@ class _Packed(NamedTuple):
     values: np.ndarray
 
     def of(self, owner: int) -> list[np.ndarray]:
-        """Return the pieces of an owner."""
+        """Return the pieces of an annotation."""
         first, end = np.searchsorted(self.owners, [owner, owner + 1])
         return [self.values[self.starts[piece] : self.ends[piece]] for piece in range(first, end)]
 
 
 class _Pieces:
-    """Pieces that are being packed."""
+    """Builder of ``_Packed``."""
 
     def __init__(self, kind: str) -> None:
         self._owners, self._ends = array("q"), array("q")
@@ -125,27 +125,29 @@ class _Pieces:
 
 
 def run_lengths(counts: Any, num_pixels: int) -> array[int]:
-    """Return the lengths of the runs of a mask, outside and inside in turn, from COCO's ``counts``.
+    """Return the run lengths of a mask, alternately outside and inside, from COCO's ``counts``.
 
     Raises:
-        ValueError: They are no lengths, or not of so many pixels.
+        ValueError: ``counts`` is malformed, or its sum is not ``num_pixels``.
     """
     lengths = array("I")
     try:
         lengths.extend(_decompressed(counts) if isinstance(counts, str) else counts)
     except (TypeError, OverflowError, IndexError):
-        raise ValueError("no lengths of runs") from None
+        raise ValueError("the run lengths are malformed") from None
     if sum(lengths) != num_pixels:
-        raise ValueError("lengths of another number of pixels")
+        raise ValueError(f"the sum of the run lengths is not {num_pixels}")
     return lengths
 
 
 def _decompressed(counts: str) -> list[int]:
-    """Undo COCO's compression: 5 bits per character, the lowest first; after three runs the change to the last but one.
+    """Undo COCO's compression.
+
+    Characters hold 5 bits each, the lowest first. Runs from the fourth on are differences to the run two before.
 
     Raises:
         IndexError: The end is missing.
-        OverflowError: A length takes more characters than it can.
+        OverflowError: A run length has too many characters.
     """
     lengths: list[int] = []
     place = 0

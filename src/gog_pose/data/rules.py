@@ -1,7 +1,7 @@
-"""Rules of the annotation format and the detection format for their entries; each rule raises ``InputError``.
+"""Rules for the entries of annotation files and detection files; each rule raises ``InputError``.
 
-There are no other checks of these fields: the reader, the evaluation and the error report apply the rules before they
-use an entry, and the inspection applies them to all entries and reports every objection.
+The reader, the evaluation and the error report apply the rules before they use an entry and stop at the first
+violation. The inspection applies them to all entries and reports every violation.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from gog_pose.data.outlines import MOST_POINTS, run_lengths
 from gog_pose.errors import InputError
 from gog_pose.imaging.reading import LIMIT, max_pixels
 
-FARTHEST = 1e6  # px; no image is so long: a coordinate beyond is a mistake, and OpenCV would need seconds to draw it
-_LONGEST_NAME = 1024  # bytes; the names of a data set are stored in an array, each with the space of the longest
-_LONGEST_PART = 255  # bytes of a file's or folder's name, on all systems
+FARTHEST = 1e6  # px; larger coordinates are errors, since no image is that large, and OpenCV draws them slowly
+_LONGEST_NAME = 1024  # bytes; the array of names reserves the length of the longest one for each
+_LONGEST_PART = 255  # bytes of the name of a file or folder, on all systems
 _LARGEST_ID = 2**63 - 1
 _NUMBERS = {int, float}
 
 
 def check_image(image: Any, where: str) -> None:
-    """Check the entry of an image: its id, the name of its file, its size and, where it has one, its crowd index.
+    """Check the entry of an image: its id, file name, size and crowd index (optional).
 
-    An image may have no more pixels than one that is read, for masks of its size are made.
+    The limit on the pixels of image files also applies here, because masks of this size are allocated.
 
     Args:
         image: The entry.
-        where: File and place of the entry, for messages.
+        where: File and index of the entry, for messages.
     """
     _require(where, image, {"id": int, "file_name": str, "height": int, "width": int})
     _check_id(image["id"], f"{where}.id")
     _check_name(image["file_name"], f"{where}.file_name")
     height, width = image["height"], image["width"]
     if height < 1 or width < 1:
-        raise InputError(f"{where}: {_short(width)}x{_short(height)} px is no size; correct or remove it")
+        raise InputError(f"{where}: {_short(width)}x{_short(height)} px is not a valid size; correct or remove it")
     if height * width > max_pixels():
         raise InputError(
             f"{where}: {_short(width)}x{_short(height)} px are more than {max_pixels():,} pixels; correct width and"
@@ -50,33 +50,35 @@ def check_image(image: Any, where: str) -> None:
 
 
 def check_category(annotation: Any, where: str) -> None:
-    """Check that an annotation says what it is of; more is not required of an annotation of another category."""
+    """Check that an annotation has a category, the only field that annotations of other categories need."""
     _require(where, annotation, {"category_id": int})
 
 
 def check_fields(person: dict[str, Any], where: str) -> None:
-    """Check that a person has the fields that must be there."""
+    """Check that a person has the required fields."""
     _require(where, person, {"image_id": int, "bbox": list})
 
 
 def check_reference(person: dict[str, Any], where: str, image_ids: Container[int]) -> None:
-    """Check that the image of a person is listed."""
+    """Check that the image of a person is in the file."""
     if person["image_id"] not in image_ids:
-        raise InputError(f"{where}.image_id: no image has the id {_short(person['image_id'])}; add or remove it")
+        raise InputError(
+            f"{where}.image_id: no image has the id {_short(person['image_id'])}; add the image or remove the entry"
+        )
 
 
 def check_box(person: dict[str, Any], where: str) -> None:
-    """Check that a box is four numbers, and that its sides are not negative."""
+    """Check that a box consists of four numbers with sides of 0 or more."""
     box = person["bbox"]
     if len(box) != 4 or not _are_numbers(box) or min(box[2:]) < 0:
         raise InputError(
-            f"{where}.bbox: {_short(box)} must be four numbers: x, y, and width and height of 0 or more,"
-            f" {_EXTENT}; correct it"
+            f"{where}.bbox: {_short(box)} must be four numbers {_EXTENT}: x, y, and width and height of 0 or more;"
+            " correct it"
         )
 
 
 def check_numbers(person: dict[str, Any], where: str) -> None:
-    """Check the fields of a person that may be absent; unlabelled keypoints may have no place."""
+    """Check the optional fields of a person; unlabeled keypoints may have any position, such as NaN."""
     area = person.get("area", 0)
     if not _is_number(area, FARTHEST**2) or area < 0:
         raise InputError(f"{where}.area: {_short(area)} must be a number of 0 or more, px^2; correct or remove it")
@@ -94,12 +96,12 @@ def check_numbers(person: dict[str, Any], where: str) -> None:
         for x, y, visibility in zip(*(keypoints[part::3] for part in range(3)), strict=False):
             if not _is_number(visibility) or (visibility > 0 and not (_is_number(x) and _is_number(y))):
                 raise InputError(
-                    f"{where}.keypoints: {_short([x, y, visibility])} is no place, {_EXTENT}; correct it or set all"
-                    " three to 0"
+                    f"{where}.keypoints: {_short([x, y, visibility])} must be three numbers {_EXTENT}; correct them or"
+                    " set all three to 0"
                 )
 
 
-# Of a person, by the kind of finding that a violation is.
+# Rules for people by the kind of finding that the inspection reports for a violation.
 PERSON_RULES: Mapping[str, Callable[[dict[str, Any], str], None]] = {
     "annotation malformed": check_fields,
     "box malformed": check_box,
@@ -108,12 +110,12 @@ PERSON_RULES: Mapping[str, Callable[[dict[str, Any], str], None]] = {
 
 
 def complete(person: dict[str, Any]) -> dict[str, Any]:
-    """Fill in the fields of a person that may be absent or null, in place, once it follows the rules."""
+    """Fill in the optional fields of a person, in place; call it after the rules."""
     person["iscrowd"] = int(person.get("iscrowd") or 0)
-    if "area" not in person:  # the share of its box that a person covers, as CrowdPose's evaluation takes it
+    if "area" not in person:  # 0.53 of the box, the constant of CrowdPose's evaluation
         person["area"] = 0.53 * person["bbox"][2] * person["bbox"][3]
     keypoints = person.get("keypoints") or []
-    if len(keypoints) % 3 == 0 and not _are_numbers(keypoints):  # unlabelled ones may have no place
+    if len(keypoints) % 3 == 0 and not _are_numbers(keypoints):  # such as NaN for unlabeled keypoints
         points = zip(*(keypoints[part::3] for part in range(3)), strict=True)
         keypoints = [value for x, y, v in points for value in ((x, y, v) if v > 0 else (0, 0, v))]
         person["keypoints"] = keypoints
@@ -123,23 +125,27 @@ def complete(person: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_supervised(person: dict[str, Any], min_area: float = 0) -> bool:
-    """Return whether a complete person is taught: a single person with a labelled keypoint, of that area or more.
+    """Return whether a person gives targets: a single person with a labeled keypoint and at least the given area.
 
-    All others are ignored where their outline is, which is read of nobody else.
+    The regions of all other people are ignored; outlines are read only for them.
+
+    Args:
+        person: A result of ``complete``.
+        min_area: px^2 of the original image.
     """
     labelled = any(v > 0 for v in (person.get("keypoints") or [])[2::3])
     return labelled and not person["iscrowd"] and person["area"] >= min_area
 
 
 def flat_keypoints(person: dict[str, Any], num_keypoints: int, where: str) -> list[float]:
-    """Return the flat keypoints of a person; those without any (crowds often) have all unlabelled."""
+    """Return the flat list of keypoints of a person; all unlabeled if it is missing, as for many crowds."""
     keypoints: list[float] = person.get("keypoints") or [0] * (3 * num_keypoints)
     _check_count(keypoints, num_keypoints, f"{where}.keypoints", "this data set")
     return keypoints
 
 
 def outline(person: dict[str, Any], image_hw: Sequence[int], where: str) -> Any:
-    """Return the outline of a person as ``Outlines`` takes it: polygons, or lengths of runs."""
+    """Return the outline of a person in the format of ``Outlines``: polygons or run lengths."""
     segmentation = person["segmentation"]
     try:
         if isinstance(segmentation, dict) and list(segmentation["size"]) == list(image_hw):
@@ -153,15 +159,15 @@ def outline(person: dict[str, Any], image_hw: Sequence[int], where: str) -> Any:
             return segmentation
         raise InputError(f"{where}.segmentation: polygons of more than {MOST_POINTS:,} points; simplify or remove them")
     raise InputError(
-        f"{where}.segmentation: must be polygons, lists of x and y in turn, {_EXTENT}, or run lengths (size, counts)"
-        f" of an image of {image_hw[1]}x{image_hw[0]} px; correct or remove it"
+        f"{where}.segmentation: must be polygons, lists [x, y, x, y, ...] of numbers {_EXTENT}, or run lengths"
+        f" (size, counts) of an image of {image_hw[1]}x{image_hw[0]} px; correct or remove it"
     )
 
 
 def check_size(
     image: Path, pixel_hw: Sequence[int], annotated_hw: Sequence[int] | np.ndarray, annotations: Path
 ) -> None:
-    """Check that an image file has the size that its annotations are for."""
+    """Check that an image file has the size in its annotations."""
     if tuple(pixel_hw) != tuple(annotated_hw):
         raise InputError(
             f"{image}: is {pixel_hw[1]}x{pixel_hw[0]} px, but {annotations} says {annotated_hw[1]}x{annotated_hw[0]};"
@@ -170,10 +176,10 @@ def check_size(
 
 
 def category_names(category: Any) -> tuple[str, ...] | None:
-    """Return the names that the option ``category`` gives; None where it leaves the choice to the file.
+    """Return the names in the option ``category``; None if the categories are chosen automatically.
 
     Raises:
-        InputError: It is neither a name nor a list of names.
+        InputError: The option is neither a name nor a list of names.
     """
     if category is None:
         return None
@@ -184,16 +190,16 @@ def category_names(category: Any) -> tuple[str, ...] | None:
 
 
 def keypoint_categories(content: Mapping[str, Any], path: Path, category: Any = None) -> dict[int, str]:
-    """Return id and name of the categories whose annotations are the people.
+    """Return id and name of the categories of people.
 
     Args:
         content: The lists of the file.
         path: The file.
-        category: A name or names, whatever their case. None: the only category of the file, else the only one that
-            lists keypoints, else the one called person, of those that list keypoints where any does.
+        category: A name or names; case is ignored. None = the only category of the file, else the only one that lists
+            keypoints, else the one called person (of those that list keypoints, if any does).
 
     Raises:
-        InputError: No category, or no single one, is meant.
+        InputError: A name is not in the file, or the choice is ambiguous.
     """
     categories = content["categories"]
     for place, entry in enumerate(categories):
@@ -204,13 +210,13 @@ def keypoint_categories(content: Mapping[str, Any], path: Path, category: Any = 
     if not chosen:
         raise InputError(
             f"{path}: categories: there must be one with keypoints, or one named 'person', but there are"
-            f" {_list(categories)}; choose with the option category"
+            f" {_list(categories)}; choose one with the option category"
         )
     ids = [entry.get("id") for entry in chosen]
     for entry in chosen:
         _require(f"{path}: category {_short(entry.get('name'))}", entry, {"id": int})
     if sum(entry.get("id") in ids for entry in categories) > len(set(ids)):
-        raise InputError(f"{path}: categories: {_list(chosen)} share an id with another; give each its own")
+        raise InputError(f"{path}: categories: {_list(chosen)} share an id with another; give each a unique id")
     return {entry["id"]: str(entry.get("name")) for entry in chosen}
 
 
@@ -219,24 +225,24 @@ def check_detection(entry: Any, where: str, num_keypoints: int) -> None:
 
     Args:
         entry: The entry.
-        where: File and place of the entry, for messages.
+        where: File and index of the entry, for messages.
         num_keypoints: Keypoints per person.
     """
     _require(where, entry, {"image_id": int, "category_id": int, "keypoints": list})
     _check_count(entry["keypoints"], num_keypoints, f"{where}.keypoints", "these detections")
     sound = {"keypoints": _are_numbers(entry["keypoints"]), "score": _is_number(entry.get("score"))}
     for field in (field for field, is_sound in sound.items() if not is_sound):
-        raise InputError(f"{where}.{field}: must be finite numbers, {_EXTENT}; correct or remove the entry")
+        raise InputError(f"{where}.{field}: must be finite numbers {_EXTENT}; correct or remove the entry")
 
 
-_EXTENT = f"none beyond {FARTHEST:,.0f}"
+_EXTENT = f"of at most {FARTHEST:,.0f}"
 
 
 def _require(where: str, entry: Any, fields: Mapping[str, type]) -> None:
     if not isinstance(entry, dict):
         raise InputError(f"{where}: must be an object with {', '.join(fields)}; correct or remove it")
     for field, kind in fields.items():
-        if type(entry.get(field)) is not kind:  # True and False are no numbers here
+        if type(entry.get(field)) is not kind:  # True and False are not accepted as numbers
             told = f"{_short(entry[field])} is not" if field in entry else "is missing, must be"
             raise InputError(f"{where}.{field}: {told} of type {kind.__name__}; correct it")
 
@@ -253,15 +259,15 @@ def _check_name(value: str, where: str) -> None:
         name = b""
     if not name or b"\0" in name or len(name) > _LONGEST_NAME or max(map(len, name.split(b"/"))) > _LONGEST_PART:
         raise InputError(
-            f"{where}: {_short(value)} cannot name a file: up to {_LONGEST_NAME} bytes of text, {_LONGEST_PART} between"
-            " slashes; correct it"
+            f"{where}: {_short(value)} is not a valid file name of at most {_LONGEST_NAME} bytes, {_LONGEST_PART}"
+            " between slashes; correct it"
         )
 
 
 def _check_count(keypoints: Sequence[Any], num_keypoints: int, where: str, owner: str) -> None:
     if len(keypoints) != 3 * num_keypoints:
         raise InputError(
-            f"{where}: {len(keypoints)} numbers, but the skeleton has {num_keypoints} keypoints, 3 numbers each;"
+            f"{where}: {len(keypoints)} numbers, but the skeleton has {num_keypoints} keypoints with 3 numbers each;"
             f" choose the skeleton of {owner}"
         )
 
@@ -276,11 +282,11 @@ def _are_numbers(values: Sequence[Any]) -> bool:
     if not set(map(type, values)) <= _NUMBERS or not (min(values) >= -FARTHEST and max(values) <= FARTHEST):
         return False
     total = sum(values)
-    return bool(total == total)  # min and max may miss a nan, the sum does not
+    return bool(total == total)  # False for NaN, which min and max may miss
 
 
 def _likely(categories: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the one category that must be meant; nothing where that is not clear."""
+    """Return a list with the category of people; an empty list if it is ambiguous."""
     if len(categories) > 1:
         categories = [entry for entry in categories if entry.get("keypoints")] or categories
     if len(categories) > 1:
@@ -292,7 +298,7 @@ def _named(categories: Sequence[dict[str, Any]], wanted: Sequence[str], path: Pa
     names = {_plain(entry.get("name")) for entry in categories}
     for name in wanted:
         if _plain(name) not in names:
-            raise InputError(f"{path}: categories: none is named {name!r}; choose of {_list(categories)}")
+            raise InputError(f"{path}: categories: none is named {name!r}; choose from {_list(categories)}")
     return [entry for entry in categories if _plain(entry.get("name")) in set(map(_plain, wanted))]
 
 
@@ -306,5 +312,5 @@ def _list(categories: Sequence[dict[str, Any]], most: int = 10) -> str:
 
 
 def _short(value: Any) -> str:
-    """Return a value in one line, cut where it is long."""
+    """Return a value in one line, abbreviated if it is long."""
     return reprlib.repr(value)

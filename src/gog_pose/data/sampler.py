@@ -15,18 +15,18 @@ from torch.utils.data.distributed import DistributedSampler
 
 
 class CropKey(NamedTuple):
-    """Identifies a training crop: all that is random about it follows from the seed and these numbers.
+    """Identifies a training crop: all its random choices follow from the seed and these numbers.
 
     Attributes:
-        epoch: Passes over the data set before.
-        item: Place of the image in the data set.
+        epoch: Number of earlier passes over the data set.
+        item: Index of the image in the data set.
     """
 
     epoch: int
     item: int
 
     def random(self, seed: int) -> np.random.Generator:
-        """Return the source of all that is random about the crop."""
+        """Return the generator of all random choices of the crop."""
         return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=self))
 
 
@@ -42,9 +42,9 @@ class CropSampler(DistributedSampler[CropKey]):
         batch_size: Crops per step over all devices.
         num_devices: Number of devices.
         device: Index of this device.
-        seed: Of the order.
-        epoch: The epoch to begin with.
-        crops: Crops of that epoch that were used before, over all devices.
+        seed: Seed of the order.
+        epoch: First epoch.
+        crops: Number of crops of the first epoch that were used before, over all devices.
     """
 
     def __init__(

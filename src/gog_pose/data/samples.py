@@ -29,10 +29,10 @@ class PoseBatch(NamedTuple):
 
     Attributes:
         images: ``(B, 3, H, W)`` normalized float32.
-        targets: Targets with a leading batch dimension; the marks to render them from where the device does that,
-            until the batch is there.
-        image_ids: ``(B,)`` int64, where each crop comes from.
-        corrupt: One message for each image that could not be read and was replaced.
+        targets: Targets with a leading batch dimension; or, until the batch is on the device that renders them, their
+            marks.
+        image_ids: ``(B,)`` int64 id of the image of each crop.
+        corrupt: One message per corrupt image that was replaced.
     """
 
     images: torch.Tensor
@@ -46,8 +46,8 @@ class EvaluationSample(NamedTuple):
 
     Attributes:
         image: ``(3, H, W)`` normalized float32, sides multiples of the network's largest stride.
-        targets: Targets of the image, for the validation loss; or its marks, as in ``PoseBatch``.
-        keypoints: ``(P, K, 3)`` float32 of the people with any: x, y (px, network input) and COCO visibility.
+        targets: Targets of the image for the validation loss; or its marks, as in ``PoseBatch``.
+        keypoints: ``(P, K, 3)`` float32 of people with labeled keypoints: x, y (px, network input), COCO visibility.
         matrix: ``(3, 3)`` float64, px of the original image -> px of the network input.
         image_id: COCO's id of the image.
     """
@@ -60,21 +60,21 @@ class EvaluationSample(NamedTuple):
 
 
 class TrainingCrops(Dataset[PoseBatch]):
-    """Augmented crops around labelled people, one an image with any, with targets.
+    """Augmented crops around labeled people with their targets, one crop per image with labeled people.
 
-    A corrupt image is replaced by the next readable one, using the corrupt image's random draw, so crops stay
-    reproducible. The crop differs from the one that the epoch has of the next image.
+    A corrupt image is replaced by the next readable one. The crop uses the random numbers of the corrupt image, so that
+    crops stay reproducible and the same image gives two different crops in the epoch.
 
     Args:
         images: The annotations.
-        augmentation: Draws warps and changes colors.
-        encoder: Draws targets.
+        augmentation: Samples warps and changes colors.
+        encoder: Renders targets.
         preprocessing: Normalizes pixels.
-        limit: Use only the first so many images; all where it is None.
+        limit: Largest number of images, the first ones; None = all.
         exclude: Ids of images that are left out.
-        encode: Whether samples have targets, or only the marks that ``encoder.render`` makes targets of.
-        max_corrupt: Share of the images, below 1, that may be corrupt in a row; a hundred always may.
-        seed: Of everything random about the crops.
+        encode: Whether samples contain targets, or only the marks from which ``encoder.render`` renders them.
+        max_corrupt: Largest share of the images that may be corrupt in a row, below 1; 100 images always may.
+        seed: Seed of all random choices of the crops.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class TrainingCrops(Dataset[PoseBatch]):
         return PoseBatch(tensor, self.encode(index, warp), image_id, tuple(corrupt))
 
     def sample_warp(self, index: int, image_hw: tuple[int, int], random: np.random.Generator) -> Warp:
-        """Draw one of the labelled people of an image and a warp around the middle of its labelled keypoints."""
+        """Sample a labeled person of an image and a warp around the center of the person's labeled keypoints."""
         people = self.images.people(index)
         keypoints = people.keypoints[people.is_labelled]
         chosen = keypoints[random.integers(len(keypoints))]
@@ -121,17 +121,17 @@ class TrainingCrops(Dataset[PoseBatch]):
         return self.augmentation.sample_warp(image_hw, (labelled.min(axis=0) + labelled.max(axis=0)) / 2, random)
 
     def encode(self, index: int, warp: Warp) -> Any:
-        """Return the targets of the crop that a warp makes of an image, or its marks."""
+        """Return the targets, or the marks, of the crop of an image by a warp."""
         _, marks = _warped_people(self.images, index, self.encoder, warp, self.augmentation.crop_size)
         return image_of(self.encoder.render(marks), 0) if self._renders_targets else marks
 
     def _readable(self, item: int) -> tuple[int, np.ndarray, list[str]]:
-        """Return the first image from an item on that can be read: its index, its pixels, what is wrong with others.
+        """Return the first readable image from an item on: its index, its pixels and the errors of those before it.
 
-        The data module enforces the limit, because one process sees only its own share of the corrupt images.
+        The data module enforces ``max_corrupt`` of an epoch, because each process sees only a part of the images.
 
         Raises:
-            InputError: Too many in a row cannot; this is what is wrong with the last.
+            InputError: Too many images in a row are corrupt; the error is that of the last one.
         """
         corrupt: list[str] = []
         most = min(max(_MOST_IN_A_ROW, self._max_corrupt * len(self)), len(self) - 1)
@@ -146,15 +146,15 @@ class TrainingCrops(Dataset[PoseBatch]):
 
 
 class WholeImages(Dataset[EvaluationSample]):
-    """Images as they are evaluated: letterboxed, not augmented.
+    """Whole images for evaluation: letterboxed, not augmented.
 
     Args:
         images: The annotations.
-        indices: Which of the images.
-        encoder: Draws the targets of the validation loss.
+        indices: Indices of the images to use.
+        encoder: Renders the targets of the validation loss.
         preprocessing: Sets the input size and normalizes pixels.
         multiple: Both sides of an input become multiples of this, px.
-        encode: Whether samples have targets, or only the marks that ``encoder.render`` makes targets of.
+        encode: Whether samples contain targets, or only the marks from which ``encoder.render`` renders them.
     """
 
     def __init__(
@@ -175,7 +175,7 @@ class WholeImages(Dataset[EvaluationSample]):
 
     @property
     def image_ids(self) -> list[int]:
-        """COCO's ids of the images, in order."""
+        """COCO's image ids in the order of the samples."""
         return [int(image_id) for image_id in self._images.image_ids[self._indices]]
 
     def __len__(self) -> int:
@@ -197,7 +197,7 @@ class WholeImages(Dataset[EvaluationSample]):
 def _warped_people(
     images: CocoKeypoints, index: int, encoder: Encoder, warp: Warp, size: tuple[int, int]
 ) -> tuple[np.ndarray, TargetMarks]:
-    """Return the keypoints of the labelled people of a warped image, ``(P, K, 3)``, and the marks of its targets."""
+    """Return the keypoints of the labeled people of a warped image, ``(P, K, 3)``, and the marks of its targets."""
     people = images.people(index)
     labelled = people.is_labelled
     keypoints = warp_keypoints(people.keypoints[labelled], warp, size, encoder.skeleton)
@@ -207,11 +207,11 @@ def _warped_people(
 
 
 def _warped_ignore(images: CocoKeypoints, index: int, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray | None:
-    """Return what to ignore after a warp, ``(H, W)`` bool; None where it is nothing, as in most images."""
+    """Return the ignored region after a warp, ``(H, W)`` bool; None if it is empty, as in most images."""
     ignored = images.ignore_mask(index)
     return warp_mask(ignored, matrix, size) if ignored.any() else None
 
 
 def person_scales(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Return the root of each box's area after a warp, ``(P,)`` px: the individual scale of Sec. 2.5."""
+    """Return the square root of each box's area after a warp, ``(P,)`` px: the individual scale of Sec. 2.5."""
     return np.asarray(np.sqrt(boxes[:, 2] * boxes[:, 3]) * geometry.area_scale(matrix), dtype=np.float32)
