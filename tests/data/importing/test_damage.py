@@ -162,7 +162,7 @@ def test_a_source_of_no_or_several_formats_is_refused(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         import_data(tmp_path / "none", tmp_path / "out", name="people")
     (tmp_path / "in").mkdir()
-    with pytest.raises(InputError, match="no known format; choose format=NAME of yolo"):
+    with pytest.raises(InputError, match="no known format; choose format=NAME from yolo"):
         import_data(tmp_path / "in", tmp_path / "out", name="people")
     with pytest.raises(InputError, match="'zip' is unknown"):
         import_data(tmp_path / "in", tmp_path / "out", name="people", format="zip")

@@ -122,7 +122,7 @@ def test_yolo_without_names_is_numbered_unless_its_flip_idx_is_that_of_coco(tmp_
     write_yolo(tmp_path / "in", make_scene(), names=False)
     report = import_data(tmp_path / "in", tmp_path / "out", name="people")
     assert set(next(iter(imported_people(tmp_path / "out", "val").values()))[0].points) == set(COCO.keypoints)
-    assert any("taken for COCO's" in note for note in report["notes"])
+    assert any("taken as COCO's" in note for note in report["notes"])
     write_yolo(tmp_path / "few", make_scene(COCO.keypoints[:5]), names=False)
     report = import_data(tmp_path / "few", tmp_path / "out2", name="people")
     first = next(iter(imported_people(tmp_path / "out2", "val").values()))[0]

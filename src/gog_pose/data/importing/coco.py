@@ -1,9 +1,9 @@
-"""COCO keypoints, as CVAT exports them: ``annotations/person_keypoints_<subset>.json`` beside ``images/<subset>/``.
+"""COCO keypoints as exported by CVAT: ``annotations/person_keypoints_<subset>.json`` beside ``images/<subset>/``.
 
 Formats: https://cocodataset.org/#format-data and
-https://docs.cvat.ai/docs/dataset_management/formats/format-coco-keypoints/. Keypoints are px, their visibility is 0, 1
-or 2; ``skeleton`` of the category counts from 1. Other names of the JSON files, and images in ``<subset>/``, in
-``images/`` or beside the file, are found, too.
+https://docs.cvat.ai/docs/dataset_management/formats/format-coco-keypoints/. Keypoints are in px, visibility is 0, 1
+or 2, and indices in ``skeleton`` of the category start at 1. JSON files may have other names, and images may be in
+``<subset>/``, in ``images/`` or beside the file.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def find(source: Path) -> list[Path]:
 
 
 def read(source: Path, options: Options) -> Import:
-    """Read a data set: every file with COCO's lists that has a category with keypoints.
+    """Read a data set: all files with COCO's lists and a category with keypoints.
 
     Raises:
-        InputError: There is no such file, or their keypoints differ.
+        InputError: There is no such file, or the files have different keypoints.
     """
     found = Import("coco")
     files = [(path, subset_of(path)) for path in find(source)]
@@ -46,7 +46,7 @@ def read(source: Path, options: Options) -> Import:
 
 
 def read_files(files: Sequence[tuple[Path, str]], options: Options, found: Import, source: Path) -> None:
-    """Read COCO-format files, each with the name of its subset, into one record."""
+    """Read COCO-format files, given with the names of their subsets, into one record."""
     named: list[tuple[str, ...]] = []
     for file, subset in files:
         try:
@@ -69,7 +69,7 @@ def read_files(files: Sequence[tuple[Path, str]], options: Options, found: Impor
 
 
 def subset_of(path: Path) -> str:
-    """Return the name of the subset in the name of a file."""
+    """Return the name of the subset in a file name."""
     stem = path.stem
     for prefix in _PREFIXES:
         stem = stem.removeprefix(prefix)
@@ -87,19 +87,19 @@ def _has_lists(path: Path) -> bool:
 def _keypoints(
     content: Mapping[str, Any], categories: Mapping[int, str], file: Path, options: Options, found: Import
 ) -> tuple[str, ...]:
-    """Return the names of the keypoints, and note the limbs of the file."""
+    """Return the names of the keypoints, and store the limbs in ``found``."""
     entries = [entry for entry in content["categories"] if entry.get("id") in list(categories)]
     lists = [entry.get("keypoints") for entry in entries]
     names: tuple[str, ...] = ()
     if all(isinstance(own, list) and own for own in lists):
         only((", ".join(map(str, own)) for own in lists), f"{file}: keypoints of the categories")
         names = tuple(map(str, lists[0]))
-    else:  # some programs do not write the names
+    else:  # some programs write no names
         lengths = Counter(len(own) for one in content["annotations"] if (own := _flat(one)) is not None)
         if not lengths or lengths.most_common(1)[0][0] == 0:
             return ()
         names = options.numbered(lengths.most_common(1)[0][0] // 3)
-        found.notes.append(f"keypoint names: not in {file.name}; numbered (keypoints=[NAME, ...] names them)")
+        found.notes.append(f"keypoint names: not in {file.name}; numbered (set names with keypoints=[NAME, ...])")
     if options.keypoints is not None:
         names = options.numbered(len(names))
     limbs = entries[0].get("skeleton")
@@ -107,7 +107,7 @@ def _keypoints(
         pairs = [pair for pair in limbs if _is_limb(pair, len(names))]
         if len(pairs) < len(limbs):
             found.notes.append(
-                f"skeleton: {len(limbs) - len(pairs)} pairs of {file.name} name no two keypoints: dropped"
+                f"skeleton: {len(limbs) - len(pairs)} pairs of {file.name} are not two keypoint indices: left out"
             )
         found.limbs = [(names[start - 1], names[end - 1]) for start, end in pairs] or None
     return names
@@ -148,7 +148,7 @@ def _read_content(
         try:
             check_image(image, item)
             if image["id"] in seen:
-                raise InputError("its id repeats; every image needs an id of its own")
+                raise InputError("its id repeats; give each image a unique id")
             seen.add(image["id"])
             own = people.pop(image["id"], [])
             path, name = _find(folders, image["file_name"])
@@ -160,7 +160,7 @@ def _read_content(
     for missing, own in people.items():
         if missing not in seen:
             for person in own:
-                found.leave_out(file, person.item, f"image_id: no image has the id {missing!r:.40}")
+                found.leave_out(file, person.item, f"image_id: no image has the id {missing!r:.40}; add the image")
 
 
 def _image_id(annotation: Any) -> Any:
@@ -184,7 +184,7 @@ def _person(annotation: dict[str, Any], item: str, names: Sequence[str]) -> Pers
 
 
 def _folders(file: Path, subset: str, options: Options) -> list[Path]:
-    """Return the folders in which the images of a file may lie, the likeliest first."""
+    """Return the folders that may contain the images of a file, the most likely first."""
     if options.images is not None:
         return [options.images / subset, options.images]
     roots = [file.parent.parent, file.parent] if file.parent.name == "annotations" else [file.parent]
@@ -192,7 +192,7 @@ def _folders(file: Path, subset: str, options: Options) -> list[Path]:
 
 
 def _find(folders: Sequence[Path], name: str) -> tuple[Path, str]:
-    """Return the file of an image and its name in the data set."""
+    """Return the path of an image file and its name in the data set."""
     for folder in folders:
         if folder.is_dir():
             try:

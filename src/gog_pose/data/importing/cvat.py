@@ -1,11 +1,11 @@
-"""CVAT for images 1.1: one XML file, ``annotations.xml``, beside ``images/``.
+"""CVAT for images 1.1: an XML file, ``annotations.xml``, beside ``images/``.
 
-Format: https://docs.cvat.ai/docs/other/xml_format. A ``skeleton`` element holds one ``points`` element per keypoint;
-the task's labels name the keypoints in order and draw their limbs as SVG lines. Outside of skeletons, ``points`` of
-one point are keypoints, grouped by ``group_id`` with each other and with a ``box``; ``points`` of several points are
-people whose keypoints are numbered.
+Format: https://docs.cvat.ai/docs/other/xml_format. A ``skeleton`` element contains one ``points`` element per keypoint;
+the task's labels list the names of the keypoints in order, and their limbs as SVG lines. Outside skeletons, ``points``
+elements with one point are keypoints, grouped into people, with their ``box``, by ``group_id``; ``points`` elements
+with several points are people with numbered keypoints.
 
-Visibility: ``outside="1"`` is unlabelled (0), ``occluded="1"`` labelled but hidden (1), else visible (2).
+Visibility: ``outside="1"`` is unlabeled (0), ``occluded="1"`` labeled but hidden (1), otherwise visible (2).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gog_pose.errors import InputError
 
 
 def find(source: Path) -> list[Path]:
-    """Return the XML files of a source that CVAT wrote."""
+    """Return the XML files of a source that are CVAT's."""
     return [path for path in files_named(source, ".xml") if _is_cvat(path)]
 
 
@@ -29,7 +29,7 @@ def read(source: Path, options: Options) -> Import:
     """Read a data set.
 
     Raises:
-        InputError: There is no readable file, or it holds tracks of a video or several skeletons.
+        InputError: There is no readable file, or it contains tracks of a video or several skeletons.
     """
     found = Import("cvat")
     files = find(source)
@@ -38,7 +38,7 @@ def read(source: Path, options: Options) -> Import:
     for file in files:
         root = load_xml(file)
         if root.find("track") is not None:
-            raise InputError(f"{file}: tracks of a video; export the task as 'CVAT for images 1.1'")
+            raise InputError(f"{file}: contains tracks of a video; export the task as 'CVAT for images 1.1'")
         images = root.findall("image")
         style = _style(root, images, file, options, found)
         for image in images:
@@ -55,13 +55,16 @@ def _is_cvat(path: Path) -> bool:
 
 
 def _style(root: Element, images: Sequence[Element], file: Path, options: Options, found: Import) -> str:
-    """Return how people are labelled, ``skeleton``, ``points`` or ``point``, and note names of keypoints and limbs."""
+    """Return the kind of annotation, ``skeleton``, ``points`` or ``point``, and store keypoints and limbs in ``found``.
+
+    ``points`` elements contain several points, ``point`` means ``points`` elements with one point.
+    """
     labels = [_label(label) for label in root.iterfind("meta//labels/label")]
     used = {one.get("label", "") for image in images for one in image.iterfind("skeleton")}
     chosen = only((label for label in used if options.wants(label)), f"{file}: skeletons")
     if chosen is not None:
         names = tuple(label["name"] for label in labels if label["parent"] == chosen)
-        if not names:  # the labels are not in the file: the order of the first skeleton
+        if not names:  # the file lists no labels: use the order in the skeletons
             names = tuple(dict.fromkeys(p.get("label", "") for i in images for p in i.iterfind("skeleton/points")))
         svg = next((label["svg"] for label in labels if label["name"] == chosen and not label["parent"]), "")
         found.limbs = _limbs(svg, names, file, found)
@@ -80,7 +83,7 @@ def _style(root: Element, images: Sequence[Element], file: Path, options: Option
 
 def _set_keypoints(names: tuple[str, ...], file: Path, found: Import) -> None:
     if found.keypoints and found.keypoints != names:
-        raise InputError(f"{file}: its keypoints are not those of the file before; import the files one by one")
+        raise InputError(f"{file}: its keypoints differ from those of the previous file; import the files separately")
     found.keypoints = names
 
 
@@ -89,7 +92,7 @@ def _label(label: Element) -> dict[str, str]:
 
 
 def _limbs(svg: str, names: Sequence[str], file: Path, found: Import) -> list[tuple[str, str]] | None:
-    """Return the limbs that the drawing of a skeleton shows; None where it shows none or cannot be read."""
+    """Return the limbs in the SVG drawing of a skeleton; None if there are none or it cannot be read."""
     if not svg:
         return None
     try:
@@ -159,7 +162,7 @@ def _skeleton(element: Element, item: str, names: Sequence[str]) -> Person:
     for one in element.iterfind("points"):
         label = one.get("label", "")
         if label not in names:
-            raise InputError(f"{label!r:.60} is no keypoint of the skeleton; correct it")
+            raise InputError(f"{label!r:.60} is not a keypoint of the skeleton; correct it")
         if one.get("outside") != "1":
             points[label] = _point(one, one.get("points", ""))
     return Person(item, points)

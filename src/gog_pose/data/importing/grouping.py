@@ -1,4 +1,4 @@
-"""Grouping of single labelled points into people, for programs in which a point need not belong to anything."""
+"""Grouping of separate labeled points into people, for formats without a record per person."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Box = tuple[float, float, float, float]
 
 
 class LabelledPoint(NamedTuple):
-    """A point: which one of its file it is, the keypoint's name, its place, and the group it is in (None = none)."""
+    """A point: its item in the file, the keypoint's name, its position and visibility, and its group (None = none)."""
 
     item: str
     name: str
@@ -22,7 +22,7 @@ class LabelledPoint(NamedTuple):
 
 
 class LabelledBox(NamedTuple):
-    """A box: which one of its file it is, its sides, and the group it is in (None = none)."""
+    """A box: its item in the file, x, y, width and height (px), and its group (None = none)."""
 
     item: str
     box: Box
@@ -32,18 +32,18 @@ class LabelledBox(NamedTuple):
 def group_people(
     points: Sequence[LabelledPoint], boxes: Sequence[LabelledBox], file: Path, where: str, found: Import
 ) -> list[Person]:
-    """Make people of the points and boxes of one image.
+    """Group the points and boxes of one image into people.
 
-    Points and the box of one group are a person. A point without a group belongs to the only box that contains it. In
-    an image without boxes and groups all points are one person, unless a name repeats. What remains ambiguous is left
-    out and named.
+    The points and the box of a group are one person. A point without a group belongs to the only box that contains it.
+    In an image without boxes and groups, all points are one person; a second point of the same name is left out. All
+    ambiguous points are left out and reported.
 
     Args:
         points: The points.
         boxes: The boxes.
         file: The annotation file, for messages.
-        where: Which part of the file the image is, for messages; may be empty.
-        found: What is left out is noted there.
+        where: The item of the image in the file, for messages; may be empty.
+        found: Record to which items that are left out are added.
     """
     members: dict[tuple[str, Hashable], dict[str, Point]] = defaultdict(dict)
     names: dict[tuple[str, Hashable], str] = {}

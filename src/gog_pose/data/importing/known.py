@@ -1,4 +1,4 @@
-"""Keypoints, limbs and OKS sigmas that are known by name: COCO's, CrowdPose's, MPII's."""
+"""Limbs and OKS sigmas of known keypoint names: those of COCO, CrowdPose and MPII."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from gog_pose.skeleton import Skeleton, load_skeleton
 
-# The order of http://human-pose.mpi-inf.mpg.de.
+# In the order of http://human-pose.mpi-inf.mpg.de.
 MPII_KEYPOINTS = (
     "right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle", "pelvis", "thorax", "upper_neck",
     "head_top", "right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist",
@@ -23,7 +23,7 @@ _CROWDPOSE = load_skeleton("crowdpose")
 
 
 def known_limbs(keypoints: Sequence[str]) -> tuple[str, list[tuple[str, str]]] | None:
-    """Return whose keypoints these are, in any order and spelling, and the limbs that are usual for them."""
+    """Return the owner ("COCO's" ...) and the usual limbs of keypoints in any order and spelling; None if unknown."""
     spelled = {plain(name): name for name in keypoints}
     for title, names, pairs in _skeletons():
         if {plain(name) for name in names} == set(spelled) and len(spelled) == len(keypoints):
@@ -32,7 +32,7 @@ def known_limbs(keypoints: Sequence[str]) -> tuple[str, list[tuple[str, str]]] |
 
 
 def known_sigmas() -> Mapping[str, float]:
-    """Return OKS sigmas by part of the body, without side, such as ``knee``: COCO's, then CrowdPose's of the others."""
+    """Return OKS sigmas by part of the body without side, such as ``knee``: COCO's, and CrowdPose's for other parts."""
     return {
         plain(name).removeprefix("left").removeprefix("right"): sigma
         for skeleton in (_CROWDPOSE, _COCO)
@@ -41,7 +41,7 @@ def known_sigmas() -> Mapping[str, float]:
 
 
 def in_known_order(keypoints: Sequence[str]) -> tuple[str, ...]:
-    """Return keypoints in the order of COCO, CrowdPose or MPII if they are theirs, else as they are."""
+    """Return keypoints of COCO, CrowdPose or MPII in the order of that data set, others unchanged."""
     for _, names, _ in _skeletons():
         order = {plain(name): place for place, name in enumerate(names)}
         if {plain(name) for name in keypoints} == set(order):
@@ -50,7 +50,7 @@ def in_known_order(keypoints: Sequence[str]) -> tuple[str, ...]:
 
 
 def plain(name: str) -> str:
-    """Return a name without case and separators: ``Left_Knee``, ``left knee`` and ``leftKnee`` are one."""
+    """Return a name without case and separators, the same for ``Left_Knee``, ``left knee`` and ``leftKnee``."""
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 

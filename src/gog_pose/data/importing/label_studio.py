@@ -1,10 +1,10 @@
 """Label Studio's JSON export (not JSON-MIN): one file with a list of tasks.
 
 Format: https://labelstud.io/guide/task_format, https://labelstud.io/tags/keypointlabels and
-https://labelstud.io/tags/rectanglelabels. Coordinates are per cent of the image's sides. A keypoint belongs to the
-rectangle that its ``parentID`` names or that a relation joins it with; otherwise to the only rectangle around it.
+https://labelstud.io/tags/rectanglelabels. Coordinates are percentages of the image's sides. A keypoint belongs to the
+rectangle of its ``parentID`` or of a relation; otherwise to the only rectangle around it.
 
-Visibility: a keypoint region with a per-region choice such as ``occluded`` or ``hidden`` is labelled but hidden (1),
+Visibility: a keypoint region with a per-region choice such as ``occluded`` or ``hidden`` is labeled but hidden (1),
 all others are visible (2).
 """
 
@@ -26,7 +26,7 @@ HIDDEN = ("occluded", "hidden", "invisible", "not visible", "not_visible")
 
 
 def find(source: Path) -> list[Path]:
-    """Return the JSON files of a source that Label Studio exported."""
+    """Return the JSON files of a source that are Label Studio's."""
     files = sorted(source.glob("*.json")) if source.is_dir() else files_named(source, ".json")
     return [path for path in files if _is_export(path)]
 
@@ -70,7 +70,7 @@ def _read_task(task: Any, item: str, file: Path, options: Options, found: Import
     results = _results(task, found)
     regions = [{**one, "id": str(one.get("id"))} for one in results if isinstance(one, dict)]
     for _ in range(len(results) - len(regions)):
-        found.leave_out(file, item, "a region that is no object; correct or remove it")
+        found.leave_out(file, item, "a region is not an object; correct or remove it")
     image = _image_name(task["data"], regions)
     folder = options.images if options.images is not None else file.parent
     path = _find(folder, image)
@@ -94,7 +94,7 @@ def _read_task(task: Any, item: str, file: Path, options: Options, found: Import
                 points.append(LabelledPoint(where, name, point, parents.get(one["id"])))
             elif kind == "rectanglelabels" and options.wants(_label(one, kind)):
                 if one["value"].get("rotation"):
-                    raise InputError("a rotated rectangle is no box; remove the rotation")
+                    raise InputError("rotated rectangles are not supported; remove the rotation")
                 sides = (("x", 0), ("y", 1), ("width", 0), ("height", 1))
                 x, y, width, height = (_pixels(one, key, side) for key, side in sides)
                 boxes.append(LabelledBox(where, (x, y, width, height), one["id"]))
@@ -107,7 +107,7 @@ def _read_task(task: Any, item: str, file: Path, options: Options, found: Import
 
 
 def _results(task: Mapping[str, Any], found: Import) -> list[Any]:
-    """Return the regions of the annotation that counts: the ground truth, else the last one not cancelled."""
+    """Return the regions of the annotation to use: the ground truth, else the last one that was not cancelled."""
     annotations = task.get("annotations", task.get("completions"))
     if not isinstance(annotations, list):
         raise InputError("annotations: must be a list; correct it")
@@ -123,14 +123,17 @@ def _results(task: Mapping[str, Any], found: Import) -> list[Any]:
 
 
 def _image_name(data: Mapping[str, Any], regions: list[dict[str, Any]]) -> str:
-    """Return the path of a task's image: the only text of its data, or the one that regions refer to as ``$image``."""
+    """Return the path of a task's image, a text in ``data``.
+
+    It is the one that regions refer to (``source: $image``), else ``image`` or ``img``, else the only text.
+    """
     keys = [key for key, value in data.items() if isinstance(value, str)]
     sources = {str(one.get("source", "")).removeprefix("$") for one in regions} & set(keys)
     key = next(iter(sources), None) or next((key for key in ("image", "img") if key in keys), None)
     if key is None and len(keys) == 1:
         key = keys[0]
     if key is None:
-        raise InputError("data: names no image; correct it")
+        raise InputError("data: contains no path of an image; correct it")
     try:
         address = urlparse(data[key])
     except ValueError as error:
@@ -140,7 +143,7 @@ def _image_name(data: Mapping[str, Any], regions: list[dict[str, Any]]) -> str:
 
 
 def _find(folder: Path, image: str) -> Path:
-    """Return the file of an image: uploads lie under ``/data/upload/<project>/`` with a random prefix."""
+    """Return the path of an image file; uploads are in ``/data/upload/<project>/`` with a random prefix."""
     inside = image.lstrip("/").removeprefix("data/upload/")
     plain = re.sub(r"^[0-9a-f]{8}-", "", inside.rsplit("/", 1)[-1])
     try:
@@ -161,7 +164,7 @@ def _size(regions: list[dict[str, Any]]) -> tuple[int, int] | None:
 
 
 def _parents(regions: list[dict[str, Any]], rectangles: set[str]) -> dict[str, str]:
-    """Return the rectangle of each keypoint that says or is related to one, by their ids."""
+    """Return the id of the rectangle of each keypoint with a ``parentID`` or a relation to a rectangle, by its id."""
     parents = {one["id"]: str(one["parentID"]) for one in regions if one.get("parentID")}
     for one in regions:
         if one.get("type") == "relation":

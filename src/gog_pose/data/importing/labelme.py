@@ -1,10 +1,10 @@
-"""Labelme (and X-AnyLabeling): one JSON file per image, beside it.
+"""Labelme (and X-AnyLabeling): one JSON file per image, beside the image.
 
-Format: https://github.com/wkentaro/labelme. Shapes of type ``point`` are keypoints, named by their label; equal
-``group_id`` makes them, and a ``rectangle``, one person. Coordinates are px.
+Format: https://github.com/wkentaro/labelme. Shapes of type ``point`` are keypoints; their label is the keypoint's name.
+Points, and a ``rectangle``, with the same ``group_id`` are one person. Coordinates are in px.
 
-Visibility: a point with a flag such as ``occluded`` or ``hidden``, with such a description, or marked ``difficult``
-(X-AnyLabeling) is labelled but hidden (1), all others are visible (2).
+Visibility: a point with a flag or description such as ``occluded`` or ``hidden``, or marked ``difficult``
+(X-AnyLabeling), is labeled but hidden (1), all others are visible (2).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gog_pose.errors import InputError
 
 
 def find(source: Path) -> list[Path]:
-    """Return the JSON files of a source if the first of any folder is Labelme's: a set may have very many."""
+    """Return the JSON files in each folder of a source whose first one is Labelme's; checking all would be slow."""
     files = files_named(source, ".json")
     first = {path.parent: path for path in reversed(files)}
     own = {folder for folder, path in first.items() if _is_labelme(path)}
@@ -53,14 +53,14 @@ def _is_labelme(path: Path) -> bool:
     try:
         content = load_json(path)
     except InputError:
-        return True  # reported when it is read, if the folder is chosen
+        return True  # reported when the file is read, if this format is chosen
     return isinstance(content, dict) and "shapes" in content
 
 
 def _read_file(file: Path, root: Path, options: Options, found: Import, names: dict[str, None]) -> None:
     content = load_json(file)
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
-        raise InputError("the list 'shapes' is missing; this is not a file of Labelme")
+        raise InputError("the list 'shapes' is missing, so this is not a file of Labelme; correct or remove it")
     path = _image(content.get("imagePath"), file, root, options)
     size = None
     if content.get("imageWidth") is not None:
@@ -94,7 +94,7 @@ def _read_file(file: Path, root: Path, options: Options, found: Import, names: d
 
 
 def _image(name: Any, file: Path, root: Path, options: Options) -> Path:
-    """Return the image of a file: as it says, relative to itself but inside the source, else of the same base name."""
+    """Return the image at ``imagePath``, relative to the file but inside the source, else the same name beside it."""
     if not isinstance(name, str):
         raise InputError("imagePath: must be text; correct it")
     folder = options.images if options.images is not None else root
@@ -116,7 +116,7 @@ def _corners(shape: Mapping[str, Any], *counts: int) -> list[tuple[float, float]
         or len(corners) not in counts
         or not all(isinstance(corner, list) and len(corner) == 2 for corner in corners)
     ):
-        raise InputError(f"points: must be {counts[0]} places [x, y]; correct it")
+        raise InputError(f"points: must be {counts[0]} points [x, y]; correct it")
     return [(number(x, "points"), number(y, "points")) for x, y in corners]
 
 

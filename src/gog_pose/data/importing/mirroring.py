@@ -1,4 +1,4 @@
-"""Pairs of left and right keypoints, found by their names."""
+"""Search for pairs of left and right keypoints by their names."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from gog_pose.data.importing.known import plain
 
 _OPPOSITE = {"left": "right", "right": "left", "l": "r", "r": "l"}
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W_A-Za-z]+")  # of camel case and of names with separators
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W_A-Za-z]+")  # in camel case and in names with separators
 
 
 def pairs_by_name(keypoints: Sequence[str]) -> list[tuple[int, int]]:
-    """Return pairs of indices of keypoints whose names differ in left and right.
+    """Return pairs of indices of keypoints whose names differ only in left and right.
 
-    ``left_eye``, ``eye_left``, ``leftEye``, ``LeftEye``, ``L_eye``, ``eye-l``, ``LEye`` and ``leye`` are understood,
-    whatever the case and the separators. A pair needs both names, each the mirror image of the other.
+    Names may be spelled ``left_eye``, ``eye_left``, ``leftEye``, ``LeftEye``, ``L_eye``, ``eye-l``, ``LEye`` or
+    ``leye``, in any case and with any separators. A pair needs both names, each the mirror image of the other.
     """
     index = {plain(name): place for place, name in enumerate(keypoints)}
     pairs = []
@@ -28,12 +28,12 @@ def pairs_by_name(keypoints: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def has_side(name: str) -> bool:
-    """Return whether a name says left or right in full."""
+    """Return whether a name contains the word left or right."""
     return any(side in plain(name) for side in ("left", "right"))
 
 
 def _mirrored(name: str) -> Iterator[str]:
-    """Yield plain spellings of the mirror image of a name, the surest first."""
+    """Yield possible names of the mirror image, as ``plain`` returns them, the most certain first."""
     words = [word.casefold() for word in _WORDS.findall(name)]
     for place, word in enumerate(words):
         if word in _OPPOSITE:

@@ -1,13 +1,13 @@
-"""MPII-like JSON, one entry per person: ``annot/{train,valid}.json`` beside ``images/``.
+"""MPII-like JSON with one entry per person: ``annot/{train,valid}.json`` beside ``images/``.
 
 Format: the files that HRNet's and MMPose's loaders read ("Data preparation" of
 https://github.com/leoxiaobin/deep-high-resolution-net.pytorch): ``image``, ``joints`` (px), ``joints_vis``, ``center``
-and ``scale`` (height of the person divided by 200 px). Coordinates count from 1, as MATLAB does, and 1 is subtracted;
-``one_based=false`` leaves them.
+and ``scale`` (height of the person divided by 200 px). Coordinates start at 1, as in MATLAB, and 1 is subtracted;
+``one_based=false`` keeps them unchanged.
 
-Visibility: ``joints_vis`` 0 is unlabelled (0), anything else visible (2): the format does not mark hidden joints. The
-box is the extent of the joints; a person with fewer than three of them has the square around ``center`` with sides of
-``200 scale``.
+Visibility: ``joints_vis`` 0 is unlabeled (0), all other values are visible (2), because the format does not mark hidden
+joints. The box is the extent of the joints. For a person with fewer than three joints it is the square around
+``center`` with sides of ``200 scale``.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _FEWEST_JOINTS = 3
 
 
 def find(source: Path) -> list[Path]:
-    """Return the JSON files of a source that list people by ``joints``."""
+    """Return the JSON files of a source that are lists of people with ``joints``."""
     files = sorted({*source.glob("*.json"), *source.glob("annot*/*.json")}) if source.is_dir() else [source]
     return [path for path in files if path.suffix == ".json" and _lists_people(path)]
 
 
 def read(source: Path, options: Options) -> Import:
-    """Read a data set; ``trainval.json`` is passed over where ``train.json`` is there.
+    """Read a data set; ``trainval.json`` is passed over if ``train.json`` exists.
 
     Raises:
-        InputError: There is no readable file, or the numbers of joints differ.
+        InputError: There is no readable file, or the option ``keypoints`` has another number of names.
     """
     found = Import("mpii")
     files = {path.stem: path for path in find(source)}

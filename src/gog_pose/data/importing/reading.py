@@ -1,4 +1,4 @@
-"""Reading of untrusted annotation files: JSON, YAML and XML of limited size, without anything that expands."""
+"""Reading of untrusted annotation files: JSON, YAML and XML of limited size, without aliases and entities."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gog_pose.imaging.reading import resolve_inside
 from gog_pose.system.files import describe_os_error
 
 _MOST_BYTES = {"json": 2 << 30, "xml": 512 << 20, "yaml": 1 << 20, "txt": 16 << 20}
-_DEEPEST = 100  # elements of XML inside each other; CVAT's have six
+_DEEPEST = 100  # nested XML elements; CVAT's files have six levels
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 
 
@@ -26,7 +26,7 @@ def read_text(path: Path, kind: str) -> str:
     """Read a text file of limited size.
 
     Raises:
-        InputError: It is missing, too large or not text.
+        InputError: The file is missing, too large or not text.
     """
     _check_bytes(path, kind)
     try:
@@ -41,22 +41,22 @@ def load_json(path: Path) -> Any:
     """Read a JSON file of limited size.
 
     Raises:
-        InputError: It is missing, too large or malformed.
+        InputError: The file is missing, too large or malformed.
     """
     _check_bytes(path, "json")
     return read_json(path, "annotation file; check the path")
 
 
 def load_yaml(path: Path) -> Any:
-    """Read a YAML file of limited size; aliases, of which a few lines can stand for millions of values, are refused.
+    """Read a YAML file of limited size without aliases, which could expand a few lines to millions of values.
 
     Raises:
-        InputError: It is missing, too large or malformed.
+        InputError: The file is missing, too large or malformed, or contains aliases.
     """
     try:
         text = read_text(path, "yaml")
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
-            raise InputError(f"{path}: YAML aliases are refused; write out what they stand for")
+            raise InputError(f"{path}: YAML aliases are not supported; replace each with its value")
         return yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         if isinstance(error, InputError):
@@ -69,7 +69,7 @@ def load_xml(path: Path) -> Element:
     """Read an XML file of limited size and depth.
 
     Raises:
-        InputError: It is missing, too large, malformed, or declares a document type: entities are refused.
+        InputError: The file is missing, too large or malformed, or declares a document type, and so maybe entities.
     """
     _check_bytes(path, "xml")
     try:
@@ -84,7 +84,7 @@ def parse_xml(content: bytes) -> Element:
     """Parse XML without document type, entities or external references.
 
     Raises:
-        InputError: It is malformed, nested too deeply, or declares a document type.
+        InputError: The XML is malformed, is nested too deeply, or declares a document type.
     """
     builder, depth = TreeBuilder(), 0
     parser = expat.ParserCreate()
@@ -118,10 +118,10 @@ def parse_xml(content: bytes) -> Element:
 
 
 def number(value: Any, what: str) -> float:
-    """Return a finite number of sensible size, which text may hold.
+    """Convert a value, which may be text, to a number of limited size.
 
     Raises:
-        InputError: It is none.
+        InputError: The value is not such a number.
     """
     try:
         read = float(value) if not isinstance(value, bool) else math.nan
@@ -133,10 +133,10 @@ def number(value: Any, what: str) -> float:
 
 
 def whole(value: Any, what: str) -> int:
-    """Return a whole number, which text may hold.
+    """Convert a value, which may be text, to a whole number.
 
     Raises:
-        InputError: It is none.
+        InputError: The value is not a whole number.
     """
     read = number(value, what)
     if read != int(read):
@@ -145,10 +145,10 @@ def whole(value: Any, what: str) -> int:
 
 
 def find_image(folder: Path, name: str) -> Path:
-    """Return the image file that an annotation names, which must lie below a folder.
+    """Return the image file with a name from an annotation; it must lie inside a folder.
 
-    Names of programs on Windows have backslashes, and programs write names relative to folders of their own: a file of
-    the same base name directly in the folder is taken where the path itself leads nowhere.
+    The name may have backslashes (Windows) and may be relative to another folder: if no file has this path, the file of
+    the same base name directly in the folder is used.
 
     Raises:
         InputError: There is no such file, or its name leads out of the folder.
@@ -162,12 +162,12 @@ def find_image(folder: Path, name: str) -> Path:
 
 
 def images_below(folder: Path) -> list[Path]:
-    """Return all image files of a folder and those below, sorted."""
+    """Return all image files of a folder and its subfolders, sorted."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGES and path.is_file())
 
 
 def files_named(source: Path, suffix: str) -> list[Path]:
-    """Return the source itself if it is a file with that suffix, else all such files below it, sorted."""
+    """Return the source if it is a file with this suffix, or all such files in a source folder, sorted."""
     if source.is_file():
         return [source] if source.suffix.lower() == suffix else []
     return sorted(path for path in source.rglob(f"*{suffix}") if path.is_file())
@@ -179,4 +179,4 @@ def _check_bytes(path: Path, kind: str) -> None:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {describe_os_error(error)}") from None
     if size > _MOST_BYTES[kind]:
-        raise InputError(f"{path}: {size:,} bytes are more than {_MOST_BYTES[kind]:,}; divide the file")
+        raise InputError(f"{path}: {size:,} bytes are more than {_MOST_BYTES[kind]:,}; split the file")

@@ -1,4 +1,4 @@
-"""Records that all formats are read into: people by keypoint name, and what could not be converted."""
+"""Common records of all formats: images, people with named keypoints, and items that could not be converted."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 
 from gog_pose.errors import InputError
 
-Point = tuple[float, float, int]  # x, y (px, original image) and visibility 0/1/2, as COCO has it
+Point = tuple[float, float, int]  # x, y (px, original image) and COCO's visibility 0/1/2
 
 
 class Person(NamedTuple):
     """One annotated person.
 
     Attributes:
-        item: Which annotation of its file it is, for messages.
-        points: The labelled keypoints by name.
-        box: x, y, width, height, px of the original image; None = it follows from the keypoints.
-        extra: Fields of COCO's format that are kept as they are: ``area``, ``iscrowd``, ``segmentation``.
+        item: The annotation in its file, for messages.
+        points: The labeled keypoints by name.
+        box: x, y, width, height, px of the original image; None = derive it from the keypoints.
+        extra: Fields of COCO's format that are kept unchanged: ``area``, ``iscrowd``, ``segmentation``.
     """
 
     item: str
@@ -34,11 +34,11 @@ class Picture(NamedTuple):
 
     Attributes:
         path: The image file.
-        name: Its path below the folder of its split in the imported data set, with slashes.
-        split: ``train``, ``val``, ``test``, or None where the source does not say.
-        people: Its people.
-        upright: Whether coordinates refer to the image turned upright as its EXIF orientation says.
-        size: ``(width, height)`` that the annotations are for, px; None where the source does not say.
+        name: Path in the folder of its split in the imported data set, with slashes.
+        split: ``train``, ``val`` or ``test``; None if the source has no splits.
+        people: The people of the image.
+        upright: Whether coordinates refer to the image rotated by its EXIF orientation.
+        size: ``(width, height)`` of the image in the annotations, px; None if they do not state it.
     """
 
     path: Path
@@ -50,12 +50,12 @@ class Picture(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """Something that was not converted although it is part of the data: the import ends with exit code 1.
+    """An item that should have been converted but could not be; it makes the import end with exit code 1.
 
     Attributes:
-        file: The file that it is in.
-        item: Which part of the file; empty = all of it.
-        reason: What is wrong, and what to do.
+        file: The file of the item.
+        item: The part of the file; empty = the whole file.
+        reason: The problem and the remedy.
     """
 
     file: str
@@ -73,12 +73,12 @@ class Import:
     Attributes:
         format: Name of the format.
         pictures: The images.
-        keypoints: K names, in the order of the source.
-        limbs: Pairs of names, as far as the source says them; None = it does not.
-        flip: Name of each keypoint's mirror image; None where the source does not say.
-        left_out: What was not converted.
-        passed_over: Numbers of what has no place in a keypoint data set, by kind.
-        notes: Decisions that the user should know of.
+        keypoints: K names in the order of the source.
+        limbs: Pairs of names; None if the source has no limbs.
+        flip: Keypoint name -> name of its mirror image; None if the source does not contain it.
+        left_out: Items that could not be converted.
+        passed_over: Numbers of items that do not belong in a keypoint data set, by kind.
+        notes: Decisions to report to the user.
     """
 
     format: str
@@ -91,7 +91,7 @@ class Import:
     notes: list[str] = field(default_factory=list)
 
     def leave_out(self, file: str | Path, item: str, reason: object) -> None:
-        """Note something that is not converted; file names at the start of a reason are not repeated."""
+        """Record an item that is not converted; a file and an item at the start of the reason are removed from it."""
         text = str(reason).removeprefix(f"{file}: ").removeprefix(f"{item}: ")
         self.left_out.append(LeftOut(str(file), item, text))
 
@@ -101,10 +101,10 @@ class Options:
     """Options that describe a source.
 
     Attributes:
-        images: Folder of the images, where they do not lie beside the annotations.
-        category: Name, or names, of the classes that are the people; None = the format's rule.
-        keypoints: Names of the keypoints, in order; None = those of the source.
-        one_based: Whether coordinates of MPII's format begin at 1.
+        images: Folder of the images, if they are not beside the annotations.
+        category: Name, or names, of the classes of people; None = the rule of the format.
+        keypoints: Names of the keypoints, in order; None = the names in the source.
+        one_based: Whether coordinates of MPII's format start at 1.
     """
 
     images: Path | None = None
@@ -113,20 +113,20 @@ class Options:
     one_based: bool = True
 
     def wants(self, name: str) -> bool:
-        """Return whether a class of this name is meant."""
+        """Return whether a class with this name is a class of people."""
         names = [self.category] if isinstance(self.category, str) else self.category
         return names is None or name.strip().casefold() in {one.strip().casefold() for one in names}
 
     def numbered(self, count: int) -> tuple[str, ...]:
-        """Return the given names of keypoints that a format only numbers, else ``keypoint_1``, ``keypoint_2`` ...
+        """Return names for keypoints without names: those of the option, or ``keypoint_1``, ``keypoint_2`` ...
 
         Raises:
-            InputError: The user gave another number of names.
+            InputError: The option has another number of names.
         """
         if self.keypoints is None:
             return tuple(f"keypoint_{index}" for index in range(1, count + 1))
         if len(self.keypoints) != count:
-            raise InputError(f"keypoints: {len(self.keypoints)} names, but the source has {count} keypoints")
+            raise InputError(f"keypoints: {len(self.keypoints)} names, but the source has {count}; correct it")
         return tuple(self.keypoints)
 
 
@@ -142,10 +142,10 @@ def split_named(name: str) -> str | None:
 
 
 def only(names: Iterable[str], what: str) -> str | None:
-    """Return the single name of several equal ones, None of none.
+    """Return the common value of equal names, or None if there are no names.
 
     Raises:
-        InputError: They differ.
+        InputError: The names differ.
     """
     found = sorted(set(names))
     if len(found) > 1:

@@ -1,7 +1,7 @@
 """Roboflow's COCO export: ``_annotations.coco.json`` in the folder of each split, beside its images.
 
-Format: https://roboflow.com/formats/coco-keypoint. The content is COCO's. Category 0 is a group without keypoints, and
-an export of a single split is a folder ``train``.
+Format: https://roboflow.com/formats/coco-keypoint. The content is in COCO format. Category 0 is a group without
+keypoints, and an export of a single split is a folder ``train``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def read(source: Path, options: Options) -> Import:
     """Read a data set.
 
     Raises:
-        InputError: There is no readable file, or their keypoints differ.
+        InputError: There is no readable file, or the files have different keypoints.
     """
     found = Import("roboflow")
     read_files([(file, file.resolve().parent.name) for file in find(source)], options, found, source)

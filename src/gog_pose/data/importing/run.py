@@ -1,4 +1,4 @@
-"""Import of annotations: find the format of a source, read it, and write a COCO-format folder."""
+"""Import of annotations: detection of the format, reading, and writing of a COCO-format folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gog_pose.system.progress import Progress, silent
 
 _MOST_KEYPOINTS = 1000
 
-# Each module has find(source), the files that it would read, and read(source, options).
+# Each module has find(source), which returns the files that it would read, and read(source, options).
 FORMATS: dict[str, ModuleType] = {
     "yolo": yolo, "roboflow": roboflow, "coco": coco, "cvat": cvat, "label_studio": label_studio, "mpii": mpii,
     "labelme": labelme,
@@ -37,20 +37,20 @@ def import_data(
     """Import annotations and their images.
 
     Args:
-        source: File or folder that another program exported.
-        output: Folder to write, new or empty.
+        source: File or folder exported by another program.
+        output: Output folder, new or empty.
         format: One of ``FORMATS``, or ``auto``.
-        name: Of the skeleton and the data set in ``conf/``.
-        options: What the user says about the source.
-        val_share: Share of the images that become ``val`` where the source has no such split.
+        name: Name of the skeleton and the data set in ``conf/``.
+        options: Options that describe the source.
+        val_share: Share of the images that become ``val`` if the source has no such split.
         link: Link to the images instead of copying them.
-        progress: Shows how many images are done.
+        progress: Shows the number of finished images.
 
     Returns:
-        The report: counts by split, where the skeleton comes from, what was left out and passed over.
+        The report: counts by split, origin of the skeleton, items left out and passed over.
 
     Raises:
-        InputError: The source is of no known format or holds nothing, or the output cannot be written.
+        InputError: The format of the source is unknown, the source is empty, or the output cannot be written.
     """
     source, output, options = Path(source), Path(output), options or Options()
     if not source.exists():
@@ -67,28 +67,28 @@ def import_data(
 
 
 def _chosen(source: Path, format: str) -> str:
-    """Return the name of the format."""
+    """Return the name of the format of a source."""
     if format != "auto":
         if format not in FORMATS:
             raise InputError(f"format: {format!r} is unknown; choose auto, {', '.join(FORMATS)}")
         return format
     likely = [name for name, module in FORMATS.items() if name != "labelme" and module.find(source)]
-    if not likely and labelme.find(source):  # looks into all folders
+    if not likely and labelme.find(source):  # last, because it searches all folders
         likely = ["labelme"]
     if len(likely) != 1:
         seen = f"could be {' or '.join(likely)}" if likely else "is of no known format"
-        raise InputError(f"source: {source} {seen}; choose format=NAME of {', '.join(FORMATS)}")
+        raise InputError(f"source: {source} {seen}; choose format=NAME from {', '.join(FORMATS)}")
     return likely[0]
 
 
 def _check_found(found: Import, source: Path, options: Options) -> None:
     if not found.keypoints:
-        raise InputError(f"{source}: no labelled keypoints were found as {found.format}; choose another format=NAME")
+        raise InputError(f"{source}: no labeled keypoints were found as {found.format}; choose another format=NAME")
     if len(found.keypoints) > _MOST_KEYPOINTS:
-        raise InputError(f"{source}: {len(found.keypoints)} keypoints are more than {_MOST_KEYPOINTS}")
+        raise InputError(f"{source}: {len(found.keypoints)} keypoints are more than {_MOST_KEYPOINTS}; correct it")
     for name in found.keypoints:
         if not name.isprintable():
             raise InputError(f"{source}: the keypoint name {name!a} is not printable text; correct it")
     if options.keypoints is None and found.format in ("label_studio", "labelme", "cvat") and found.limbs is None:
-        # their order there is that of drawing or of appearance
+        # in these formats, keypoints are in the order of drawing or of their first occurrence
         found.keypoints = in_known_order(found.keypoints)

@@ -1,4 +1,4 @@
-"""The skeleton of imported keypoints: limbs, flip pairs and OKS sigmas, each with a sentence that says where from."""
+"""Skeletons of imported keypoints: limbs, flip pairs and OKS sigmas, each with a description of its origin."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from gog_pose.skeleton import Skeleton
 
 Pairs = list[tuple[int, int]]
 
-_OFFSET = 1.0  # added to all distances: the tree is the same, and SciPy takes 0 for no connection
-_NEVER_TOGETHER = 1e6  # distance of two keypoints that no person has both of, in scales
+_OFFSET = 1.0  # added to all distances, because SciPy takes 0 as no connection; it does not change the tree
+_NEVER_TOGETHER = 1e6  # distance of two keypoints that never occur together in a person, in scales
 
 
 def make_skeleton(found: Import, name: str) -> tuple[Skeleton, dict[str, str]]:
-    """Make the skeleton of what was imported.
+    """Make the skeleton of imported people.
 
     Returns:
-        The skeleton, and where its ``limbs``, ``flip_pairs`` and ``oks_sigmas`` come from.
+        The skeleton, and descriptions of the origin of its ``limbs``, ``flip_pairs`` and ``oks_sigmas``.
     """
     place = {keypoint: index for index, keypoint in enumerate(found.keypoints)}
     said = {}
@@ -39,7 +39,7 @@ def _flip_pairs(found: Import, place: dict[str, int]) -> tuple[Pairs, str]:
     pairs = pairs_by_name(found.keypoints)
     paired = {end for pair in pairs for end in pair}
     alone = [name for index, name in enumerate(found.keypoints) if index not in paired and has_side(name)]
-    said = "found by the names" if pairs else "none: no two names differ in left and right"
+    said = "found by name" if pairs else "none: no two names differ only in left and right"
     return pairs, said + (f"; without a partner: {', '.join(alone)}" if alone else "")
 
 
@@ -48,7 +48,7 @@ def _limbs(found: Import, place: dict[str, int], flip_pairs: Pairs) -> tuple[Pai
         pairs, said = found.limbs, "given by the source"
     elif known := known_limbs(found.keypoints):
         title, pairs = known
-        said = f"the usual ones, for the keypoints are {title}"
+        said = f"the usual ones, because the keypoints are {title}"
     else:
         return _mirror_closed(_tree(found, place, flip_pairs), flip_pairs)[0], (
             "chosen: a minimum spanning tree over the mean distances of keypoints, and its mirror images"
@@ -58,11 +58,11 @@ def _limbs(found: Import, place: dict[str, int], flip_pairs: Pairs) -> tuple[Pai
     joined = {end for limb in limbs for end in limb}
     alone = ", ".join(name for index, name in enumerate(found.keypoints) if index not in joined)
     said += f"; added as mirror images: {names}" if added else ""
-    return limbs, said + (f"; on no limb, so nothing joins them to a person: {alone}" if alone else "")
+    return limbs, said + (f"; keypoints without a limb, which cannot be grouped: {alone}" if alone else "")
 
 
 def _mirror_closed(pairs: Sequence[tuple[int, int]], flip_pairs: Pairs) -> tuple[Pairs, Pairs]:
-    """Return limbs, each in one direction, with the mirror images that were missing, and these."""
+    """Return limbs, each in one direction, with missing mirror images added, and the added ones."""
     mirror = {end: other for pair in flip_pairs for end, other in (pair, pair[::-1])}
     limbs: Pairs = []
     for limb in pairs:
@@ -78,7 +78,7 @@ def _mirror_closed(pairs: Sequence[tuple[int, int]], flip_pairs: Pairs) -> tuple
 
 
 def _tree(found: Import, place: dict[str, int], flip_pairs: Pairs) -> Pairs:
-    """Return the minimum spanning tree over mean distances of keypoints, in scales, equal for both sides."""
+    """Return the minimum spanning tree over mean distances of keypoints, in scales, averaged over mirror images."""
     count = len(found.keypoints)
     total, number = np.zeros((count, count)), np.zeros((count, count))
     for picture in found.pictures:
@@ -102,9 +102,9 @@ def _tree(found: Import, place: dict[str, int], flip_pairs: Pairs) -> Pairs:
 
 
 def _sigmas(keypoints: Sequence[str]) -> tuple[list[float], str]:
-    """Return OKS sigmas: COCO's by part of the body, for other keypoints the mean of COCO's.
+    """Return OKS sigmas: the known ones by part of the body, for other keypoints the mean of the known ones.
 
-    They cannot be estimated from one annotation per person: COCO's come from people whom several annotators labelled.
+    They cannot be estimated here: COCO's were measured on people labeled by several annotators.
     """
     known = known_sigmas()
     equal = round(float(np.mean(list(known.values()))), 3)
@@ -112,9 +112,9 @@ def _sigmas(keypoints: Sequence[str]) -> tuple[list[float], str]:
     sigmas = [known.get(part, equal) for part in parts]
     others = [name for name, part in zip(keypoints, parts, strict=True) if part not in known]
     if not others:
-        return sigmas, "COCO's, by the names"
+        return sigmas, "COCO's, by name"
     which = "all" if len(others) == len(keypoints) else ", ".join(others)
-    rest = "; others: COCO's, by the names" if len(others) < len(keypoints) else ""
+    rest = "; others: COCO's, by name" if len(others) < len(keypoints) else ""
     return sigmas, f"equal, {equal}, the mean of COCO's parts: {which}{rest}"
 
 

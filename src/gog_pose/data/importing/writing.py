@@ -1,4 +1,4 @@
-"""Writing of imported data: a COCO-format folder with images, annotations, skeleton and description of the data set."""
+"""Writing of imported data as a COCO-format folder: images, annotations, skeleton, data configuration, report."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from gog_pose.system.progress import Progress
 
 REPORT = "import.json"
 _ORIENTATION = 0x0112  # EXIF tag
-_MARGIN = 0.1  # of the larger side: what is added around the keypoints of a person without a box
-_AREA_OF_BOX = 0.53  # as for annotations without an area: the share of a box that a person covers
+_MARGIN = 0.1  # share of the larger side added around the keypoints of a person without a box
+_AREA_OF_BOX = 0.53  # share of a box that a person covers, as for annotations without an area
 
 
 def write(
@@ -39,17 +39,17 @@ def write(
     link: bool,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Write a data set; the folder appears when it is complete.
+    """Write a data set; the folder appears only when it is complete.
 
     Args:
-        found: What was read.
+        found: The imported data set.
         skeleton: The skeleton of its keypoints.
-        said: Where the parts of the skeleton come from.
+        said: Descriptions of the origin of the parts of the skeleton.
         output: The folder, which must be new or empty.
-        source: What was read, for the report.
-        val_share: Share of the images that become ``val`` where the source has no such split.
+        source: Path of the source, for the report.
+        val_share: Share of the images that become ``val`` if the source has no such split.
         link: Link to the images instead of copying them.
-        progress: Shows how many images are done.
+        progress: Shows the number of finished images.
 
     Returns:
         The report, which is also written to ``import.json``.
@@ -75,13 +75,13 @@ def write(
 
 
 def check_output(output: Path) -> None:
-    """Check that the folder to write is new or empty.
+    """Check that the output folder is new or empty.
 
     Raises:
-        InputError: It is not.
+        InputError: The output is another file, a link or a folder with files.
     """
     if output.is_symlink() or (output.exists() and (not output.is_dir() or any(output.iterdir()))):
-        raise InputError(f"output: {output} is there and not empty; give a new folder, nothing is overwritten")
+        raise InputError(f"output: {output} exists and is not empty; give a new folder, nothing is overwritten")
 
 
 def _umask() -> int:
@@ -137,14 +137,12 @@ def _write_all(
     counts = {split: _counts(content) for split, content in contents.items()}
     if not any(count["labelled people"] for count in counts.values()):
         reasons = f"; the first of {len(found.left_out)} left out: {found.left_out[0]}" if found.left_out else ""
-        raise InputError(f"{source}: no image with labelled people remains{reasons}")
+        raise InputError(f"{source}: no image with labeled people remains{reasons}")
     for split in ("train", "val"):
         if split not in contents:
-            found.notes.append(
-                f"splits: there is no {split}; give the split that is there to commands (split=, data.*)"
-            )
+            found.notes.append(f"splits: there is no {split}; set the existing split in commands (split=, data.*)")
     if turned:
-        found.notes.append(f"{turned} images were turned upright as their EXIF orientation says, and written as PNG")
+        found.notes.append(f"{turned} images were rotated by their EXIF orientation and written as PNG")
     category = {
         "id": 1,
         "name": "person",
@@ -175,9 +173,9 @@ def _write_all(
 def _with_splits(found: Import, val_share: float) -> list[Picture]:
     """Return the images, each with its split.
 
-    Where the source has no ``val``, the images that have no split or are of ``train`` are ordered by the SHA-256 of
-    their names, and the first ``round(val_share * number)`` of them, at least one of two or more, become ``val``: it
-    follows from the names alone.
+    If the source has no ``val``, the images of ``train`` and those without a split are ordered by the SHA-256 of their
+    names, and the first ``round(val_share * number)`` of them, at least one of two or more, become ``val``. The result
+    depends only on the names.
     """
     own = [picture for picture in found.pictures if picture.split in (None, "train")]
     chosen: set[int] = set()
@@ -193,10 +191,10 @@ def _with_splits(found: Import, val_share: float) -> list[Picture]:
 
 
 def _image_entry(picture: Picture, identity: int) -> tuple[dict[str, Any], bool]:
-    """Return the entry of an image, and whether the file must be turned upright.
+    """Return the entry of an image, and whether the file must be rotated by its EXIF orientation.
 
     Raises:
-        InputError: The file is damaged, of another size than its annotations are for, or its name is none.
+        InputError: The file is damaged, its size differs from that in the annotations, or its name is not valid.
     """
     with open_image(picture.path) as image:
         stored = image.size
@@ -230,7 +228,7 @@ def _annotation(
     """Return the annotation of a person.
 
     Raises:
-        InputError: It has neither keypoints nor a box, or a keypoint that the skeleton has not.
+        InputError: The person has neither keypoints nor a box, or a keypoint that is not in the skeleton.
     """
     unknown = [name for name in person.points if name not in skeleton.keypoints]
     if unknown:
@@ -257,9 +255,9 @@ def _annotation(
 
 
 def _box_around(person: Person, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Return the extent of the keypoints with a margin, within the image as far as the keypoints are."""
+    """Return the box of the keypoints with a margin; the margin is clipped to the image, the keypoints are not."""
     if not person.points:
-        raise InputError("no labelled keypoint and no box; label or remove it")
+        raise InputError("no labeled keypoint and no box; label or remove the person")
     xs, ys = ([point[axis] for point in person.points.values()] for axis in (0, 1))
     margin = max(1.0, _MARGIN * max(max(xs) - min(xs), max(ys) - min(ys)))
     left, top = (min(min(values), max(0.0, min(values) - margin)) for values in (xs, ys))
@@ -270,7 +268,7 @@ def _box_around(person: Person, size: tuple[int, int]) -> tuple[float, float, fl
 
 
 def _short(value: float) -> float:
-    """Return a number with at most four digits after the point, whole ones as integers: they are read as such."""
+    """Round a number to four decimals; return whole numbers as integers, which are shorter in JSON."""
     rounded = round(value, 4)
     return int(rounded) if math.isfinite(rounded) and rounded == int(rounded) else rounded
 
@@ -308,7 +306,7 @@ def _write_lines(path: Path, lines: Iterable[str]) -> None:
 
 
 def _listed(values: Sequence[Any]) -> str:
-    """Return a list as JSON, which YAML reads as well; names with ``$`` stay text for OmegaConf."""
+    """Return a list as JSON, which is also YAML, with ``${`` escaped for OmegaConf."""
     return json.dumps(list(values), ensure_ascii=False).replace("${", "\\\\${")
 
 

@@ -1,12 +1,12 @@
 """Ultralytics YOLO-pose: one text file per image, and a YAML file that describes the data set.
 
-Format: https://docs.ultralytics.com/datasets/pose/. A line is ``class x y width height`` and then ``x y`` or ``x y
-visibility`` per keypoint, as ``kpt_shape: [K, 2 or 3]`` says; coordinates are fractions of the image's sides, boxes
-are given by their center. ``flip_idx`` lists the mirror image of each keypoint. ``kpt_names`` names them per class;
-where it is missing, 17 keypoints with COCO's ``flip_idx`` are COCO's, and others are numbered.
+Format: https://docs.ultralytics.com/datasets/pose/. A line is ``class x y width height`` followed by ``x y`` or ``x y
+visibility`` per keypoint, according to ``kpt_shape: [K, 2 or 3]``. Coordinates are fractions of the image's sides; x
+and y of a box are its center. ``flip_idx`` lists the mirror image of each keypoint. ``kpt_names`` lists names per
+class; without it, 17 keypoints with COCO's ``flip_idx`` are COCO's, and others are numbered.
 
-Visibility: 0, 1, 2 as in COCO. With two numbers per keypoint, a negative coordinate and exactly (0, 0) mean
-unlabelled, everything else visible.
+Visibility: 0, 1, 2 as in COCO. With two numbers per keypoint, keypoints with a negative coordinate or at exactly
+(0, 0) are unlabeled, all others visible.
 """
 
 from __future__ import annotations
@@ -105,15 +105,15 @@ def _names(
         return tuple(str(name) for name in names)
     coco = load_skeleton("coco_19")
     if options.keypoints is None and count == coco.num_keypoints and tuple(flip or ()) == coco.flip_index:
-        found.notes.append("keypoint names: not in the file; 17 keypoints with COCO's flip_idx are taken for COCO's")
+        found.notes.append("keypoint names: not in the file; 17 keypoints with COCO's flip_idx are taken as COCO's")
         return tuple(coco.keypoints)
     if options.keypoints is None:
-        found.notes.append("keypoint names: not in the file; numbered (keypoints=[NAME, ...] names them)")
+        found.notes.append("keypoint names: not in the file; numbered (set names with keypoints=[NAME, ...])")
     return options.numbered(count)
 
 
 def _root(content: Mapping[str, Any], file: Path, found: Import) -> Path:
-    """Return the folder of the data set: ``path`` where it lies below the YAML file's folder, else that folder."""
+    """Return the folder of the data set: ``path`` if it is inside the YAML file's folder, else that folder."""
     path = content.get("path")
     if isinstance(path, str) and path:
         inside = os.path.normpath(path)
@@ -124,28 +124,28 @@ def _root(content: Mapping[str, Any], file: Path, found: Import) -> Path:
 
 
 def _classes(content: Mapping[str, Any], options: Options, file: Path, found: Import) -> set[int] | None:
-    """Return the numbers of the classes that are the people; None = all."""
+    """Return the numbers of the classes of people; None = all."""
     names = content.get("names")
     if isinstance(names, list):
         names = dict(enumerate(names))
     if not isinstance(names, dict):
         if options.category is not None:
-            raise InputError(f"{file}: names: is missing, so that category= cannot be found; add it")
+            raise InputError(f"{file}: names: is missing, but category= needs it; add it")
         return None
     chosen = {whole(key, f"{file}: names"): str(name) for key, name in names.items() if options.wants(str(name))}
     if not chosen:
-        raise InputError(f"{file}: names: none is {options.category!r}; choose of {list(names.values())!r:.200}")
+        raise InputError(f"{file}: names: none is {options.category!r}; choose from {list(names.values())!r:.200}")
     if len(chosen) > 1:
-        found.notes.append(f"classes {', '.join(chosen.values())}: imported as one; category=NAME chooses")
+        found.notes.append(f"classes {', '.join(chosen.values())}: imported as one; category=NAME selects one")
     return set(chosen)
 
 
 def _images(root: Path, entry: Any, key: str, file: Path) -> list[tuple[Path, Path]]:
-    """Return the images of one entry of a split, each with the folder that its name in the data set is relative to."""
+    """Return the images of an entry of a split as pairs of the base folder of the image's name and the image."""
     if not isinstance(entry, str):
         raise InputError(f"{file}: {key}: {entry!r:.60} is not a path; correct it")
     inside = entry
-    while inside.startswith("../"):  # Roboflow's exports begin with it, and Ultralytics ignores it
+    while inside.startswith("../"):  # written by Roboflow and ignored by Ultralytics
         inside = inside[3:]
     path = resolve_inside(root, inside)
     if path.is_dir():
@@ -157,7 +157,7 @@ def _images(root: Path, entry: Any, key: str, file: Path) -> list[tuple[Path, Pa
 
 
 def _labels_of(image: Path) -> Path:
-    """Return the label file of an image: ``images`` of its path becomes ``labels``, the last one."""
+    """Return the label file of an image: the last folder ``images`` in its path is replaced by ``labels``."""
     parts = list(image.parts)
     for place in range(len(parts) - 2, -1, -1):
         if parts[place] == "images":
