@@ -1,13 +1,13 @@
-"""Inspection of a COCO-format data set before it is trained on.
+"""Inspection of a COCO-format data set before training.
 
-- ``run``: inspects the splits of a data set (``inspect``).
-- ``split``: puts the checks of one split together.
+- ``run``: inspection of the splits of a data set (``inspect``).
+- ``split``: all checks of one split.
 - ``findings``: kinds of errors and warnings.
-- ``annotations``: checks the JSON file.
-- ``files``: checks the image files.
-- ``statistics``: counts people, keypoints and scales.
-- ``preview``: shows what a network would be taught.
+- ``annotations``, ``suspicions``: checks of the JSON file, by entry and over all people.
+- ``files``: checks of the image files.
+- ``statistics``: numbers of people and keypoints, scales.
+- ``preview``: pictures of training and validation samples.
 
-The rules are the reader's own (``gog_pose.data.rules``, ``gog_pose.imaging.reading``): what the reader refuses is an
-error here, but the inspection continues and reports all errors.
+The rules are those of the reader (``gog_pose.data.rules``, ``gog_pose.imaging.reading``). The reader stops at the first
+violation; the inspection continues and reports all of them as errors.
 """

@@ -29,9 +29,9 @@ from gog_pose.errors import InputError
 from gog_pose.imaging.reading import resolve_inside
 from gog_pose.skeleton import Skeleton
 
-# Both hold for every labelled person of COCO val2017, though COCO's boxes are those of visible parts.
-_FAR_OUTSIDE = 0.5  # of a box's longer side: a keypoint so far beyond its box is not of the same person
-_LEAST_AREA = 0.05  # of a box: a person covers more of it
+# Every labeled person of COCO val2017 is within both limits, although COCO's boxes enclose only visible parts.
+_FAR_OUTSIDE = 0.5  # largest distance of a keypoint from its box, in longer sides of the box
+_LEAST_AREA = 0.05  # least area of a person, as share of its box
 _ROUNDING = 1.0  # px by which boxes and keypoints may leave an image
 
 
@@ -39,9 +39,9 @@ class CheckedAnnotations(NamedTuple):
     """An annotation file after its check.
 
     Attributes:
-        findings: What is wrong with it.
-        images: The entries of images whose files can be looked for.
-        content: All that is in the file; None where nothing can be used.
+        findings: Errors and warnings.
+        images: The entries of images whose files can be checked.
+        content: The whole content of the file; None if it cannot be used.
     """
 
     findings: list[Finding]
@@ -65,14 +65,14 @@ def check_annotations(
     category: Any = None,
     min_area: float = 0,
 ) -> CheckedAnnotations:
-    """Check all entries of an annotation file; image files are not looked at.
+    """Check all entries of an annotation file, but no image files.
 
     Args:
         path: The JSON file.
         image_root: Folder that file names must not leave.
-        skeleton: What the keypoints should be.
-        category: As ``AnnotationFile.of`` takes it.
-        min_area: As ``CocoKeypoints`` takes it.
+        skeleton: The expected keypoints.
+        category: As in ``AnnotationFile.of``.
+        min_area: As in ``CocoKeypoints``.
     """
     checks = _Checks(path, skeleton, min_area)
     try:
@@ -95,14 +95,14 @@ def check_annotations(
 
 
 def without_refused(content: dict[str, Any], findings: Iterable[Finding]) -> dict[str, Any]:
-    """Return the content of an annotation file that the reader takes.
+    """Return the part of an annotation file that the reader accepts.
 
-    An image goes with everything on it if the reader refuses any of that: a person who is merely taken off an image
-    would be taught as background.
+    An image is removed with all its people if the reader refuses any of them, because training would treat a person
+    without annotation as background.
 
     Args:
-        content: The file's.
-        findings: All that were made.
+        content: Content of the file.
+        findings: All findings about it.
     """
     refused = {None, *(finding.image_id for finding in findings if finding.kind in REFUSED)}
     images = {_id(image): image for image in content["images"] if _id(image) not in refused}
@@ -113,7 +113,7 @@ def without_refused(content: dict[str, Any], findings: Iterable[Finding]) -> dic
 def _known_images(
     entries: list[Any], checks: _Checks, image_root: Path, findings: list[Finding]
 ) -> list[dict[str, Any]]:
-    """Return the image entries without errors; of entries with the same id none is sure to be meant."""
+    """Return the image entries without errors; all entries with a repeated id are left out, because it is ambiguous."""
     known = []
     repeated = _repeated(entries, "id")
     files = _repeated(entries, "file_name")
@@ -131,7 +131,7 @@ def _known_images(
         if message:
             findings.append(Finding("path leaves the folder", message, image_id))
         elif image_id in repeated:
-            message = f"{where}.id: {repeated[image_id]} images have the id {image_id}; give each its own"
+            message = f"{where}.id: {repeated[image_id]} images have the id {image_id}; give each a unique id"
             findings.append(Finding("image id repeated", message, image_id))
         else:
             known.append(image)
@@ -157,21 +157,21 @@ def _name_findings(names: list[Any], where: str, skeleton: Skeleton) -> Iterator
         pairs = [f"{a} is {b}" for a, b in zip(names, skeleton.keypoints, strict=True) if _plain(a) != _plain(b)]
         told = f"{', '.join(pairs[:3])}{' ...' if len(pairs) > 3 else ''} in the skeleton {skeleton.name}"
         if sorted(theirs) == sorted(ours):
-            yield Finding("category keypoints differ", f"{where} in another order: {told}; give it the file's order")
+            yield Finding("category keypoints differ", f"{where} in another order: {told}; adapt it to the file")
         else:
-            yield Finding("category keypoint names", f"{where} {told}; see that they mean the same")
+            yield Finding("category keypoint names", f"{where} {told}; check that they mean the same")
 
 
 def _annotation_list_findings(
     content: dict[str, Any], people: dict[int, str] | None, checks: _Checks, sound: list[LabeledPerson]
 ) -> Iterator[Finding]:
-    """Find what is wrong with all annotations; where no category has the keypoints, all may be people.
+    """Check all annotations; if the categories of people are unknown, check all as people.
 
     Args:
-        content: The file's lists.
-        people: The categories that are people.
-        checks: What all checks share.
-        sound: Gets the labelled people that the reader takes.
+        content: The lists of the file.
+        people: The categories of people; None = unknown.
+        checks: Common input of the checks.
+        sound: List to which labeled people that the reader accepts are added.
     """
     sizes = {
         image["id"]: (image["height"], image["width"])
@@ -187,7 +187,7 @@ def _annotation_list_findings(
             yield _about(entry, "annotation malformed", message)
             continue
         if (count := repeated.get(_id(entry), 0)) > 1:
-            message = f"{where}.id: {count} annotations have the id {_id(entry)}; give each its own"
+            message = f"{where}.id: {count} annotations have the id {_id(entry)}; give each a unique id"
             yield _about(entry, "annotation id repeated", message)
         if entry["category_id"] not in categories:
             message = f"{where}.category_id: no category has the id {entry['category_id']}"
@@ -196,16 +196,16 @@ def _annotation_list_findings(
             refused = list(_refusals(entry, where, listed))
             yield from refused
             if not refused and entry["image_id"] in sizes:
-                person = complete(dict(entry))  # the file's entries stay as they are
+                person = complete(dict(entry))  # a copy, so that the file's entries are not changed
                 yield from _person_findings(entry, person, where, sizes[entry["image_id"]], checks, sound)
 
 
 def _refusals(entry: dict[str, Any], where: str, listed: set[int | None]) -> Iterator[Finding]:
-    """Find why the reader refuses a person."""
+    """Yield the reasons for which the reader refuses a person."""
     for kind, rule in PERSON_RULES.items():
         if message := objection(rule, entry, where):
             yield _about(entry, kind, message)
-            if kind == "annotation malformed":  # the others are about fields that it lacks
+            if kind == "annotation malformed":  # the other rules need the missing fields
                 return
     if message := objection(check_reference, entry, where, listed):
         yield _about(entry, "image unknown", message)
@@ -219,15 +219,15 @@ def _person_findings(
     checks: _Checks,
     sound: list[LabeledPerson],
 ) -> Iterator[Finding]:
-    """Find what is wrong with a person that follows the rules, on an image of ``size`` (height, width) px.
+    """Check a person that follows the rules.
 
     Args:
-        entry: As the file has it.
-        person: The same, complete.
-        where: Its place in the file.
-        size: Of its image.
-        checks: What all checks share.
-        sound: Gets the person if it is labelled.
+        entry: The entry in the file.
+        person: The result of ``complete`` for this entry.
+        where: File and index of the entry.
+        size: ``(H, W)`` px of the image.
+        checks: Common input of the checks.
+        sound: List to which the person is added if it is labeled.
     """
     skeleton = checks.skeleton
     yield from _outline_findings(person, where, size, is_supervised(person, checks.min_area))
@@ -241,7 +241,7 @@ def _person_findings(
     labelled = keypoints[keypoints[:, 2] > 0, :2]
     if len(labelled) and person["iscrowd"]:
         yield _about(
-            person, "crowd with keypoints", f"{where}: iscrowd is 1, but {len(labelled)} keypoints are labelled"
+            person, "crowd with keypoints", f"{where}: iscrowd is 1, but {len(labelled)} keypoints are labeled"
         )
     elif len(labelled):
         yield from _size_findings(entry, where, labelled)
@@ -250,14 +250,14 @@ def _person_findings(
 
 
 def _outline_findings(person: dict[str, Any], where: str, size: tuple[int, int], supervised: bool) -> Iterator[Finding]:
-    """Check the outline of a person; that of a supervised one is not read."""
+    """Check the outline of a person; the reader does not need that of a supervised person."""
     if not person.get("segmentation"):
         return
     message = objection(outline, person, size, where)
     if message:
         yield _about(person, "outline not read" if supervised else "outline malformed", message)
     elif not supervised and not encloses(outline(person, size, where), size):
-        message = f"{where}.segmentation: encloses nothing of the image; correct or remove it"
+        message = f"{where}.segmentation: encloses no pixels of the image; correct or remove it"
         yield _about(person, "outline without area", message)
 
 
@@ -274,14 +274,14 @@ def _box_findings(person: dict[str, Any], where: str, size: tuple[int, int]) -> 
 def _keypoint_findings(
     person: dict[str, Any], where: str, size: tuple[int, int], keypoints: np.ndarray, skeleton: Skeleton
 ) -> Iterator[Finding]:
-    """Compare keypoints with the image, with COCO's visibilities and with the number that the annotation gives.
+    """Compare keypoints with the size of the image, with COCO's visibilities and with ``num_keypoints``.
 
     Args:
         person: The annotation.
-        where: Its place in the file.
+        where: File and index of the annotation.
         size: ``(H, W)`` px of its image.
-        keypoints: ``(K, 3)`` px of the image.
-        skeleton: Names the keypoints.
+        keypoints: ``(K, 3)`` px of the image, and visibility.
+        skeleton: Names of the keypoints.
     """
     labelled = keypoints[:, 2] > 0
     beyond = np.maximum(-keypoints[:, :2], keypoints[:, :2] - (size[1], size[0])).max(axis=1)
@@ -296,22 +296,24 @@ def _keypoint_findings(
     count, told_count = int(labelled.sum()), person["num_keypoints"]
     if told_count != count:
         kind = "num_keypoints differs" if told_count or person["iscrowd"] else "labelled but not counted"
-        yield _about(person, kind, f"{where}.num_keypoints: is {told_count}, but {count} keypoints are labelled")
+        yield _about(person, kind, f"{where}.num_keypoints: is {told_count}, but {count} keypoints are labeled")
 
 
 def _size_findings(person: dict[str, Any], where: str, labelled: np.ndarray) -> Iterator[Finding]:
-    """Compare box and area of a person with its labelled keypoints, ``(N, 2)`` px."""
+    """Compare box and area of a person with its labeled keypoints, ``(N, 2)`` px."""
     x, y, width, height = person["bbox"]
     if width <= 0 or height <= 0:
         yield _about(person, "box without area", f"{where}.bbox: {_short(person['bbox'])} has no area; correct it")
         return
     beyond = float(np.maximum((x, y) - labelled, labelled - (x + width, y + height)).max())
     if beyond > _FAR_OUTSIDE * max(width, height):
-        message = f"{where}: a keypoint lies {beyond:.0f} px outside the box {_short(person['bbox'])}"
+        message = f"{where}: a keypoint is {beyond:.0f} px outside the box {_short(person['bbox'])}"
         yield _about(person, "box contradicts keypoints", message)
     share = person.get("area", width * height) / (width * height)
     if share <= 0:
-        yield _about(person, "area not positive", f"{where}.area: {person['area']} is no area; correct or remove it")
+        yield _about(
+            person, "area not positive", f"{where}.area: {person['area']} is not positive; correct or remove it"
+        )
     elif not _LEAST_AREA <= share <= 1 + _ROUNDING / min(width, height):
         message = f"{where}.area: {person['area']:.0f} px^2 are {share:.0%} of the box {_short(person['bbox'])}"
         yield _about(person, "area contradicts box", message)
@@ -331,14 +333,14 @@ def _image_id(annotation: Any) -> int | None:
 
 
 def _repeated(entries: list[Any], field: str) -> dict[Any, int]:
-    """Return the values of a field that several entries have, and how many do."""
+    """Return the values of a field that occur in several entries, and the number of entries of each."""
     values = (entry.get(field) for entry in entries if isinstance(entry, dict))
     counts = Counter(value for value in values if isinstance(value, (int, str)))
     return {value: count for value, count in counts.items() if count > 1}
 
 
 def _plain(name: Any) -> str:
-    """Return a keypoint name without regard to case, hyphens and spaces."""
+    """Return a keypoint name in lower case, with underscores for hyphens and spaces."""
     return re.sub(r"[\s_-]+", "_", str(name).strip().lower())
 
 

@@ -1,4 +1,4 @@
-"""Checks of image files: each is read in full, as training reads it."""
+"""Checks of image files, which are read completely, as in training."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from gog_pose.data.rules import check_size
 from gog_pose.errors import InputError
 from gog_pose.imaging.reading import open_image, resolve_inside, to_rgb
 
-_WIDE_PIXELS = re.compile(r";16[BLN]")  # in Pillow's names for what a file stores; it decodes to 8 bits per channel
-_SAME_FORMAT = {"MPO": "JPEG"}  # JPEG with further pictures behind the first, as phones write it
+_WIDE_PIXELS = re.compile(r";16[BLN]")  # in Pillow's names of stored pixels, which it decodes to 8 bits per channel
+_SAME_FORMAT = {"MPO": "JPEG"}  # MPO is a JPEG of a phone with further pictures behind the first
 
 
 class ImageJob(NamedTuple):
@@ -37,15 +37,15 @@ class ImageJob(NamedTuple):
 
 
 def file_jobs(images: list[dict[str, Any]], root: Path, annotations: Path) -> tuple[list[ImageJob], list[Finding]]:
-    """Return the files to check, ordered by image id as the reader has them, and which are missing.
+    """Return the files to check, in the reader's order (by image id), and findings about missing files.
 
     Args:
-        images: Sound entries of the annotation file.
+        images: Entries of the annotation file without errors.
         root: Folder of the images.
         annotations: The annotation file.
     """
     jobs, missing = [], []
-    neighbors: dict[Path, dict[str, str]] = {}  # of folders that lack a file: names by what they begin with
+    neighbors: dict[Path, dict[str, str]] = {}  # folders with a missing file -> stems and names of their files
     for image in sorted(images, key=lambda image: int(image["id"])):
         path = resolve_inside(root, image["file_name"])
         if os.path.isfile(path):
@@ -64,8 +64,8 @@ class CheckedFile(NamedTuple):
     """An image file after its check.
 
     Attributes:
-        findings: What is wrong with it.
-        digest: Of its pixels; None where they cannot be read.
+        findings: Errors and warnings.
+        digest: Digest of its pixels; None if they cannot be read.
     """
 
     findings: list[Finding]
@@ -73,7 +73,7 @@ class CheckedFile(NamedTuple):
 
 
 def check_file(job: ImageJob) -> CheckedFile:
-    """Read an image and find what is wrong with it."""
+    """Read and check an image file."""
     findings = []
     try:
         with open_image(job.path) as image:
@@ -87,24 +87,24 @@ def check_file(job: ImageJob) -> CheckedFile:
     message = objection(check_size, job.path, pixel_hw, job.size, job.annotations)
     if message:
         if rotated in (5, 6, 7, 8) and job.size == pixel_hw[::-1]:
-            message += "; the annotations are for the image as its EXIF tag rotates it: store it so, without the tag"
+            message += "; the annotations fit the image as its EXIF tag rotates it: store it rotated, without the tag"
         findings.append(Finding("image size differs", message, job.image_id))
     return CheckedFile(findings, hashlib.blake2b(pixels.tobytes(), digest_size=16).digest())
 
 
 def _oddities(image: Image.Image) -> Iterator[tuple[str, str]]:
-    """Yield kind and message of what is unusual about an opened image."""
+    """Yield kind and message of each unusual property of an opened image."""
     stored = _SAME_FORMAT.get(str(image.format), image.format)
     suffix = Path(str(getattr(image, "filename", ""))).suffix.lower()
     if Image.registered_extensions().get(suffix) != stored:
         yield "image misnamed", f"holds {stored}; rename it"
     if image.mode == "CMYK":
-        yield "CMYK", "has the colors of print; convert it to RGB"
+        yield "CMYK", "has colors for print (CMYK); convert it to RGB"
     if image.mode.startswith("I;16") or any(_WIDE_PIXELS.search(str(tile)) for tile in getattr(image, "tile", ())):
-        yield "16 bits", "16 bits per channel; convert it to 8"
+        yield "16 bits", "has 16 bits per channel; convert it to 8 bits"
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     if orientation != 1:
         yield (
             "EXIF rotation",
-            f"EXIF orientation {orientation}; see that keypoints fit the pixels as stored, then remove the tag",
+            f"has EXIF orientation {orientation}; check that keypoints fit the stored pixels, then remove the tag",
         )

@@ -7,77 +7,77 @@ from typing import Any, NamedTuple
 
 from gog_pose.errors import InputError
 
-# Errors that the reader refuses.
+# Errors at which the reader stops, with their effects.
 REFUSED = {
-    "annotations unreadable": "nothing of the split can be used",
+    "annotations unreadable": "the split cannot be used",
     "image folder missing": "training stops",
-    "category absent": "it is unknown whose keypoints these are; training stops",
+    "category absent": "the category of people is unknown; training stops",
     "nobody labelled": "there is nothing to train on; training stops",
     "image entry malformed": "training stops",
     "image id repeated": "training stops",
     "path leaves the folder": "training stops",
     "image missing": "training stops",
-    "image corrupt": "training skips it, or stops",
-    "image size differs": "keypoints do not fit the pixels; training skips the image, or stops",
+    "image corrupt": "training replaces it or stops",
+    "image size differs": "keypoints do not fit the pixels; training replaces the image or stops",
     "annotation malformed": "training stops",
-    "image unknown": "an annotation of no image; training stops",
+    "image unknown": "the annotation has no image; training stops",
     "box malformed": "training stops",
-    "numbers malformed": "keypoints, area, iscrowd or num_keypoints are not what they must be; training stops",
-    "keypoint count wrong": "the skeleton has more or fewer; training stops",
+    "numbers malformed": "keypoints, area, iscrowd or num_keypoints are invalid; training stops",
+    "keypoint count wrong": "the skeleton has another number of keypoints; training stops",
     "outline malformed": "training stops",
 }
-# Errors that the reader accepts.
+# Errors that the reader accepts, with their effects.
 MISTAKES = {
-    "category keypoints differ": "keypoints are confused with others",
-    "keypoints in shares": "all of the person is taught in the corner of the image",
-    "keypoints as y, x": "people are taught where nobody is",
-    "keypoints in the box": "people are taught where nobody is",
-    "boxes as corners": "the people's scales are wrong",
-    "boxes as centers": "ignored regions are at the wrong place",
-    "box without area": "the person's offsets get an absurd weight",
+    "category keypoints differ": "keypoints are mistaken for others",
+    "keypoints in shares": "all keypoints of the person are trained in the corner of the image",
+    "keypoints as y, x": "keypoints are trained at wrong positions",
+    "keypoints in the box": "keypoints are trained at wrong positions",
+    "boxes as corners": "the scales of people are wrong",
+    "boxes as centers": "ignored regions are at wrong positions",
+    "box without area": "the person's offsets get a very large weight",
     "area not positive": "no detection can match the person; AP is wrong",
-    "labelled but not counted": "AP leaves the person out, for num_keypoints is 0",
+    "labelled but not counted": "AP ignores the person, because num_keypoints is 0",
 }
 ERRORS = {**REFUSED, **MISTAKES}
-# Oddities that may be intended.
+# Unusual data that may be intended, with its effects.
 WARNINGS = {
-    "category keypoint names": "they may be others than the skeleton's",
+    "category keypoint names": "they may mean other keypoints than the skeleton's",
     "category unknown": "the annotation is not used",
-    "flip pair forgotten": "mirrored images teach left as right",
+    "flip pair forgotten": "training on mirrored images confuses left and right",
     "left and right swapped": "the sides may be those of the image instead of the person's",
-    "labels of smaller images": "coordinates may be in another unit, or of resized images",
-    "labels copied": "one of the two images has another's keypoints",
+    "labels of smaller images": "coordinates may be in another unit or of resized images",
+    "labels copied": "one of the two images has the keypoints of the other",
     "person listed twice": "one detection cannot match both; AP cannot reach 1",
-    "keypoint at the origin": "taught in the corner of the image",
+    "keypoint at the origin": "it is trained in the corner of the image",
     "keypoints on one spot": "they may be default values",
-    "crowd with keypoints": "not taught",
-    "outline not read": "of a labelled person no outline is needed",
+    "crowd with keypoints": "they are not used in training",
+    "outline not read": "the outline of a labeled person is not needed",
     "outline without area": "the box is ignored instead",
-    "image stored twice": "two files hold the same image; it is trained on twice",
-    "image in two splits": "it is trained on and evaluated on; AP is too high",
-    "image listed twice": "it is trained on twice",
-    "image misnamed": "another format than its name says; read anyway",
-    "EXIF rotation": "read as stored; viewers rotate it, annotators may have too",
-    "CMYK": "colors may be off",
-    "16 bits": "scaled to 8",
+    "image stored twice": "two files contain the same image; it is used twice in training",
+    "image in two splits": "it is used in training and evaluation; AP is too high",
+    "image listed twice": "it is used twice in training",
+    "image misnamed": "its format differs from its name; it is read anyway",
+    "EXIF rotation": "it is read as stored; viewers rotate it, so annotations may be for the rotated image",
+    "CMYK": "colors may be inaccurate",
+    "16 bits": "it is scaled to 8 bits",
     "annotation id repeated": "other programs may lose annotations",
-    "keypoint outside the image": "taught only where a crop shows what lies beyond the image",
-    "visibility unusual": "above 0 counts as labelled",
-    "num_keypoints differs": "only whether it is 0 is used",
+    "keypoint outside the image": "it is used only in crops that extend beyond the image",
+    "visibility unusual": "values above 0 count as labeled",
+    "num_keypoints differs": "it is only compared with 0",
     "box outside the image": "the person's scale is too large",
-    "box contradicts keypoints": "the person's scale is doubtful",
-    "area contradicts box": "AP judges the person by a doubtful size",
+    "box contradicts keypoints": "the person's scale may be wrong",
+    "area contradicts box": "AP may use a wrong size of the person",
 }
 
 
 class Finding(NamedTuple):
-    """One thing that is wrong.
+    """An error or a warning.
 
     Attributes:
         kind: One of ``ERRORS`` (training would stop or be wrong) or ``WARNINGS``.
-        message: Which entry or file, what is wrong with it and the remedy, in one line.
-        image_id: COCO's id of the image concerned; None where there is none.
-        annotation_id: COCO's id of the annotation concerned; None where there is none.
+        message: The entry or file, the problem and the remedy, in one line.
+        image_id: COCO's id of the image concerned; None if there is none.
+        annotation_id: COCO's id of the annotation concerned; None if there is none.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""Pictures of what a network is taught: samples as training and validation load them, with their targets."""
+"""Pictures of samples with their targets, as training and validation load them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from gog_pose.methods.people import People
 from gog_pose.skeleton import Skeleton
 
 _CELL_WIDTH = 360  # px
-_COLUMNS = 6  # about; whole samples per row
+_COLUMNS = 6  # approximate: each row contains whole samples
 
 
 class _Attentive:
-    """An encoder that remembers the people it was given, so that what is drawn is what was encoded."""
+    """An encoder that stores the people it encodes, so that pictures show exactly these."""
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
@@ -54,16 +54,16 @@ class _Attentive:
 
 
 def training_sheet(data: PoseDataModule, images: CocoKeypoints, chosen: Sequence[int]) -> np.ndarray:
-    """Draw augmented crops, each as in the first epoch of training on these images.
+    """Draw augmented crops as in the first epoch of training on these images.
 
     Args:
-        data: Its augmentation, encoder, preprocessing and seed make the crops.
+        data: Its augmentation, encoder, preprocessing and seed define the crops.
         images: The split.
-        chosen: Places in ``images.with_labelled_people()``.
+        chosen: Indices in ``images.with_labelled_people()``.
 
     Returns:
-        ``(H, W, 3)`` uint8 RGB: for each crop its people and, red, what is ignored; then the views of its
-        method, such as heatmaps and guiding offsets.
+        ``(H, W, 3)`` uint8 RGB: for each crop its people with the ignored region in red, then the views of the method,
+        such as heatmaps and guiding offsets.
     """
     encoder = _Attentive(data.encoder)
     crops = TrainingCrops(images, data.augmentation, encoder, data.preprocessing, encode=True, seed=data.seed)
@@ -76,15 +76,15 @@ def training_sheet(data: PoseDataModule, images: CocoKeypoints, chosen: Sequence
 
 
 def validation_sheet(data: PoseDataModule, images: CocoKeypoints, chosen: Sequence[int]) -> np.ndarray:
-    """Draw whole images as validation sees them.
+    """Draw whole images as in validation.
 
     Args:
-        data: Its encoder and preprocessing make the samples.
+        data: Its encoder and preprocessing define the samples.
         images: The split.
-        chosen: Places in ``images.with_labelled_people()``.
+        chosen: Indices in ``images.with_labelled_people()``.
 
     Returns:
-        ``(H, W, 3)`` uint8 RGB, as of ``training_sheet``.
+        ``(H, W, 3)`` uint8 RGB, as for ``training_sheet``.
     """
     encoder = _Attentive(data.encoder)
     whole = WholeImages(images, images.with_labelled_people(), encoder, data.preprocessing, data.multiple, encode=True)
@@ -101,12 +101,12 @@ def choose(images: CocoKeypoints, count: int, usable: np.ndarray, *, with_ignore
 
     Args:
         images: The split.
-        count: How many; fewer where there are fewer.
-        usable: ``(N,)`` bool, which images of the split may be chosen.
-        with_ignored: Only those with people that are not supervised: crowds and people without keypoints.
+        count: Largest number of images.
+        usable: ``(N,)`` bool, images of the split that may be chosen.
+        with_ignored: Choose only images with people that are not supervised: crowds and people without keypoints.
 
     Returns:
-        Places in ``images.with_labelled_people()``.
+        Indices in ``images.with_labelled_people()``.
     """
     indices = images.with_labelled_people()
     places = [place for place, index in enumerate(indices) if usable[index]]

@@ -1,4 +1,4 @@
-"""The inspection of a COCO-format data set: what ``gog-inspect`` does, for notebooks too."""
+"""Inspection of a COCO-format data set, for ``gog-inspect`` and notebooks."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ def inspect(
     workers: int = 0,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Check the splits of a data set and draw what a network would be taught from them.
+    """Check the splits of a data set and draw pictures of their samples with targets.
 
     Args:
-        data: Where the data set is and how it is loaded.
-        output: Folder to write: ``<split>.png``, samples as training and validation load them,
+        data: Paths and loading options of the data set.
+        output: Output folder. Its files are ``<split>.png``, samples as training and validation load them,
             ``<split>_ignored.png``, samples with people who are not supervised, and ``<split>_sound.json``, the
-            annotations without the images of which the reader refuses anything, where there are any.
+            annotations without the images that the reader refuses, if there are any.
         splits: ``train``, ``val``, or both.
-        read_images: Whether to read image files; without, there are no pictures.
-        limit: Read only the first so many image files of a split, by id; all annotations are checked.
+        read_images: Whether to read image files; without them there are no pictures.
+        limit: Largest number of image files to read per split, the first ones by id; all annotations are checked.
         previews: Samples per picture.
-        workers: Processes that read images; 0 = only this one.
+        workers: Processes that read images; 0 = only this process.
         progress: Wraps the loop over the image files of a split.
 
     Returns:
-        ``errors`` and ``warnings``, numbers of findings; ``findings``; ``statistics``, ``files_read`` by split;
+        ``errors`` and ``warnings``, numbers of findings; ``findings``; ``statistics`` and ``files_read`` per split;
         ``pictures``, names of files.
     """
     folder = made_folder(output, "output")
@@ -75,15 +75,15 @@ def inspect(
 
 
 def _shared_images(split: str, reports: Mapping[str, SplitReport]) -> Iterator[Finding]:
-    """Find the images of a split that splits before it have, too."""
+    """Find images of a split that are also in an earlier split."""
     own = reports[split].digests
     for before in itertools.takewhile(lambda name: name != split, reports):
         for digest in own.keys() & reports[before].digests.keys():
             other = reports[before].digests[digest]
-            message = f"{own[digest].path}: holds the same image as {other.path} of {before}; leave it in one split"
+            message = f"{own[digest].path}: is the same image as {other.path} of {before}; keep it in only one split"
             yield Finding("image in two splits", message, own[digest].image_id)
 
 
 def _entry(split: str, finding: Finding) -> dict[str, Any]:
-    """Return a finding as the results have it."""
+    """Return a finding in the format of the results."""
     return {"split": split, "severity": "error" if finding.is_error else "warning", **finding._asdict()}

@@ -1,4 +1,4 @@
-"""The inspection of one split: annotations, files, statistics, pictures."""
+"""Inspection of one split: annotations, files, statistics, pictures."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class SplitReport(NamedTuple):
 
     Attributes:
         findings: All errors and warnings.
-        statistics: Of what the reader accepts; None where it accepts nothing.
+        statistics: Statistics of the images that the reader accepts; None if the annotations cannot be used.
         sheets: Pictures by file name, ``(H, W, 3)`` uint8 RGB.
         files_read: Number of image files that were read.
-        digests: The files that were read by digests of their pixels; of those that hold the same image, the first.
+        digests: Digest of pixels -> image file; the first one of files with the same image.
     """
 
     findings: list[Finding]
@@ -50,16 +50,16 @@ def inspect_split(
     workers: int = 0,
     progress: Progress = silent,
 ) -> SplitReport:
-    """Check a split and draw what would be taught from it.
+    """Check a split and draw pictures of its samples with targets.
 
     Args:
-        data: Where the split is and how it is loaded.
+        data: Paths and loading options of the data set.
         split: Name of the split.
-        sound_file: Where the annotations go without the images of which the reader refuses anything, if any.
-        read_images: Whether to read image files; without, there are no pictures.
-        limit: Read only the first so many image files, by id; all annotations are checked.
+        sound_file: Output file of the annotations without the images that the reader refuses, if there are any.
+        read_images: Whether to read image files; without them there are no pictures.
+        limit: Largest number of image files to read, the first ones by id; all annotations are checked.
         previews: Samples per picture.
-        workers: Processes that read images; 0 = only this one.
+        workers: Processes that read images; 0 = only this process.
         progress: Wraps the loop over the image files.
     """
     path, root, skeleton = data.layout.annotation_file(split), data.layout.image_folder(split), data.encoder.skeleton
@@ -78,7 +78,7 @@ def inspect_split(
             findings += image.findings
             first = job if image.digest is None else digests.setdefault(image.digest, job)
             if first.path != job.path:
-                message = f"{job.path}: holds the same image as {first.path}; remove one"
+                message = f"{job.path}: is the same image as {first.path}; remove one"
                 findings.append(Finding("image stored twice", message, job.image_id))
     elif read_images:
         findings.append(Finding("image folder missing", f"{root}: no such folder of images; check data.root"))
@@ -92,7 +92,7 @@ def inspect_split(
     file = AnnotationFile.checked(content, path, data.layout.category)
     images = CocoKeypoints(file, root if has_images else None, skeleton.num_keypoints)
     if not len(images.with_labelled_people()):
-        findings.append(Finding("nobody labelled", f"{path}: no image that can be used has a labelled person"))
+        findings.append(Finding("nobody labelled", f"{path}: no usable image has a labeled person"))
     statistics = summarize_split(images, skeleton, data.preprocessing.long_side)
     sheets = {}
     if has_images and previews:

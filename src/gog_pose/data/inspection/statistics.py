@@ -1,4 +1,4 @@
-"""Statistics of a split: people, keypoints, scales, crowding."""
+"""Statistics of a split: people, keypoints, scales and crowding."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def summarize_split(images: CocoKeypoints, skeleton: Skeleton, long_side: int) -
 
     Args:
         images: The split.
-        skeleton: Names the keypoints.
-        long_side: Of an image at evaluation, px; scales are given for that size, too.
+        skeleton: Names of the keypoints.
+        long_side: Length of the long side of images at evaluation, px, for the scales at this size.
 
     Returns:
-        Counts of images and people; for each keypoint type how often it is ``labelled`` and ``visible``; quantiles
-        (``QUANTILES``) of the labelled people's scale, the root of the box area, px of the original image and of the
-        network's input at evaluation; of their labelled keypoints; of how many there are in images with any; and of
-        each one's largest overlap with another, intersection over union of boxes.
+        Numbers of images and people; numbers of ``labelled`` and ``visible`` keypoints per type; and quantiles
+        (``QUANTILES``) over labeled people of their scale (square root of the box area, px of the original image and of
+        the network input at evaluation), of their number of labeled keypoints, of their number per image with any, and
+        of their largest overlap with another person (intersection over union of boxes).
     """
     all_people = [images.people(index) for index in range(len(images))]
     labelled = [people.is_labelled for people in all_people]
@@ -61,7 +61,7 @@ def summarize_split(images: CocoKeypoints, skeleton: Skeleton, long_side: int) -
 
 
 def _largest_overlaps(boxes: np.ndarray) -> np.ndarray:
-    """Return for each of ``(P, 4)`` boxes its largest intersection over union with another, ``(P,)``."""
+    """Return the largest intersection over union of each of ``(P, 4)`` boxes with another one, ``(P,)``."""
     near, far = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     sides = np.minimum(far[:, None], far) - np.maximum(near[:, None], near)
     shared = sides.clip(0).prod(axis=-1)
@@ -72,7 +72,7 @@ def _largest_overlaps(boxes: np.ndarray) -> np.ndarray:
 
 
 def _quantiles(values: np.ndarray) -> list[float] | None:
-    """Return the ``QUANTILES``; None of nothing."""
+    """Return the ``QUANTILES`` of values; None if there are no values."""
     return [float(value) for value in np.quantile(values, QUANTILES)] if len(values) else None
 
 

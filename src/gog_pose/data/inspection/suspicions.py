@@ -1,4 +1,4 @@
-"""Checks of all labelled people of a split together, for the mistakes of converters and annotators."""
+"""Checks over all labeled people of a split, for mistakes of converters and annotators."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ import numpy as np
 from gog_pose.data.inspection.findings import Finding
 from gog_pose.skeleton import Skeleton
 
-_FEWEST = 20  # people of whom something is said in general
-_SAME = 0.9  # object keypoint similarity of two annotations of one person
-_SAME_LABELS = 0.75  # share of the keypoints labelled in either that are labelled in both
-_FEWEST_KEYPOINTS = 3  # that coincide by chance hardly ever
-_FITS_BETTER = 0.15  # intersection over union
-_CORNER = 0.5  # of both sides of the images: nobody reaches beyond
-# Who faces the camera has the left eye at the right side. COCO val2017: 0.6% have not; of the shoulders 29%.
+_FEWEST = 20  # people for checks over a whole split
+_SAME = 0.9  # least object keypoint similarity of two annotations of the same person
+_SAME_LABELS = 0.75  # least ratio of keypoints labeled in both annotations to those labeled in either
+_FEWEST_KEYPOINTS = 3  # that rarely coincide by chance
+_FITS_BETTER = 0.15  # least gain of the mean intersection over union
+_CORNER = 0.5  # share of both sides of the images beyond which no keypoint lies
+# Seen from the front, the left eye is at the right. In COCO val2017, this is reversed for 0.6% of the pairs of eyes and
+# 29% of the pairs of shoulders.
 _MOST_REVERSED = {"eye": 0.3, "shoulder": 0.6}
 
 
 class LabeledPerson(NamedTuple):
-    """A labelled person whose fields are sound.
+    """A labeled person without errors.
 
     Attributes:
-        where: File and place of the annotation.
+        where: File and index of the annotation.
         image_id: COCO's id of the image.
         annotation_id: COCO's id of the annotation, if it has one.
-        image_hw: ``(H, W)`` px.
+        image_hw: ``(H, W)`` of the image, px.
         box: ``(4,)`` x, y, width, height, px.
         area: px^2.
         keypoints: ``(K, 3)`` x, y, px, and visibility.
@@ -45,7 +46,7 @@ class LabeledPerson(NamedTuple):
 
     @property
     def labelled(self) -> np.ndarray:
-        """``(N, 2)`` the labelled keypoints."""
+        """``(N, 2)`` px of the labeled keypoints."""
         return self.keypoints[self.keypoints[:, 2] > 0, :2]
 
     def finding(self, kind: str, message: str) -> Finding:
@@ -54,7 +55,7 @@ class LabeledPerson(NamedTuple):
 
 
 def suspicions(people: Sequence[LabeledPerson], skeleton: Skeleton) -> Iterator[Finding]:
-    """Find what is suspicious about the labelled people of a split."""
+    """Yield all suspicions about the labeled people of a split."""
     yield from _listed_twice(people, skeleton)
     yield from _copied(people)
     for person in people:
@@ -66,13 +67,13 @@ def suspicions(people: Sequence[LabeledPerson], skeleton: Skeleton) -> Iterator[
 
 
 def skeleton_suspicions(skeleton: Skeleton) -> Iterator[Finding]:
-    """Find keypoints that are called left and right of something, but that a mirror does not swap."""
+    """Find keypoints whose names differ only in left and right, but which are not a flip pair."""
     partners = {
         name: skeleton.keypoints[mirror] for name, mirror in zip(skeleton.keypoints, skeleton.flip_index, strict=True)
     }
     for left, right in _sides(skeleton):
         if partners[left] != right:
-            message = f"skeleton {skeleton.name}: flip_pairs: {left} and {right} are no pair; add them"
+            message = f"skeleton {skeleton.name}: flip_pairs: {left} and {right} are not a pair; add them"
             yield Finding("flip pair forgotten", message)
 
 
@@ -93,7 +94,7 @@ def _listed_twice(people: Sequence[LabeledPerson], skeleton: Skeleton) -> Iterat
                 place = first.where.rpartition(" ")[2]
                 yield second.finding(
                     "person listed twice",
-                    f"keypoints are {distances.mean():.1f} px from those of {place} on average; remove one",
+                    f"keypoints are on average {distances.mean():.1f} px from those of {place}; remove one",
                 )
 
 
@@ -106,7 +107,7 @@ def _copied(people: Sequence[LabeledPerson]) -> Iterator[Finding]:
         if first.image_id != person.image_id:
             place = first.where.rpartition(" ")[2]
             yield person.finding(
-                "labels copied", f"has exactly the keypoints of {place}, on another image; see which is right"
+                "labels copied", f"has exactly the keypoints of {place} on another image; check which are correct"
             )
 
 
@@ -114,12 +115,10 @@ def _of_person(person: LabeledPerson, skeleton: Skeleton) -> Iterator[Finding]:
     labelled = person.labelled
     at_origin = int((labelled == 0).all(axis=1).sum())
     if at_origin:
-        message = (
-            f"keypoints: {at_origin} labelled at (0, 0); set the visibility of keypoints that are not labelled to 0"
-        )
+        message = f"keypoints: {at_origin} labeled at (0, 0); set the visibility of unlabeled keypoints to 0"
         yield person.finding("keypoint at the origin", message)
     elif len(labelled) > 1 and labelled.min() >= 0 and labelled.max() <= 1 < min(person.image_hw) - 1:
-        message = "keypoints: all are between 0 and 1, as shares of the image; multiply by width and height"
+        message = "keypoints: all are between 0 and 1, like fractions of the image; multiply by width and height"
         yield person.finding("keypoints in shares", message)
     else:
         spots, counts = np.unique(labelled, axis=0, return_counts=True)
@@ -130,7 +129,7 @@ def _of_person(person: LabeledPerson, skeleton: Skeleton) -> Iterator[Finding]:
             )
 
 
-# Other meanings of box and keypoints: what makes of both what should stand there.
+# Other formats of box and keypoints: a description, and the conversion of both to the correct format.
 _FORMATS: Mapping[str, tuple[str, Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]]] = {
     "boxes as corners": (
         "bbox as x, y of two corners",
@@ -146,7 +145,7 @@ _FORMATS: Mapping[str, tuple[str, Callable[[np.ndarray, np.ndarray], tuple[np.nd
 
 
 def _of_another_format(people: Sequence[LabeledPerson]) -> Iterator[Finding]:
-    """Compare how well boxes and keypoints fit, over all people, with how well they would in another format."""
+    """Check over all people whether boxes and keypoints agree better if they are read in another format."""
     several = [person for person in people if len(person.labelled) > 1]
     if len(several) < _FEWEST:
         return
@@ -158,13 +157,13 @@ def _of_another_format(people: Sequence[LabeledPerson]) -> Iterator[Finding]:
             worst = several[int((others - fit).argmax())]
             yield worst.finding(
                 kind,
-                f"of {len(several)} people {(others > fit).mean():.0%}, as this one, fit better with {meaning}: mean"
-                f" overlap of box and keypoints {others.mean():.2f} instead of {fit.mean():.2f}; convert the file",
+                f"{(others > fit).mean():.0%} of {len(several)} people, such as this one, fit better with {meaning}:"
+                f" mean overlap of box and keypoints {others.mean():.2f} instead of {fit.mean():.2f}; convert the file",
             )
 
 
 def _overlap(box: np.ndarray, points: np.ndarray) -> float:
-    """Return the intersection over union of a box and that of some points."""
+    """Return the intersection over union of a box and the bounding box of points."""
     low, high = points.min(axis=0), points.max(axis=0)
     shared = (np.minimum(high, box[:2] + box[2:]) - np.maximum(low, box[:2])).clip(0).prod()
     union = box[2:].prod() + (high - low).prod() - shared
@@ -177,8 +176,8 @@ def _in_a_corner(people: Sequence[LabeledPerson]) -> Iterator[Finding]:
         farthest = people[int(reach.max(axis=1).argmax())]
         yield farthest.finding(
             "labels of smaller images",
-            f"nobody of {len(people)} people has a keypoint beyond {reach[:, 0].max():.0%} of the width and"
-            f" {reach[:, 1].max():.0%} of the height of an image; see that labels are in px of these images",
+            f"none of {len(people)} people has a keypoint beyond {reach[:, 0].max():.0%} of the width and"
+            f" {reach[:, 1].max():.0%} of the height of an image; check that labels are in px of these images",
         )
 
 
@@ -196,14 +195,14 @@ def _sides_swapped(people: Sequence[LabeledPerson], skeleton: Skeleton) -> Itera
         if len(reversed_) > most * len(both):
             yield reversed_[0].finding(
                 "left and right swapped",
-                f"of {len(both)} people {len(reversed_) / len(both):.0%}, as this one, have their"
-                f" {skeleton.keypoints[left]} at the left, as seen from behind; see that left is the person's",
+                f"{len(reversed_) / len(both):.0%} of {len(both)} people, such as this one, have their"
+                f" {skeleton.keypoints[left]} at the left, as if seen from behind; check that left is the person's",
             )
         return
 
 
 def _sides(skeleton: Skeleton) -> list[tuple[str, str]]:
-    """Return the pairs of keypoints whose names differ in left and right, or in l and r at a separator."""
+    """Return the pairs of keypoints whose names differ only in left and right, or in l and r beside a separator."""
     names = {name.lower(): name for name in skeleton.keypoints}
     pairs = []
     for lower, name in names.items():
