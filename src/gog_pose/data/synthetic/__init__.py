@@ -1,6 +1,6 @@
 """Synthetic people: pictures of articulated, dressed bodies with exact COCO annotations.
 
-``synthesize`` writes a data set, ``render_scene`` draws one picture; both follow from a seed alone.
+``synthesize`` writes a data set, ``render_scene`` draws one picture; both depend only on their arguments and the seed.
 """
 
 from gog_pose.data.synthetic.dataset import synthesize

@@ -1,9 +1,9 @@
-"""What people look like: skin, hair and clothes.
+"""Appearance of people: skin, hair and clothes.
 
-Dress follows rules that help a small network to learn in minutes what takes days on photographs: shirts are lighter
-than trousers; clothes are two-toned, darker on the right of the body (``shade``), so that left and right can be told
-from a sleeve or a shoe as well as from the face; and people wear a skater's gear unless told not to: protectors on
-their joints, goggles, ear pads and sun cream on the nose.
+Clothes follow rules with which a small network learns in minutes what takes days on photographs. Shirts are lighter
+than trousers. Clothes are darker on the right of the body (``shade``), so that a sleeve or a shoe shows the side as
+well as the face does. By default people wear a skater's gear: protectors on their joints, goggles, ear pads and sun
+cream on the nose.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _HAIR = np.array(
 
 
 _RIGHT_SHADE = 0.45
-# What marks a keypoint is colored, left and right. The two sides of a joint differ in hue: which side it is cannot be
-# told from where it is, whereas which joint it is can, so that a hue may come back on another joint.
+# Colors of the gear on each keypoint, left and right. The two sides of a joint have different hues, because the
+# position does not show the side. Different joints may have similar hues, because positions distinguish them.
 _GEAR = {
     "nose": ((255, 255, 255),) * 2,
     "eye": ((255, 140, 0), (0, 140, 255)),
@@ -40,7 +40,7 @@ _GEAR = {
 
 
 def gear(part: str, side: str = "left") -> np.ndarray:
-    """Return the color ``(3,)`` of what is worn on a keypoint."""
+    """Return the color ``(3,)`` of the gear on a keypoint."""
     return np.array(_GEAR[part][side == "right"], np.float32)
 
 
@@ -57,7 +57,7 @@ class Cloth:
         color: ``(3,)`` float32 RGB, 0..255.
         second: Color of the pattern.
         pattern: ``plain``, ``rings`` (around the body), ``stripes`` (along it) or ``checks``.
-        period: Length of one repeat, shares of the standing height.
+        period: Period of the pattern, as share of the standing height.
     """
 
     color: np.ndarray
@@ -66,17 +66,17 @@ class Cloth:
     period: float
 
     def paint(self, u: np.ndarray, across: np.ndarray, height: float) -> np.ndarray:
-        """Return the colors ``(n, 3)`` or ``(3,)``.
+        """Return the colors of points on a body part, ``(n, 3)`` or ``(3,)``.
 
         Args:
-            u: ``(n,)`` px along the body part.
-            across: ``(n,)`` px around it.
+            u: ``(n,)`` px along the part.
+            across: ``(n,)`` px around the part.
             height: Standing height, px.
         """
         period = self.period * height
         if self.pattern == "plain":
             return self.color
-        if period < 3:  # finer than the pixels can show
+        if period < 3:  # too fine for the pixels
             return np.asarray(0.5 * (self.color + self.second))
         weight = np.zeros_like(u)
         if self.pattern in ("rings", "checks"):
@@ -88,14 +88,14 @@ class Cloth:
 
 
 def _wave(x: np.ndarray, period: float) -> np.ndarray:
-    """Return a square wave 0..1 with flanks of about a pixel."""
+    """Return a square wave in 0..1 with edges of about a pixel."""
     wave = np.sin(x * np.float32(2 * np.pi / period)) * np.float32(period / 4) + np.float32(0.5)
     return np.asarray(np.minimum(np.maximum(wave, 0), 1))
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """How one person looks.
+    """Appearance of one person.
 
     Attributes:
         skin: Color.
@@ -103,15 +103,15 @@ class Appearance:
         hairstyle: ``short``, ``long``, ``bald`` or ``cap``.
         top: Fabric of the shirt.
         sleeve: Share of the arm that sleeves cover: 0 = none, 1 = to the wrist.
-        front: What the shirt shows in front: ``buttons``, ``zip``, ``tie`` or ``logo``.
-        collar: Color of the collar and of what is in front.
+        front: Detail on the front of the shirt: ``buttons``, ``zip``, ``tie`` or ``logo``.
+        collar: Color of the collar and of this detail.
         bottom: Fabric below the belt.
         garment: ``trousers``, ``shorts`` or ``skirt``.
-        leg: Share of the leg that trousers, shorts or skirt cover.
+        leg: Share of the leg that the garment covers.
         shoe: Color.
         sock: Color.
         accessory: Color of belt, cap and watch.
-        protectors: Whether joints and face wear a skater's gear, each keypoint in a color of its own.
+        protectors: Whether the person wears a skater's gear, with one color per keypoint and side.
     """
 
     skin: np.ndarray
@@ -131,12 +131,12 @@ class Appearance:
 
     @property
     def ears_covered(self) -> bool:
-        """Whether hair hides the ears; ear pads are worn over it."""
+        """Whether hair hides the ears; ear pads are worn over the hair."""
         return self.hairstyle == "long" and not self.protectors
 
     @staticmethod
     def sample(rng: np.random.Generator, *, seated: bool, protectors: bool) -> Appearance:
-        """Draw a person's looks; who sits wears no skirt."""
+        """Sample the appearance of a person; seated people wear no skirt."""
         garment = pick(rng, {"trousers": 0.62, "shorts": 0.22, "skirt": 0.0 if seated else 0.16})
         leg = {"trousers": 0.97, "shorts": rng.uniform(0.25, 0.5), "skirt": rng.uniform(0.35, 0.62)}[garment]
         sleeve = pick(rng, {0.0: 0.12, rng.uniform(0.18, 0.4): 0.43, 1.0: 0.45})
@@ -167,7 +167,7 @@ def _pick(rng: np.random.Generator, palette: np.ndarray, jitter: float) -> np.nd
 
 
 def _color(rng: np.random.Generator, value: tuple[float, float]) -> np.ndarray:
-    """Draw a color of that range of brightness: greys, muted and vivid ones."""
+    """Sample a gray, muted or vivid color with a brightness in a range."""
     saturation = pick(rng, {0.08: 1, 0.4: 1, 0.8: 1}) * rng.uniform(0.6, 1.2)
     rgb = colorsys.hsv_to_rgb(rng.random(), min(1.0, saturation), rng.uniform(*value))
     return np.asarray(np.array(rgb, dtype=np.float32) * np.float32(255))

@@ -9,14 +9,14 @@ from gog_pose.data.synthetic.canvas import Canvas, capsule
 from gog_pose.data.synthetic.chance import pick
 
 _SHIFT = 4  # fractional bits of OpenCV's coordinates
-FOREGROUND = 1  # what occluders are in a canvas' ids
+FOREGROUND = 1  # id of occluders in a canvas
 
 
 def backdrop(rng: np.random.Generator, image_size: tuple[int, int]) -> np.ndarray:
     """Draw wall and floor, clutter and textures.
 
     Args:
-        rng: Source of chance.
+        rng: Random number generator.
         image_size: ``(height, width)`` px.
 
     Returns:
@@ -36,7 +36,7 @@ def backdrop(rng: np.random.Generator, image_size: tuple[int, int]) -> np.ndarra
 
 
 def distractors(rng: np.random.Generator, canvas: Canvas) -> None:
-    """Paint limb-like solids of no person: bolsters, pipes, branches, lamps."""
+    """Draw solids that look like limbs but belong to no person, such as bolsters, pipes, branches and lamps."""
     height, width = canvas.ids.shape
     for _ in range(rng.integers(0, 6)):
         length = rng.uniform(0.05, 0.3) * height
@@ -48,7 +48,7 @@ def distractors(rng: np.random.Generator, canvas: Canvas) -> None:
 
 
 def occluder(rng: np.random.Generator, canvas: Canvas) -> None:
-    """Paint a pole, a table, a board or a plant in front of what is there."""
+    """Draw a pole, a table, a board or a plant over the current picture."""
     height, width = canvas.ids.shape
     color = _paint(rng)
     kind = pick(rng, {"pole": 1, "table": 1, "board": 1, "plant": 1})
@@ -84,7 +84,7 @@ def _paint(rng: np.random.Generator) -> np.ndarray:
 
 
 def _color(rng: np.random.Generator) -> tuple[float, ...]:
-    """Draw a color of things: gray, green or blue, seldom vivid and never that of skin."""
+    """Sample a color of objects: gray, green or blue, rarely vivid and never like skin."""
     gray, tint = rng.uniform(20, 235), abs(rng.normal(0, 30))
     share = rng.random()
     color = gray + tint * np.array([-1.0, share, 1 - share])
@@ -98,7 +98,7 @@ def _gradient(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
 
 
 def _add_noise(rng: np.random.Generator, image: np.ndarray, strength: float = 1.0) -> np.ndarray:
-    """Return the image with grain of several scales, some of it stretched like wood or cloth; float32."""
+    """Add noise of several scales to an image, partly stretched like wood or cloth; return float32."""
     height, width = image.shape[:2]
     fine = (max(2, height // 3), max(2, width // 3))
     total = np.zeros((*fine, 3), dtype=np.float32)
@@ -114,7 +114,7 @@ def _add_noise(rng: np.random.Generator, image: np.ndarray, strength: float = 1.
 
 
 def _place(rng: np.random.Generator, image: np.ndarray, small: float, large: float) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a center and a size (px), both ``(2,)`` as x, y."""
+    """Sample a center and a size (px), both ``(2,)`` as x, y."""
     height, width = image.shape[:2]
     return rng.uniform(0, [width, height]), rng.uniform(small, large, 2) * min(height, width)
 

@@ -1,8 +1,8 @@
 """Bodies: proportions, poses within the range of human joints, and their projection.
 
-A body lives in its own axes: x to the person's left, y down, z to the front, origin between the hips, lengths as
-shares of the standing height. The camera's axes are x right, y down, z towards the viewer, so that a person who
-faces the camera has the left hand on the right of the image.
+Axes of a body: x to the person's left, y down, z to the front, origin between the hips, lengths as shares of the
+standing height. Axes of the camera: x right, y down, z toward the viewer, so that a person who faces the camera has
+the left hand on the right of the image.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Proportions:
         forearm: Elbow to wrist.
         shoulder: Half distance of the shoulder joints.
         hip: Half distance of the hip joints.
-        girth: Factor on the thickness of everything.
+        girth: Factor of the thickness of all body parts.
     """
 
     head: float
@@ -46,7 +46,7 @@ class Proportions:
 
     @staticmethod
     def sample(rng: np.random.Generator) -> Proportions:
-        """Draw an adult or, one time in five, a child."""
+        """Sample an adult or, with probability 0.2, a child."""
         child = rng.random() < 0.2
         head = rng.uniform(0.17, 0.205) if child else rng.uniform(0.138, 0.162)
         neck = rng.uniform(0.02, 0.03) if child else rng.uniform(0.028, 0.042)
@@ -72,15 +72,15 @@ class Proportions:
 
 @dataclass(frozen=True)
 class Body:
-    """A posed body in the axes of the camera, still in shares of the standing height.
+    """A posed body in the axes of the camera, in shares of the standing height.
 
     Attributes:
-        points: Names -> ``(3,)``: the joints ``left_shoulder`` ... and ``neck``, ``pelvis``, ``left_toe``, ....
+        points: Name -> ``(3,)``: the joints ``left_shoulder`` ... and ``neck``, ``pelvis``, ``left_toe``, ....
         view: ``(3, 3)`` rotation from the pelvis' axes to the camera's.
         chest: ``(3, 3)`` rotation from the chest's axes to the camera's.
         head: ``(3, 3)`` rotation from the head's axes to the camera's.
         proportions: Lengths and widths.
-        seated: Both thighs are raised.
+        seated: Whether the person sits, with both thighs raised.
     """
 
     points: dict[str, np.ndarray]
@@ -92,7 +92,7 @@ class Body:
 
 
 def turn(x: float = 0, y: float = 0, z: float = 0) -> np.ndarray:
-    """Return the rotation ``Rz Ry Rx`` by degrees: x bows forward, y turns to the left, z tilts clockwise."""
+    """Return the rotation ``Rz Ry Rx`` by angles in degrees: x bows forward, y turns left, z tilts clockwise."""
     (cx, sx), (cy, sy), (cz, sz) = ((np.cos(a), np.sin(a)) for a in np.deg2rad([x, y, z]))
     bow = np.array([[1, 0, 0], [0, cx, sx], [0, -sx, cx]])
     spin = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
@@ -101,7 +101,7 @@ def turn(x: float = 0, y: float = 0, z: float = 0) -> np.ndarray:
 
 
 def pose(rng: np.random.Generator, proportions: Proportions) -> Body:
-    """Draw a pose and a point of view."""
+    """Sample a pose and a point of view."""
     size = proportions
     yaw = (0 if rng.random() < 0.6 else 180) + _bell(rng, 38, 95)
     roll = _bell(rng, 9, 25) if rng.random() < 0.95 else rng.uniform(-80, 80)
@@ -147,14 +147,15 @@ def pose(rng: np.random.Generator, proportions: Proportions) -> Body:
 
 
 def _bell(rng: np.random.Generator, spread: float, limit: float) -> float:
-    """Draw degrees around 0, cut at a limit."""
+    """Sample a normally distributed angle around 0, degrees, clipped at a limit."""
     return max(-limit, min(limit, rng.normal(0, spread)))
 
 
 def _arm(rng: np.random.Generator, sign: int, walking: bool) -> tuple[np.ndarray, np.ndarray, float]:
-    """Draw unit vectors along the upper arm and the forearm (chest's axes), and how far the shoulder is lifted.
+    """Sample unit vectors along the upper arm and the forearm (chest's axes) and the lift of the shoulder in 0..1.
 
-    ``raise_`` is the angle from hanging, ``way`` where it rises to: 0 = sideways, 90 = forward.
+    ``raise_`` is the angle from a hanging arm, ``way`` the direction in which it is raised (0 = sideways, 90 =
+    forward), both in degrees.
     """
     kind = pick(rng, {"hang": 0.36, "akimbo": 0.12, "hold": 0.18, "aside": 0.12, "up": 0.14, "any": 0.08})
     raise_, way, bend, towards = {
@@ -177,7 +178,7 @@ def _arm(rng: np.random.Generator, sign: int, walking: bool) -> tuple[np.ndarray
 
 
 def _leg(rng: np.random.Generator, gait: str, swing: float) -> tuple[float, float, float]:
-    """Draw degrees: hip flexion to the front, knee flexion, spread to the side."""
+    """Sample angles in degrees: hip flexion to the front, knee flexion, spread to the side."""
     if gait == "walk":
         return swing, rng.uniform(2, 18) + max(0.0, -swing) * rng.uniform(0.5, 1.8), rng.uniform(0, 7)
     if gait == "sit":

@@ -1,4 +1,4 @@
-"""The brush: shaded, anti-aliased solids on an image that remembers which part covers which pixel."""
+"""Drawing of shaded, anti-aliased solids on an image with a buffer of the part at each pixel."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 Color = np.ndarray
-"""``(3,)`` float32 RGB, 0..255, or ``(n, 3)`` for one color a pixel."""
+"""``(3,)`` float32 RGB, 0..255, or ``(n, 3)`` for one color per pixel."""
 
 Texture = Callable[[np.ndarray, np.ndarray], Color]
-"""Colors at ``u`` (px along the axis from its start) and ``v`` (-1..1 across it), both ``(n,)``."""
+"""Colors at ``u`` (px along the axis from its start) and ``v`` (-1..1 across the axis), both ``(n,)``."""
 
 
 class Canvas:
-    """An image under the brush.
+    """An image to draw on.
 
     Attributes:
         pixels: ``(H, W, 3)`` float32 RGB, 0..255.
-        ids: ``(H, W)`` uint16, what was painted last at each pixel; 0 = backdrop.
-        light: ``(2,)`` direction that the light comes from, image axes, length <= 1.
+        ids: ``(H, W)`` uint16 id of the part drawn last at each pixel; 0 = backdrop.
+        light: ``(2,)`` direction of the light source, image axes, length <= 1.
     """
 
     def __init__(self, pixels: np.ndarray, light: np.ndarray) -> None:
@@ -39,14 +39,14 @@ class Canvas:
         creases: Sequence[tuple[float, float, float]] = (),
         relief: float = 1.0,
     ) -> None:
-        """Paint a solid of revolution seen from the side: a limb, a torso, a pole.
+        """Draw a solid of revolution from the side: a limb, a torso, a pole.
 
         Args:
-            start: ``(2,)`` px, where the axis begins.
-            end: ``(2,)`` px, where it points to.
+            start: ``(2,)`` px, start of the axis.
+            end: ``(2,)`` px, a point in the direction of the axis.
             profile: ``(S, 2)`` px, ascending stations along the axis (0 = start) and the radius at each.
-            texture: One color, or colors as a function of the place on the solid.
-            part: What the pixels are in ``ids``.
+            texture: One color, or a function that returns colors of points on the solid.
+            part: Id of the pixels in ``ids``.
             creases: Folds ``(station px, width px, strength)`` that darken a ring around the axis.
             relief: Strength of the shading, 0 = flat.
         """
@@ -66,7 +66,7 @@ class Canvas:
         u = x * np.float32(tx) + y * np.float32(ty)
         v = x * np.float32(ty) - y * np.float32(tx)
 
-        # Radius, slope and folds depend on u alone: look them up, two entries a pixel.
+        # Radius, slope and folds depend only on u: look them up in tables with two entries per pixel.
         entries = max(8, int(2 * (last - first)) + 2)
         step = (last - first) / (entries - 1)
         stations = first + step * np.arange(entries)
@@ -89,20 +89,20 @@ class Canvas:
         for center, width, strength in creases:
             folds = 1 - strength * np.exp(-(((stations - center) / width) ** 2))
             shade *= folds.astype(np.float32).take(place)
-        # A dark rim parts an arm from a shirt of the same color.
+        # A dark rim separates an arm from a shirt of the same color.
         shade *= 1 - np.float32(0.25 * relief) * np.minimum(np.maximum(np.float32(1.5) - depth, 0), 1)
         self._blend(rows, columns, inside, coverage, color * shade[:, None], part)
 
     def ellipse(
         self, center: np.ndarray, axes: np.ndarray, color: Color, part: int | None = None, opacity: float = 1.0
     ) -> None:
-        """Paint a flat ellipse.
+        """Draw a flat ellipse.
 
         Args:
             center: ``(2,)`` px.
             axes: ``(2, 2)`` px, the two conjugate half axes as rows.
             color: One color.
-            part: What the pixels become in ``ids``; None leaves them.
+            part: Id of the pixels in ``ids``; None = keep their ids.
             opacity: 0..1.
         """
         (ax, ay), (bx, by) = axes.tolist()
@@ -129,14 +129,14 @@ class Canvas:
         texture: Callable[[np.ndarray], Color],
         part: int,
     ) -> None:
-        """Paint an ellipsoid: a head.
+        """Draw an ellipsoid: a head.
 
         Args:
             center: ``(2,)`` px.
-            frame: ``(3, 3)`` rotation from its own axes to the camera's (x right, y down, z to the viewer).
+            frame: ``(3, 3)`` rotation from the ellipsoid's axes to the camera's (x right, y down, z to the viewer).
             half_axes: ``(3,)`` px.
-            texture: Colors of points ``(3, n)`` of the unit sphere, in the ellipsoid's own axes.
-            part: What the pixels are in ``ids``.
+            texture: Function that returns colors of points ``(3, n)`` of the unit sphere, in the ellipsoid's axes.
+            part: Id of the pixels in ``ids``.
         """
         quadric: np.ndarray = (frame / half_axes**2) @ frame.T
         outline = quadric[:2, :2] - np.outer(quadric[:2, 2], quadric[:2, 2]) / quadric[2, 2]
@@ -154,7 +154,7 @@ class Canvas:
         coverage, height, x, y = coverage[inside], np.maximum(height[inside], 0), x[inside], y[inside]
         tilt_x, tilt_y = (np.float32(quadric[axis, 2] / quadric[2, 2]) for axis in (0, 1))
         z = np.sqrt(height / np.float32(quadric[2, 2])) - tilt_x * x - tilt_y * y
-        # Camera axes -> own axes, scaled to the unit sphere.
+        # From the camera's axes to the ellipsoid's, scaled to the unit sphere.
         sphere = (frame / half_axes).T.astype(np.float32) @ np.stack([x, y, z])
         sideways = (x * np.float32(self.light[0]) + y * np.float32(self.light[1])) / np.float32(max(reach_x, reach_y))
         shade = np.float32(0.72) + np.float32(0.28) * np.sqrt(height) + np.float32(0.15) * sideways
@@ -163,7 +163,7 @@ class Canvas:
     def _window(
         self, x: float, y: float, reach_x: float, reach_y: float
     ) -> tuple[slice, slice, np.ndarray, np.ndarray] | None:
-        """Return slices of the pixels around a point and their coordinates; None if outside."""
+        """Return slices of the pixels around a point, and their coordinates; None if all are outside the image."""
         height, width = self.ids.shape
         left, right = max(0, math.floor(x - reach_x) - 1), min(width, math.ceil(x + reach_x) + 2)
         top, bottom = max(0, math.floor(y - reach_y) - 1), min(height, math.ceil(y + reach_y) + 2)
@@ -176,7 +176,7 @@ class Canvas:
     def _blend(
         self, rows: slice, columns: slice, inside: np.ndarray, coverage: np.ndarray, color: Color, part: int | None
     ) -> None:
-        """Mix colors into the pixels of a window that are ``inside``, by their coverage ``(n,)`` in 0..1."""
+        """Blend colors into the pixels of a window that are ``inside``, by their coverage ``(n,)`` in 0..1."""
         window = self.pixels[rows, columns]
         target = window[inside]
         window[inside] = target + (color - target) * coverage[:, None]
@@ -185,7 +185,7 @@ class Canvas:
             self.ids[rows, columns][inside] = part
 
 
-# Outline of a limb: a quarter of a circle, the limb proper, a quarter of a circle. Rows: what each length contributes.
+# Outline of a limb: a quarter of a circle, the straight part, a quarter of a circle. Rows: coefficients of each length.
 _ARC, _ALONG = np.linspace(0, np.pi / 2, 6), np.linspace(0, 1, 9)[1:-1]
 _CAPSULE_STATIONS = np.zeros((3, 19))
 _CAPSULE_STATIONS[0, :6] = -np.cos(_ARC)
@@ -202,10 +202,10 @@ def capsule(length: float, start_radius: float, end_radius: float, bulge: float 
     """Return the profile of a tapered limb with round ends.
 
     Args:
-        length: px, from joint to joint.
+        length: Distance of the joints, px.
         start_radius: px.
         end_radius: px.
-        bulge: How much thicker the muscle makes the first half, as a share of the radius.
+        bulge: Additional thickness of the muscle in the first half, as share of the radius.
     """
     stations = np.array([start_radius, length, end_radius]) @ _CAPSULE_STATIONS
     radii = np.array([start_radius, end_radius]) @ _CAPSULE_RADII * (1 + bulge * _CAPSULE_BULGE)

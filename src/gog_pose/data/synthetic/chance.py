@@ -1,4 +1,4 @@
-"""Weighted choice, without the overhead of NumPy's for a handful of options."""
+"""Weighted random choice, faster than NumPy's for few options."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Option = TypeVar("Option")
 
 
 def pick(rng: np.random.Generator, weights: Mapping[Option, float]) -> Option:
-    """Draw an option with a probability proportional to its weight.
+    """Choose an option with a probability proportional to its weight.
 
     Args:
-        rng: Source of chance; one number is drawn.
-        weights: Options -> positive weights.
+        rng: Random number generator, from which one number is taken.
+        weights: Option -> positive weight.
     """
     threshold = rng.random() * sum(weights.values())
     for option, weight in weights.items():

@@ -1,4 +1,4 @@
-"""Writes synthetic scenes as a folder in COCO's format."""
+"""Writing of synthetic scenes as a COCO-format folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gog_pose.system.processes import map_in_processes
 from gog_pose.system.progress import bar
 
 SPLITS = ("train", "val")
-_MARKER = "synthesis.json"  # tells our folders from others; written first, so an interrupted run has it too
+_MARKER = "synthesis.json"  # marks folders of this program; written first, so that interrupted runs have it too
 _JPEG_QUALITY = 92
 _FIRST_IMAGE_ID = {"train": 1, "val": 1_000_001}  # ids do not depend on the size of the other split
 
@@ -39,22 +39,22 @@ def synthesize(
 ) -> None:
     """Write ``train/``, ``val/`` and ``annotations/person_keypoints_{train,val}.json``.
 
-    The same arguments give the same bytes, whatever the number of workers. The annotations are written last: a
-    folder that has them is complete.
+    The same arguments give the same bytes for any number of workers. The annotations are written last, so a folder
+    that contains them is complete.
 
     Args:
-        output: Folder to write; created, or replaced if an earlier call wrote it.
+        output: Output folder; created, or replaced if an earlier call wrote it.
         num_train: Number of training images.
         num_val: Number of validation images.
-        seed: What all scenes follow from; the two splits share none.
+        seed: Seed of all scenes; the two splits have different scenes.
         image_size: ``(height, width)`` px.
-        max_people: Most people with keypoints in an image.
+        max_people: Largest number of people with keypoints per image.
         height_range: Least and largest standing height, px.
-        protectors: Whether people wear colored protectors on their joints, which makes them much easier to learn.
-        workers: Processes that draw; 0 = draw in this one.
+        protectors: Whether people wear colored protectors on their joints, which makes keypoints much easier to learn.
+        workers: Processes that draw scenes; 0 = only this process.
 
     Raises:
-        InputError: A number makes no sense, or ``output`` holds something else or is being written.
+        InputError: A number is out of range, or ``output`` contains other files or is being written.
     """
     output = Path(output)
     counts = {"train": num_train, "val": num_val}
@@ -104,14 +104,18 @@ def _check(counts: dict[str, int], settings: dict[str, Any], workers: int) -> No
 
 
 def _clear(output: Path) -> None:
-    """Remove what an earlier call wrote, annotations first; refuse anything else."""
+    """Remove the files of an earlier call, annotations first.
+
+    Raises:
+        InputError: The output is a file or contains other files.
+    """
     if output.exists() and not output.is_dir():
-        raise InputError(f"{output}: output must be a folder, but is a file; name another")
+        raise InputError(f"{output}: output must be a folder, but is a file; choose another name")
     if not output.is_dir() or all(entry.name == LOCK for entry in output.iterdir()):
         return
     if not (output / _MARKER).is_file():
         raise InputError(
-            f"{output}: output is not empty and was not written by gog-synthesize; name another folder or empty it"
+            f"{output}: output is not empty and was not written by gog-synthesize; choose another folder or empty it"
         )
     for split in SPLITS:
         _annotation_file(output, split).unlink(missing_ok=True)
@@ -120,7 +124,7 @@ def _clear(output: Path) -> None:
 
 
 def _write_scene(output: Path, settings: dict[str, Any], job: tuple[str, int]) -> list[Annotation]:
-    """Draw one scene, write its image, return its annotations."""
+    """Draw one scene and write its image; return its annotations."""
     split, index = job
     sequence = np.random.SeedSequence(settings["seed"], spawn_key=(SPLITS.index(split), index))
     height, width = settings["image_size"]
@@ -149,7 +153,7 @@ def _annotation_file(output: Path, split: str) -> Path:
 
 
 def _coco(split: str, scenes: list[list[Annotation]], settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the annotation file of a split."""
+    """Return the content of the annotation file of a split."""
     skeleton = load_skeleton("coco_19")
     height, width = settings["image_size"]
     first = _FIRST_IMAGE_ID[split]
@@ -181,7 +185,7 @@ def _coco(split: str, scenes: list[list[Annotation]], settings: dict[str, Any]) 
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a file that is there completely or not at all."""
+    """Write a JSON file atomically."""
     write_whole(path, json.dumps(content, separators=(",", ":")).encode())
 
 

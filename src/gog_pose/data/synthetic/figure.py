@@ -1,4 +1,4 @@
-"""A figure: a body with looks at a place in the image, which the parts of a person are painted on."""
+"""Figures: posed bodies with an appearance and a position in the image."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from gog_pose.data.synthetic.body import Body
 
 
 class Figure:
-    """A body with looks at a place in the image.
+    """A posed body with an appearance and a position in the image.
 
     Attributes:
         body: Pose and view.
         looks: Skin, hair and clothes.
         height: Standing height, px.
-        origin: ``(2,)`` px, where the middle of the hips lies.
+        origin: ``(2,)`` px, center of the hips.
     """
 
     def __init__(self, body: Body, looks: Appearance, height: float, origin: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Draws a head: skull, hair and face, and says where on it things are."""
+"""Drawing of heads: skull, hair and face, and the positions of their features."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gog_pose.data.synthetic.canvas import Canvas
 from gog_pose.data.synthetic.figure import Figure
 
 _HEAD_HALF_AXES = np.array([0.37, 0.5, 0.43])  # shares of the head's length: x, y, z
-_FACELESS = 6.0  # px; a head shorter than this shows no features
-# Where the features sit on the head, in its axes, as shares of the half axes.
+_FACELESS = 6.0  # px; shorter heads are drawn without features
+# Positions of the features on the head, in its axes, as shares of the half axes.
 FACE = {"nose": (0.0, 0.12, 1.06), "left_eye": (0.4, -0.08, 0.9), "left_ear": (1.0, 0.02, -0.08)}
 
 
 def on_head(person: Figure, place: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return where a point of the head is, ``(2,)`` px, and how much it faces the viewer, about -1..1."""
+    """Return the position of a point of the head, ``(2,)`` px, and how far it faces the viewer, about -1..1."""
     half_axes = _HEAD_HALF_AXES * person.body.proportions.head
     point = person.body.head @ (place * half_axes)
     xy = person.origin + person.height * (person.body.points["skull"] + point)[:2]
@@ -27,7 +27,7 @@ def on_head(person: Figure, place: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def paint_long_hair(person: Figure, canvas: Canvas, part: int) -> None:
-    """Paint what hangs down behind the neck."""
+    """Draw the hair that hangs behind the neck."""
     skull, neck = person.at("skull"), person.at("neck")
     length = float(np.hypot(*(neck - skull)))
     size = 0.42 * person.body.proportions.head * person.height
@@ -40,7 +40,7 @@ def _strands(person: Figure, u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def paint_head(person: Figure, canvas: Canvas, part: int) -> None:
-    """Paint skull, hair and, where they can be seen, the features of the face."""
+    """Draw skull, hair and, if the head is large enough, the visible features of the face."""
     looks, length = person.looks, person.body.proportions.head * person.height
     center, half_axes = person.at("skull"), _HEAD_HALF_AXES * length
     if looks.hairstyle in ("short", "long"):
@@ -59,7 +59,7 @@ def _scalp(person: Figure, sphere: np.ndarray) -> np.ndarray:
     elif person.looks.hairstyle == "cap":
         covered = y < -0.28 - 0.1 * z
     else:
-        # The hairline runs over the forehead, before the ears and down to the neck.
+        # The hairline runs over the forehead, in front of the ears and down to the neck.
         covered = (y < -0.58) | ((z < 0.12) & (y < 0.1)) | ((z < -0.2) & (y < 0.75))
     crown = person.looks.accessory if person.looks.hairstyle == "cap" else person.looks.hair
     skin = np.where((covered)[..., None], crown, person.looks.skin)
@@ -70,12 +70,12 @@ def _scalp(person: Figure, sphere: np.ndarray) -> np.ndarray:
 
 
 def _features(person: Figure, canvas: Canvas, length: float, part: int) -> None:
-    """Paint ears, eyes, brows, nose and mouth where they face the viewer."""
+    """Draw those of ears, eyes, brows, nose and mouth that face the viewer."""
     looks, head = person.looks, person.body.head
     half_axes = _HEAD_HALF_AXES * person.body.proportions.head
 
     def patch(place: tuple[float, float, float], size: tuple[float, float], color: np.ndarray) -> None:
-        """Paint an ellipse that lies on the head; sizes are shares of the head's length."""
+        """Draw an ellipse on the surface of the head; sizes are shares of the head's length."""
         nx, ny, nz = np.array(place) / half_axes
         across = math.hypot(nx, nz)
         right = np.array([nz, 0, -nx]) / across

@@ -1,4 +1,4 @@
-"""Annotations in COCO's format, read off the buffer that knows which part covers which pixel."""
+"""Annotations in COCO's format, derived from the canvas' buffer of the part at each pixel."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ KEYPOINT_NAMES = load_skeleton("coco_19").keypoints
 
 Annotation = dict[str, Any]
 
-_FARTHEST_GUESS = 0.5  # of the longer side of a box: no labelled keypoint of COCO val2017 lies farther outside
+_FARTHEST_GUESS = 0.5  # longer sides of a box: no labeled keypoint of COCO val2017 is farther outside its box
 
 
 def person_mask(ids: np.ndarray, index: int) -> np.ndarray:
-    """Return where a person is seen, ``(H, W)`` bool."""
+    """Return the visible pixels of a person, ``(H, W)`` bool."""
     return np.asarray(ids >> PART_BITS == index + 1)
 
 
@@ -31,12 +31,12 @@ def person_annotation(
     """Annotate one person.
 
     Args:
-        rng: Which of the deeply covered keypoints an annotator would have guessed.
-        ids: ``(H, W)`` the canvas' buffer once everything is painted.
-        person: Where the keypoints are.
+        rng: Random number generator, which decides which covered keypoints are labeled as if guessed by an annotator.
+        ids: ``(H, W)`` the canvas' buffer of the finished scene.
+        person: The person, for the positions of the keypoints.
         index: The person's index in ``ids``.
-        mask: ``(H, W)`` bool, where the person is seen; not empty.
-        with_keypoints: False annotates box and mask only.
+        mask: ``(H, W)`` bool, visible pixels of the person; not empty.
+        with_keypoints: Whether to annotate keypoints in addition to box and mask.
     """
     keypoints = np.zeros((len(KEYPOINT_NAMES), 3))
     if with_keypoints:
@@ -56,7 +56,7 @@ def person_annotation(
 
 
 def crowd_annotation(rng: np.random.Generator, mask: np.ndarray) -> Annotation:
-    """Annotate a group in which nobody is labelled; its mask comes in any of the three encodings of COCO."""
+    """Annotate a group of people without keypoints; its mask has a random one of COCO's three encodings."""
     encoding = pick(rng, {"uncompressed": 1, "compressed": 1, "polygon": 1})
     segmentation: Any
     if encoding == "polygon":
@@ -76,7 +76,7 @@ def crowd_annotation(rng: np.random.Generator, mask: np.ndarray) -> Annotation:
 
 
 def run_lengths(mask: np.ndarray) -> list[int]:
-    """Return COCO's uncompressed run lengths: columns first, the first run is of zeros and may be empty."""
+    """Return COCO's uncompressed run lengths along columns; the first run is of zeros and may have length 0."""
     flat = np.concatenate([[False], mask.T.ravel(), [False]])
     changes = np.flatnonzero(flat[1:] != flat[:-1])
     edges = np.concatenate([[0], changes, [mask.size]])
@@ -85,13 +85,13 @@ def run_lengths(mask: np.ndarray) -> list[int]:
 
 
 def outlines(mask: np.ndarray) -> list[list[float]]:
-    """Return the outlines of a mask as COCO polygons: x, y in turn, px, where 0.0 is the edge of the first pixel.
+    """Return the outlines of a mask as COCO polygons ``[x, y, x, y, ...]``, px from the outer edge of the first pixel.
 
     Holes are filled, because COCO's polygons cannot represent them.
     """
     left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
     crop = mask[top : top + height, left : left + width].view(np.uint8)
-    # Twice the size, the outline that joins pixel centers keeps within a quarter pixel of the pixels' edges.
+    # At twice the size, the outline through pixel centers stays within a quarter pixel of the original pixels' edges.
     doubled = np.pad(crop.repeat(2, axis=0).repeat(2, axis=1), 1)
     contours, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     polygons = []
@@ -116,18 +116,18 @@ def _visibility(
     index: int,
     keypoint: Keypoint,
 ) -> int:
-    """Return COCO's flag: 2 = seen, 1 = covered but labelled, 0 = not labelled."""
+    """Return COCO's visibility flag: 2 = visible, 1 = covered but labeled, 0 = not labeled."""
     height, width = ids.shape
     x, y = keypoint.xy
     if keypoint.state == "absent" or not (0 <= x <= width - 1 and 0 <= y <= height - 1):
         return 0
     own = [part_id(index, part) for part in keypoint.parts]
     around = _around(ids, keypoint.xy, 0.006 * person.height)
-    if keypoint.state == "seen" and np.isin(around, own).mean() > 0.3:  # a pixel or two show nobody where it is
+    if keypoint.state == "seen" and np.isin(around, own).mean() > 0.3:  # a few pixels are not enough to locate it
         return 2
-    if mask[round(y), round(x)]:  # behind the person's own body
+    if mask[round(y), round(x)]:  # behind another part of the person
         return 1
-    # Something else is in front. Annotators mark what they can tell from what is seen beside it, and sometimes guess.
+    # Something else is in front. Annotators label keypoints beside visible parts of the person, and sometimes guess.
     if _around(mask, keypoint.xy, 0.06 * person.height).any():
         return 1
     guessed = rng.random() < 0.35

@@ -1,4 +1,4 @@
-"""Draws one person, part after part from the far to the near, and says where its keypoints are."""
+"""Drawing of a person, part by part from far to near, and the positions of the keypoints."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ PARTS = (
 )  # fmt: skip
 PART_BITS = 5  # the ids of a person: (index + 1) << PART_BITS, plus the index of the part
 
-_PLAIN = 45.0  # px; who is shorter than this shows no folds
+_PLAIN = 45.0  # px; clothes of shorter people are drawn without folds
 
 
 def part_id(person: int, part: str) -> int:
-    """Return the id of a person's part; ``person`` counts from 0."""
+    """Return the id of a part of a person; ``person`` is an index from 0."""
     return (person + 1 << PART_BITS) + PARTS.index(part)
 
 
 @dataclass(frozen=True)
 class Keypoint:
-    """Where a keypoint is and what shows it.
+    """Position and visibility of a keypoint.
 
     Attributes:
         xy: ``(2,)`` px.
-        parts: The body parts on which it is seen.
-        state: ``seen`` unless covered, ``behind`` = on the far side of its own part, ``absent`` = turned away.
+        parts: The body parts on which the keypoint is visible.
+        state: ``seen`` = visible unless covered, ``behind`` = on the far side of its part, ``absent`` = turned away.
     """
 
     xy: np.ndarray
@@ -44,25 +44,25 @@ class Keypoint:
 
 
 class Person(Figure):
-    """A figure that is drawn and labelled."""
+    """A figure that can be drawn and annotated."""
 
     def box(self) -> np.ndarray:
-        """Return about where the person is drawn: ``(x0, y0, x1, y1)`` px."""
+        """Return the approximate box of the person: ``(x0, y0, x1, y1)`` px."""
         points = np.stack([self.at(name) for name in self.body.points])
         margin = 0.05 * self.height
         return np.concatenate([points.min(axis=0) - margin, points.max(axis=0) + margin])
 
     def draw(self, canvas: Canvas, index: int) -> None:
-        """Paint the person over what is there.
+        """Draw the person over the current picture.
 
         Args:
             canvas: Image and ids.
-            index: Which person this is in the ids, from 0.
+            index: Index of the person in the ids, from 0.
         """
         depth = {name: point[2] for name, point in self.body.points.items()}
         steps: list[tuple[float, Callable[[], None]]] = []
         turned_away = self.body.head[2, 2] < 0
-        # Long hair hangs behind the neck: in front of everything from behind, behind everything from the front.
+        # Long hair hangs behind the neck: it covers the body seen from behind, and the body covers it from the front.
         if self.looks.hairstyle == "long":
             steps.append((0.06 if turned_away else -0.5, lambda: paint_long_hair(self, canvas, part_id(index, "hair"))))
         steps.append((-0.02, lambda: self._neck(canvas, index)))
@@ -78,7 +78,7 @@ class Person(Figure):
                 depth[f"{side}_{joint}"] for joint in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "toe")
             ]
             shoulder, elbow, wrist, hip, knee, ankle, toe = joints
-            near = 0.035  # limbs that lie against the torso are in front of it
+            near = 0.035  # arms that touch the torso are in front of it
             steps.append((0.5 * (shoulder + elbow) + near, lambda s=side: self._upper_arm(canvas, index, s)))  # type: ignore[misc]
             steps.append((0.4 * elbow + 0.6 * wrist + near, lambda s=side: self._forearm(canvas, index, s)))  # type: ignore[misc]
             steps.append((0.5 * (hip + knee) - 0.03, lambda s=side: self._thigh(canvas, index, s)))  # type: ignore[misc]
@@ -134,7 +134,7 @@ class Person(Figure):
         bulge: float = 0.0,
         fold: tuple[float, ...] = (),
     ) -> None:
-        """Paint a limb between two named points; ``until`` cuts it, ``fold`` gives places of creases, 0..1."""
+        """Draw a limb between two named points up to the share ``until``, with creases at the shares ``fold``."""
         a, b = self.at(start), self.at(end)
         length = float(np.hypot(*(b - a)))
         first, last = self._radius(radii[0]), self._radius(radii[1])
@@ -147,7 +147,7 @@ class Person(Figure):
         canvas.solid(a, b, profile, color, part, creases=creases)
 
     def _shirt(self, radius: float, side: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-        """Return the fabric of a sleeve of that radius (px)."""
+        """Return the texture of a sleeve with a radius in px."""
         tone = shade(side)
         return lambda u, v: tone * self.looks.top.paint(u, np.arcsin(v) * np.float32(radius), self.height)
 
@@ -156,7 +156,7 @@ class Person(Figure):
         return lambda u, v: tone * self.looks.bottom.paint(u, np.arcsin(v) * np.float32(radius), self.height)
 
     def _protector(self, canvas: Canvas, part: int, side: str, joint: str, towards: str, radius: float) -> None:
-        """Paint the protector of a joint, as far as it lies on the limb that runs towards another joint."""
+        """Draw the part of a joint's protector that lies on the limb toward another joint."""
         if self.looks.protectors:
             half, wide = 0.026 * self.height, 1.35 * self._radius(radius)
             profile = np.array([[-half, 0.8 * wide], [0, wide], [half, 0.9 * wide]])
@@ -260,24 +260,24 @@ class Person(Figure):
         canvas.solid(top, knees, profile, texture, part_id(index, "skirt"), creases=folds)
 
     def _girdle(self, across: np.ndarray, half_width: float, half_depth: float) -> float:
-        """Return the half width (px) at which an oval section of the torso appears.
+        """Return the apparent half width (px) of an elliptic cross section of the torso.
 
         Args:
             across: ``(3,)`` from ``_across``.
-            half_width: Along the body's x axis, shares of the standing height.
-            half_depth: Along its z axis.
+            half_width: Half axis along the body's x axis, as share of the standing height.
+            half_depth: Half axis along the body's z axis, as share of the standing height.
         """
         return self._radius(math.hypot(half_width * across[0], half_depth * across[2]))
 
     @staticmethod
     def _across(frame: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-        """Return the image direction across an axis (to the right of one that points down) in a frame's axes."""
+        """Return the image direction perpendicular to an axis (right, if it points down) in the axes of a frame."""
         x, y = end - start
         length = math.hypot(x, y) + 1e-6
         return np.asarray(np.array([y, -x]) / length @ frame[:2])
 
     def _torso(self, canvas: Canvas, index: int) -> None:
-        """Paint pelvis, belly and chest as one solid from the neck down, then the front or the back of the shirt."""
+        """Draw pelvis, belly and chest as one solid with the details of the shirt."""
         size, looks = self.body.proportions, self.looks
         a, b = self.at("neck"), self.at("pelvis")
         ribs, loins = self._across(self.body.chest, a, b), self._across(self.body.view, a, b)
@@ -303,7 +303,7 @@ class Person(Figure):
         around = np.float32(self._radius(0.1))
 
         def texture(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-            # The angle around the body: 0 = the middle of the front, pi = of the back.
+            # Angle around the body: 0 = center of the front, pi = center of the back.
             angle = np.arcsin(v) - spin
             angle -= np.float32(2 * np.pi) * np.round(angle / np.float32(2 * np.pi))
             below = np.clip(u - waist + 0.5, 0, 1)[..., None]
@@ -348,7 +348,7 @@ class Person(Figure):
             put((np.abs(angle) < 0.42) & (np.abs(t - np.float32(0.36)) < 0.1), looks.collar)
         put(neckline < 1.35, looks.collar)
         put(neckline < 1.0, looks.skin)
-        # The back has a yoke: a seam below the shoulders.
+        # The back has a seam below the shoulders.
         put((offside > 1.75) & (np.abs(t - np.float32(0.2)) < 0.014), 0.72 * looks.top.color)
         put((offside > 1.9) & (t < 0.03), looks.collar)
         return shirt

@@ -1,4 +1,4 @@
-"""Scenes: people of many sizes before a backdrop, covering each other, with their annotations."""
+"""Scenes: people of different sizes in front of a backdrop, who may cover each other, with annotations."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from gog_pose.data.synthetic.labels import Annotation, crowd_annotation, person_
 from gog_pose.data.synthetic.person import Person
 
 _PEOPLE = {1: 0.26, 2: 0.26, 3: 0.18, 4: 0.12, 5: 0.08, 6: 0.05, 7: 0.03, 8: 0.02}  # number -> probability
-_HARDLY_SEEN = 0.15  # who shows less of the body than this share gets no keypoints
-_SMALLEST_AREA = 8  # px; who shows less is not annotated at all
+_HARDLY_SEEN = 0.15  # visible share of a body below which a person gets no keypoints
+_SMALLEST_AREA = 8  # visible pixels below which a person is not annotated
 
 
 class Scene(NamedTuple):
-    """A picture and what is in it.
+    """A picture and its annotations.
 
     Attributes:
         image: ``(H, W, 3)`` uint8 RGB.
@@ -48,10 +48,10 @@ def render_scene(
     """Draw a scene.
 
     Args:
-        seed: What the scene follows from.
+        seed: Seed of all random choices.
         image_size: ``(height, width)`` px.
-        max_people: Most people with keypoints; a crowd may come on top.
-        height_range: Least and largest standing height, px.
+        max_people: Largest number of people with keypoints; tiny people and a crowd may be added.
+        height_range: Least and largest standing height of these people, px.
         protectors: Whether people wear colored protectors on their joints.
     """
     rng = np.random.default_rng(seed)
@@ -59,7 +59,7 @@ def render_scene(
     canvas = Canvas(backdrop(rng, image_size), rng.uniform(0.2, 1) * np.array([np.cos(angle), np.sin(angle)]))
     distractors(rng, canvas)
     actors = _cast(rng, image_size, max_people, height_range, protectors)
-    # Things stand before the first so many actors and behind the others.
+    # Number of actors behind each occluder; the others are in front of it.
     things = rng.integers(1, len(actors) + 1, pick(rng, {0: 0.55, 1: 0.3, 2: 0.15}))
     whole_areas = []
     for index, actor in enumerate(actors):
@@ -78,7 +78,7 @@ def _cast(
     height_range: tuple[float, float],
     protectors: bool,
 ) -> list[_Actor]:
-    """Draw who is in the scene and where, the far before the near."""
+    """Sample the people of a scene and their positions, from far to near."""
     smallest, largest = height_range
     number = pick(rng, _PEOPLE)
     heights = np.sort(
@@ -100,7 +100,7 @@ def _cast(
 def _someone(
     rng: np.random.Generator, image_size: tuple[int, int], height: float, boxes: list[np.ndarray], protectors: bool
 ) -> Person:
-    """Draw a person and a place, mostly but not always beside those who have a place already."""
+    """Sample a person and a position, usually one with little overlap with the given boxes."""
     proportions = Proportions.sample(rng)
     body = pose(rng, proportions)
     person = Person(body, Appearance.sample(rng, seated=body.seated, protectors=protectors), height, np.zeros(2))
@@ -111,11 +111,11 @@ def _someone(
 
 
 def _place(rng: np.random.Generator, image_size: tuple[int, int], extent: np.ndarray) -> np.ndarray:
-    """Draw where the middle of the hips lies, px; one in six people is cut by the border."""
+    """Sample the center of the hips, px; with probability 1/6 the border may cut the person."""
     size = np.array(image_size[::-1], dtype=float)
     low, high = -extent[:2], size - extent[2:]
     margin = 0.4 * (extent[2:] - extent[:2]) if rng.random() < 1 / 6 else np.zeros(2)
-    if low[1] > high[1]:  # too tall for the image: the head stays in
+    if low[1] > high[1]:  # the person is taller than the image: keep the head inside
         high[1] = low[1] + 0.05 * size[1]
     if low[0] > high[0]:
         low[0], high[0] = high[0], low[0]
@@ -123,7 +123,7 @@ def _place(rng: np.random.Generator, image_size: tuple[int, int], extent: np.nda
 
 
 def _overlap(box: np.ndarray, boxes: list[np.ndarray]) -> float:
-    """Return the largest share of the smaller of two boxes that lies in both."""
+    """Return the largest overlap of a box with other boxes, as share of the smaller box."""
     worst = 0.0
     for other in boxes:
         common = np.minimum(box[2:], other[2:]) - np.maximum(box[:2], other[:2])
@@ -133,7 +133,7 @@ def _overlap(box: np.ndarray, boxes: list[np.ndarray]) -> float:
 
 
 def _crowd(rng: np.random.Generator, image_size: tuple[int, int], tallest: float, protectors: bool) -> list[_Actor]:
-    """Draw a packed group of small people."""
+    """Sample a dense group of small people."""
     height, width = image_size
     size = min(tallest, 0.4 * height) * rng.uniform(0.55, 1)
     members = int(rng.integers(6, 13))
@@ -177,7 +177,7 @@ def _annotate(
 
 
 def _expose(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
-    """Take the photograph: focus, exposure, white balance and sensor noise; ``(H, W, 3)`` uint8."""
+    """Apply random exposure, white balance, blur and sensor noise; return ``(H, W, 3)`` uint8."""
     gain = rng.uniform(0.8, 1.15) * rng.uniform(0.97, 1.03, 3)
     levels = np.clip(np.arange(256)[:, None] * gain + rng.uniform(-12, 12), 0, 255)
     exposed = cv2.LUT(cv2.convertScaleAbs(pixels), levels.round().astype(np.uint8)[None])
