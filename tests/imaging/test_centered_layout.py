@@ -41,5 +41,5 @@ def test_another_size_means_our_own_protocol():
         mean=CENTERNET.mean, channel_order="bgr").border_rgb)  # fmt: skip
     assert InputFormat(CENTERNET, 128).sizes((480, 640)) == ((512, 768),)
     assert InputFormat(ours, 128).sizes((480, 640)) == ((256, 384),)
-    with pytest.raises(InputError, match="their own size"):
+    with pytest.raises(InputError, match="their original size"):
         InputFormat(CENTERNET, 128, (1.0, 0.5)).sizes((480, 640))
