@@ -186,7 +186,10 @@ def change(root, edit):
         (lambda c: c["annotations"][1].update(bbox=[1, 2, 3, float("nan")]), r"annotations\[1\].bbox"),
         (lambda c: c["annotations"][1].update(bbox=[1, 2, 3, 10**400]), r"annotations\[1\].bbox"),
         (lambda c: c["annotations"][1].update(area=1e39), r"annotations\[1\].area"),
-        (lambda c: c["annotations"][1]["keypoints"].__setitem__(4, 1e39), r"annotations\[1\].keypoints: .*must be three numbers"),
+        (
+            lambda c: c["annotations"][1]["keypoints"].__setitem__(4, 1e39),
+            r"annotations\[1\].keypoints: .*must be three numbers",
+        ),
         (lambda c: c["annotations"][0].update(segmentation=[[1, 2, 3]]), r"annotations\[0\].segmentation: must be"),
         (lambda c: c["annotations"][0].update(segmentation=runs([5, 5])), r"annotations\[0\].segmentation: must be"),
         (
