@@ -1,1 +1,1 @@
-"""Arrays on a grid of cells, without any method: fields, targets as marks, peaks and places between cells."""
+"""Arrays on a grid of cells, for every method: fields, targets as marks, peaks and positions between cells."""

@@ -1,7 +1,7 @@
-"""Fields: what the maps of a method are, said once, so that no other code needs to know the method.
+"""Fields: descriptions of the maps of a method, which let code that is shared by all methods handle them.
 
-A method lists its fields in ``records.py``. From that list follow the flip test, the merging of several scales, the
-checks of shapes and the noise of the oracle, for every method alike.
+A method lists its fields in ``records.py``. The flip test, the merging of several scales, the checks of shapes and the
+noise of the oracle use that list and no other information about the method.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from gog_pose.geometry import cells_to_cells, normalized_to_cells
 Maps = TypeVar("Maps", bound=tuple[Any, ...])  # a NamedTuple of a method, one attribute per field
 
 KINDS: Mapping[str, str] = {
-    "responses": "how sure a point is, 0 to 1",
+    "responses": "confidences of points, 0 to 1",
     "vectors": "x and y from the cell to a point, px of the input image",
     "scales": "lengths in px of the input image: one per item, or one along x and one along y",
-    "tags": "numbers that people are told apart by; only their differences count",
+    "tags": "numbers that are similar within a person; only their differences count",
     "spreads": "logarithms of lengths in px of the input image",
 }
-_LEAST_WEIGHT = 1e-6  # less counts as nothing
-_COMPONENTS: Mapping[str, tuple[int, ...]] = {"vectors": (2,), "scales": (1, 2)}  # of the other kinds 1
+_LEAST_WEIGHT = 1e-6  # smaller weights count as 0
+_COMPONENTS: Mapping[str, tuple[int, ...]] = {"vectors": (2,), "scales": (1, 2)}  # the other kinds have 1
 
 
 @dataclass(frozen=True)
 class Field:
-    """Maps of one kind. An item is one map, or two of x and y.
+    """Maps of one kind. An item is one map, or a pair of maps for x and y.
 
     Attributes:
         name: Attribute of the method's record.
         kind: One of ``KINDS``.
         stride: Px of the input image per cell.
-        points: For each item the type of the point it lies around: a keypoint type, or a number from K on for points
-            that the method adds (``Encoder.points``). -1: it lies around the points of all types.
-        mirror: For each item the item that shows the same in the mirrored scene.
-        goals: Of vectors, for each item the type of the point that it leads to; empty: to its own point.
+        points: For each item the type of the point that it lies around: a keypoint type, or a number from K on for
+            points that the method adds (``Encoder.points``). -1: the item lies around the points of all types.
+        mirror: For each item the corresponding item of the mirrored scene.
+        goals: For each item of vectors the type of the point that it leads to. Empty: each leads to its own point.
         reversed: For each item whether its mirror image lies around the goal and leads to the point. Such an item has
-            no cell in common with its counterpart and is not merged with it. Empty: none does.
-        components: Maps per item: 2 of vectors and of scales along x and y, else 1.
+            no cell in common with its counterpart and is not merged with it. Empty: no item is reversed.
+        components: Maps per item: 2 for vectors and for scales along x and y, otherwise 1.
         merged: Whether several views of an image are averaged; otherwise the first view is kept.
-        smooth: Whether the field is taught in more than single cells, so that it can be read between them. Otherwise
-            views at other scales are left out.
+        smooth: Whether the targets cover areas rather than single cells, so that the field can be interpolated.
+            Otherwise views at other scales are ignored.
         optional: Whether a record may hold None.
-        weighted_by: Name of the responses by which the views are weighted where they are averaged: the field means
-            something only where they respond. Empty: all views count the same.
-        weight_items: For each item the item of those responses; empty: the one around the same point.
+        weighted_by: Name of the responses that weight the views in the average: the field is meaningful only where
+            they are high. Empty: all views have the same weight.
+        weight_items: For each item the item of those responses. Empty: the one around the same point.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Field:
     weight_items: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        """Check that the parts fit together."""
+        """Check that the attributes are consistent."""
         items = len(self.points)
         if (
             self.kind not in KINDS
@@ -81,19 +81,19 @@ class Field:
 
     @property
     def num_maps(self) -> int:
-        """Maps of the field in one image."""
+        """Number of maps of the field per image."""
         return self.components * len(self.points)
 
 
 def flip_maps(maps: Maps, fields: Sequence[Field]) -> Maps:
-    """Return the maps that the mirrored scene has: cell u becomes w - 1 - u, left and right swap, vectors turn around.
+    """Return the maps of the mirrored scene: cell u moves to w - 1 - u, left and right swap, vectors change sign in x.
 
-    A reversed item lands in the channels of its counterpart all the same, but around the goal of that item; see
+    A reversed item also moves to the channels of its counterpart, but lies around the goal of that item; see
     ``merge_flipped``.
 
     Args:
         maps: ``(B, C, h, w)`` of each field.
-        fields: What they are.
+        fields: Fields of the maps.
     """
     return _replaced(maps, {field.name: _mirrored(_value(maps, field), field) for field in _given(maps, fields)})
 
@@ -102,12 +102,12 @@ def merge_flipped(maps: Maps, mirrored_maps: Maps, fields: Sequence[Field]) -> M
     """Merge the maps of images with those of their mirror images.
 
     Responses, vectors, scales and spreads are averaged, except in reversed items and in fields that are not merged,
-    which keep the prediction for the image itself. Tags are kept from both, one after the other.
+    which keep the prediction for the image itself. Tags of both are kept and concatenated.
 
     Args:
         maps: Predictions for the images.
-        mirrored_maps: Predictions for the mirrored images, as the network gave them.
-        fields: What they are.
+        mirrored_maps: Unchanged predictions of the network for the mirrored images.
+        fields: Fields of the maps.
     """
     changed: dict[str, torch.Tensor] = {}
     flipped = flip_maps(mirrored_maps, fields)
@@ -125,16 +125,16 @@ def merge_flipped(maps: Maps, mirrored_maps: Maps, fields: Sequence[Field]) -> M
 
 
 def merge_scales(views: Sequence[Maps], matrices: Sequence[np.ndarray], fields: Sequence[Field]) -> Maps:
-    """Merge the maps of a batch of images that were seen at several scales.
+    """Merge the maps of a batch of images at several scales.
 
     Args:
         views: Predictions for each view of the batch.
         matrices: ``(B, 3, 3)`` px of the original images -> px of the network input, for each view.
-        fields: What they are.
+        fields: Fields of the maps.
 
     Returns:
-        Maps of the size of the first view's; lengths in px of its inputs. Tags, and fields that are not merged or not
-        smooth, are the first view's.
+        Maps of the size of the first view, with lengths in px of its inputs. Tags, and fields that are not merged or
+        not smooth, are taken from the first view.
     """
     changed = {}
     for field in _given(views[0], fields):
@@ -150,10 +150,10 @@ def merge_scales(views: Sequence[Maps], matrices: Sequence[np.ndarray], fields: 
 
 
 def check_maps(maps: Any, fields: Sequence[Field], method: str) -> None:
-    """Check that maps have the fields of a method, and that all cover the same input.
+    """Check that maps have the fields of a method and that all cover the same input.
 
     Raises:
-        InputError: They do not.
+        InputError: A field is missing or has a wrong shape, or the maps cover different inputs.
     """
     covered = set()
     for field in fields:
@@ -163,22 +163,22 @@ def check_maps(maps: Any, fields: Sequence[Field], method: str) -> None:
         shape = None if value is None else tuple(value.shape)
         if shape is None or len(shape) != 4 or not _has_maps_of(field, shape[1]):
             raise InputError(
-                f"decoder: {field.name} of shape {shape} do not fit method {method};"
+                f"decoder: {field.name}: shape {shape} does not fit method {method};"
                 f" give (B, {field.num_maps}, h, w) maps of the same method and skeleton"
             )
         covered.add((shape[0], shape[2] * field.stride, shape[3] * field.stride))
     if len(covered) > 1:
         shapes = {field.name: tuple(getattr(maps, field.name).shape) for field in _given(maps, fields)}
-        raise InputError(f"decoder: maps of shapes {shapes} are not of the same images; give maps of one batch")
+        raise InputError(f"decoder: maps: shapes {shapes} belong to different images; give the maps of one batch")
 
 
 def _has_maps_of(field: Field, count: int) -> bool:
-    """Return whether a number of maps is that of a field; of tags several views may lie one after the other."""
+    """Return whether a field can have this number of maps; tags may be concatenated from several views."""
     return count == field.num_maps or (field.kind == "tags" and count > 0 and count % field.num_maps == 0)
 
 
 def _given(maps: Any, fields: Sequence[Field]) -> list[Field]:
-    """Return the fields that a record holds."""
+    """Return the fields that are not None in a record."""
     return [field for field in fields if getattr(maps, field.name) is not None]
 
 
@@ -193,7 +193,7 @@ def _replaced(maps: Maps, changed: Mapping[str, torch.Tensor]) -> Maps:
 
 
 def _mirrored(value: torch.Tensor, field: Field) -> torch.Tensor:
-    """Return ``(B, C, h, w)`` of the mirrored scene."""
+    """Return the ``(B, C, h, w)`` maps of the mirrored scene."""
     items = value.flip(-1).reshape(value.shape[0], -1, field.components, *value.shape[2:])  # len would fix B in exports
     repeats = items.shape[1] // len(field.mirror)  # merged tags have several maps per item
     order = [repeat * len(field.mirror) + item for repeat in range(repeats) for item in field.mirror]
@@ -204,7 +204,7 @@ def _mirrored(value: torch.Tensor, field: Field) -> torch.Tensor:
 
 
 def _weights(maps: Any, field: Field, fields: Sequence[Field]) -> torch.Tensor | None:
-    """Return the ``(B, C, h, w)`` weights of the maps of a field in one view; None = all views are equal."""
+    """Return the ``(B, C, h, w)`` weights of the maps of a field in one view; None = all views have the same weight."""
     if not field.weighted_by:
         return None
     responses = next(one for one in fields if one.name == field.weighted_by)
@@ -213,7 +213,7 @@ def _weights(maps: Any, field: Field, fields: Sequence[Field]) -> torch.Tensor |
 
 
 def _mean(values: Sequence[torch.Tensor], weights: Sequence[torch.Tensor | None]) -> torch.Tensor:
-    """Return the weighted mean; the plain one where nothing weighs anything."""
+    """Return the weighted mean, or the plain mean where all weights are 0."""
     mean = torch.stack(list(values)).mean(0)
     given = [one for one in weights if one is not None]
     if not given:
@@ -231,7 +231,7 @@ def _resampled(
     end: np.ndarray,
     size: tuple[int, int],
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Return maps of one view, and their weights, on the ``size`` cells of another; outside of the view they are 0."""
+    """Resample the maps of one view, and their weights, to the ``size`` cells of another; 0 outside of the view."""
     cells = [cells_to_cells(one, other, field.stride) for one, other in zip(start, end, strict=True)]
     own = (int(value.shape[-2]), int(value.shape[-1]))
     grids = np.stack([np.linalg.inv(normalized_to_cells(own)) @ cell @ normalized_to_cells(size) for cell in cells])
@@ -252,7 +252,7 @@ def _resampled(
         return functional.grid_sample(maps, grid, mode=mode, align_corners=False)
 
     moved = sampled(value)
-    if weights is not None:  # a cell beside those that are taught takes nothing from those that are not
+    if weights is not None:  # so that unsupervised neighbors do not affect the value between cells
         total = sampled(weights)
         moved = torch.where(total > _LEAST_WEIGHT, sampled(value * weights) / total.clamp(min=_LEAST_WEIGHT), moved)
         weights = total

@@ -1,4 +1,4 @@
-"""Keypoint heatmaps: Gaussian responses around labelled keypoints (Sec. 2.2)."""
+"""Keypoint heatmaps: Gaussian responses around labeled keypoints (Sec. 2.2)."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ def gaussian_marks(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute the Gaussian around each keypoint.
 
-    A cell at ``(u, v)`` takes the response at its place in the input image, ``exp(-d^2 / 2 sigma^2)`` with
-    ``d`` the distance from ``(R u + R/2 - 0.5, R v + R/2 - 0.5)`` to the keypoint, which is not rounded here. Where
-    several keypoints reach a cell, the nearest one decides: its response is the largest.
+    The value of cell ``(u, v)`` is the response at its center in the input image, ``exp(-d^2 / 2 sigma^2)``, where
+    ``d`` is the distance from ``(R u + R/2 - 0.5, R v + R/2 - 0.5)`` to the keypoint. The keypoint is not rounded.
+    Where the Gaussians of several keypoints overlap, a cell takes the largest response, that of the nearest keypoint.
 
     Args:
         xy: ``(2, N)`` float32 keypoints, px of the input image.
-        channels: ``(N,)`` int64, the map of each.
+        channels: ``(N,)`` int64, the map of each keypoint.
         map_size: ``(h, w)`` cells.
-        stride: Input px a cell.
+        stride: Px of the input image per cell.
         sigma: Standard deviation, px of the input image.
-        min_response: Smaller responses are left out.
+        min_response: Smaller responses are omitted.
 
     Returns:
-        ``(M,)`` int64 places in flattened ``(C, h, w)`` maps, and ``(M,)`` float32 responses of which the largest
-        counts where a place comes more than once.
+        ``(M,)`` int64 indices into flattened ``(C, h, w)`` maps, and ``(M,)`` float32 responses. An index can occur
+        several times; the largest response counts.
     """
-    reach = sigma * math.sqrt(-2 * math.log(min_response)) / stride  # cells to where the response is min_response
+    reach = sigma * math.sqrt(-2 * math.log(min_response)) / stride  # cells; the response there is min_response
     # A keypoint lies at most half a cell from the middle of its window.
     windows = windows_around(xy, channels, math.floor(reach + 0.5), map_size=map_size, stride=stride)
     along = np.exp((windows.lines - xy[:, None]) ** 2 / np.float32(-2 * sigma**2)) * windows.inside  # (2, S, N)

@@ -1,4 +1,4 @@
-"""Responses along lines: high on the line between two points, lower on both sides of it."""
+"""Line responses: highest on the line between two points, lower on both sides of it."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ def line_marks(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute the response of each line between two points.
 
-    A cell takes ``exp(-D^2 / 2 sigma^2)``, ``D`` the distance from its place in the input image to the straight line
-    through both points, if it lies in the rectangle around them, which is larger by one stride on each side. Lines of
-    no length are left out.
+    The value of a cell is ``exp(-D^2 / 2 sigma^2)``, where ``D`` is the distance from its center in the input image to
+    the straight line through both points. Cells outside the bounding box of the points, enlarged by one stride on each
+    side, have no response. Lines of length 0 are omitted.
 
     Args:
         start: ``(2, N)`` points, px of the input image.
         end: ``(2, N)`` points, px of the input image.
-        channels: ``(N,)`` int64, the map of each.
+        channels: ``(N,)`` int64, the map of each line.
         map_size: ``(h, w)`` cells.
         stride: Px of the input image per cell.
         sigma: Standard deviation across the line, px of the input image.
-        min_response: Smaller responses are left out.
+        min_response: Smaller responses are omitted.
 
     Returns:
-        ``(M,)`` int64 places in flattened ``(C, h, w)`` maps, and ``(M,)`` float32 responses of which the largest
-        counts where a place comes more than once.
+        ``(M,)`` int64 indices into flattened ``(C, h, w)`` maps, and ``(M,)`` float32 responses. An index can occur
+        several times; the largest response counts.
     """
     start, end = start.astype(np.float64), end.astype(np.float64)
     length = np.hypot(*(end - start))
     last = np.array(map_size[::-1])[:, None] - 1
-    # The cells at the corners of the rectangle, on the map or just beyond it.
+    # The cells at the corners of the rectangle, on the map or one cell beyond it.
     first = nearest_cells(np.minimum(start, end) - stride, stride).clip(0, last + 1).astype(np.int64)
     corner = nearest_cells(np.maximum(start, end) + stride, stride).clip(-1, last).astype(np.int64)
     width, height = np.maximum(corner - first + 1, 0)
@@ -50,7 +50,7 @@ def line_marks(
     step = np.arange(len(line)) - np.repeat(np.cumsum(count) - count, count)
     row, column = np.divmod(step, width[line])
     column, row = column + first[0, line], row + first[1, line]
-    # D = a x + b y + c with the normal (a, b) of unit length.
+    # D = a x + b y + c with the unit normal (a, b).
     a, b = (end - start)[::-1] * np.array([[1.0], [-1.0]]) / np.where(length > 0, length, 1)
     c = -(a * start[0] + b * start[1])
     x, y = cells_to_image(column.astype(np.float64), stride), cells_to_image(row.astype(np.float64), stride)

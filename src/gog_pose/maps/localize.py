@@ -1,7 +1,8 @@
-"""Places of keypoints between the cells: beyond the best pixel, four ways to read them (Table 2).
+"""Keypoint positions between cells: refinement of peaks and interpolation of vectors (Table 2).
 
-The functions take N peaks as flat arrays, and around each a window: the square of cells that its place depends on.
-``windows`` cuts them out of M maps, where ``source (N,)`` says which map a peak is of; an exported file holds them.
+The functions take N peaks as flat arrays, and for each peak a window: the square of cells that its position depends on.
+``windows`` cuts these out of M maps, where ``source (N,)`` is the index of the map of each peak; an exported network
+outputs them.
 """
 
 from __future__ import annotations
@@ -20,25 +21,25 @@ if TYPE_CHECKING:
     import torch
 
 _STEPS = 30  # of Newton's method; Gaussians take two, ridges of noise up to twenty
-_STILL = 1e-3  # cells; Newton's error is squared at each step, so that after a shorter one 1e-6 is missing
-_STUCK = 1e-6  # cells; where even so short a step leads nowhere higher, the peak stays
-_TABLE = 1025  # places between two cells at which the bias of cubic interpolation is tabled
-_FLAT = 1e-9  # per cell^2; a second derivative that is none
+_STILL = 1e-3  # cells; Newton's error is squared at each step, so that it is 1e-6 after a step shorter than this
+_STUCK = 1e-6  # cells; a peak stays where it is if even such a short step does not lead higher
+_TABLE = 1025  # positions between two cells in the table of the bias of cubic interpolation
+_FLAT = 1e-9  # per cell^2; second derivatives below this count as 0
 TAPS = 6  # cells per side of the window on which the surface around a peak depends
-BEFORE = 2  # of them lie before the cell that the peak is in
-_PATCH = np.arange(-1, 3)  # cells on which the surface depends between two cells
-# (1, t, t^2, t^3) @ _CUBIC_JET: the weights of these four for the surface, its slope and its second derivative.
+BEFORE = 2  # of them lie before the cell of the peak
+_PATCH = np.arange(-1, 3)  # offsets of the cells on which the surface between two cells depends
+# (1, t, t^2, t^3) @ _CUBIC_JET: the weights of these four cells for the surface, its slope and its second derivative.
 _CUBIC_JET: np.ndarray = np.zeros((4, 3, 4))
 _CUBIC_JET[:, 0] = CUBIC
 _CUBIC_JET[:3, 1] = CUBIC[1:] * [[1], [2], [3]]
 _CUBIC_JET[:2, 2] = CUBIC[2:] * [[2], [6]]
 _CUBIC_JET = _CUBIC_JET.reshape(4, 12)
 _TINY = float(np.finfo(np.float64).tiny)
-_LOWEST_LOG = 1e-10  # smoothed responses below this have no logarithm that says anything
+_LOWEST_LOG = 1e-10  # lower limit of smoothed responses before the logarithm
 
 
 def first_cells(xy: np.ndarray, stride: int) -> np.ndarray:
-    """Return the cells, ``(N, 2)`` (x, y) as floats, that the windows of ``climb`` around ``(N, 2)`` px begin at."""
+    """Return the first cells, ``(N, 2)`` (x, y) as floats, of the windows of ``climb`` around ``(N, 2)`` px."""
     return np.asarray(np.floor(image_to_cells(xy.astype(np.float64), stride)) - BEFORE)
 
 
@@ -48,11 +49,11 @@ def windows(maps: np.ndarray, source: np.ndarray, first: np.ndarray, side: int) 
     Args:
         maps: ``(M, h, w)``.
         source: ``(N,)`` the map of each window.
-        first: ``(N, 2)`` the cell (x, y) that it begins at.
+        first: ``(N, 2)`` the first cell (x, y) of each window.
         side: Cells per side.
 
     Returns:
-        ``(N, side, side)`` float64; beyond the border of a map, the cells at it.
+        ``(N, side, side)`` float64; the cells at the border of a map are repeated beyond it.
     """
     starts = first.astype(np.intp)
     columns, rows = (np.clip(starts[:, axis, None] + np.arange(side), 0, maps.shape[2 - axis] - 1) for axis in range(2))
@@ -62,14 +63,14 @@ def windows(maps: np.ndarray, source: np.ndarray, first: np.ndarray, side: int) 
 def climb(
     cells: np.ndarray, first: np.ndarray, size: np.ndarray, xy: np.ndarray, stride: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the maximum of the bicubic surface itself next to the best of its pixels.
+    """Find the maximum of the continuous bicubic surface near its highest pixel.
 
-    Newton's method on the piecewise cubic, started at the peak and confined to one pixel on each side of it, where the
-    surface has a maximum because no pixel there is higher. A step that would descend is shortened.
+    Newton's method runs on the piecewise cubic. It starts at the peak and stays within one pixel on each side, where
+    the surface has a maximum because no pixel there is higher. A step that would descend is shortened.
 
     Args:
         cells: ``(N, 6, 6)`` finite responses, the window around each peak.
-        first: ``(N, 2)`` the cell (x, y) that it begins at, as ``first_cells`` says.
+        first: ``(N, 2)`` the first cell (x, y) of each window, from ``first_cells``.
         size: ``(2,)`` or ``(N, 2)`` width and height of the map of each peak, cells.
         xy: ``(N, 2)`` peaks, px, input image.
         stride: Px of the input image per cell, R.
@@ -100,11 +101,11 @@ def climb(
 
 
 def unbias(xy: np.ndarray, stride: int, sigma: float) -> np.ndarray:
-    """Move maxima of the bicubic surface to the centers of the Gaussians that have theirs there.
+    """Move maxima of the bicubic surface to the centers of the Gaussians that cause them.
 
-    Cubic interpolation is not exact: it draws the maximum of a Gaussian towards the nearest cell or the middle between
-    two, by up to 0.07 cells per axis where sigma is 1.75 cells. The shift depends on the place between the cells and on
-    sigma only, and is taken back here.
+    Cubic interpolation is not exact: it shifts the maximum of a Gaussian towards the nearest cell or the middle between
+    two, by up to 0.07 cells per axis where sigma is 1.75 cells. The shift depends only on the position between the
+    cells and on sigma; this function removes it.
 
     Args:
         xy: ``(N, 2)`` px, input image.
@@ -117,24 +118,24 @@ def unbias(xy: np.ndarray, stride: int, sigma: float) -> np.ndarray:
 
 
 def taylor_reach(sigma: float) -> int:
-    """Return how many cells on each side of a peak ``taylor`` reads; sigma in cells."""
+    """Return the number of cells that ``taylor`` reads on each side of a peak; sigma in cells."""
     return math.ceil(3 * sigma) + 1
 
 
 def taylor(maps: np.ndarray, source: np.ndarray, peak: np.ndarray, sigma: float) -> np.ndarray:
-    """Move cell peaks by DARK's rule: the second-order expansion of the logarithm of the smoothed heatmap.
+    """Refine cell peaks as DARK does, by the second-order expansion of the logarithm of the smoothed heatmap.
 
-    Zhang et al., Distribution-Aware Coordinate Representation for Human Pose Estimation, 2020: on a Gaussian the
-    logarithm is a parabola, and its summit lies at ``m - H^-1 g`` from the gradient and Hessian at the peak ``m``.
-    Smoothing ("modulation") makes a network's responses more like one; scaling the result to the old maximum, as the
-    paper does, adds a constant to the logarithm and is left out. Here a map has many people: only the window of the
-    kernel is smoothed, and a peak whose neighborhood is no summit (not concave, or the step leaves the cell's
-    neighbors) stays where it is.
+    Zhang et al., Distribution-Aware Coordinate Representation for Human Pose Estimation, 2020: the logarithm of a
+    Gaussian is a parabola. Its maximum is ``m - H^-1 g``, with the gradient g and the Hessian H at the peak ``m``.
+    Smoothing ("modulation") makes a network's responses more similar to a Gaussian. The paper then scales the result
+    to the old maximum; that only adds a constant to the logarithm and is omitted. Because a map shows many people,
+    only the window around each peak is smoothed. A peak is not moved if its neighborhood is not concave or the step is
+    longer than one cell.
 
     Args:
         maps: ``(M, h, w)`` finite responses.
         source: ``(N,)`` the map of each peak.
-        peak: ``(N, 2)`` the best cells, or the center of equal ones, cells.
+        peak: ``(N, 2)`` the highest cells, or the center of equally high cells, cells.
         sigma: Standard deviation of the smoothing kernel, that of the targets, cells; 0 = no smoothing.
 
     Returns:
@@ -145,13 +146,13 @@ def taylor(maps: np.ndarray, source: np.ndarray, peak: np.ndarray, sigma: float)
 
 
 def taylor_in_windows(cells: np.ndarray, peak: np.ndarray, sigma: float) -> np.ndarray:
-    """Do what ``taylor`` does.
+    """Refine cell peaks like ``taylor``, from windows in place of maps.
 
     Args:
         cells: ``(N, S, S)`` finite responses: the window around the cell nearest to each peak, ``taylor_reach`` cells
             on each side of it.
         peak: ``(N, 2)`` as for ``taylor``.
-        sigma: Likewise.
+        sigma: As for ``taylor``.
     """
     radius = taylor_reach(sigma) - 1
     taps = np.arange(-radius, radius + 1)
@@ -173,7 +174,7 @@ def taylor_in_windows(cells: np.ndarray, peak: np.ndarray, sigma: float) -> np.n
 
 
 def read_vectors(maps: torch.Tensor, xy: torch.Tensor, stride: int) -> torch.Tensor:
-    """Read maps of vectors bilinearly at points: what upsampling them would give there.
+    """Read maps of vectors at points by bilinear interpolation, with the same values as upsampled maps.
 
     Args:
         maps: ``(B, L, 2, h, w)`` of any floating type, on any device.
@@ -181,11 +182,12 @@ def read_vectors(maps: torch.Tensor, xy: torch.Tensor, stride: int) -> torch.Ten
         stride: Px of the input image per cell, R.
 
     Returns:
-        ``(B, L, n, 2)`` float32; beyond the outer cells their values, not finite where the map is not.
+        ``(B, L, n, 2)`` float32. The values of the outer cells continue beyond them. Results are not finite where the
+        map is not.
     """
     import torch  # here, so that ``gog_pose.runtime`` works without it
 
-    # Only the reading itself happens where the maps are: the points are few, and a device slow at small steps.
+    # Only the lookup runs on the device of the maps: the points are few, and accelerators are slow at small steps.
     places, t = _corners(maps.shape, xy.cpu().numpy(), stride)
     image, limb, rows, columns = (torch.from_numpy(index).to(maps.device) for index in places)
     corners = maps.detach()[image, limb, :, rows, columns].float().cpu().numpy()
@@ -193,13 +195,13 @@ def read_vectors(maps: torch.Tensor, xy: torch.Tensor, stride: int) -> torch.Ten
 
 
 def read_vector_arrays(maps: np.ndarray, xy: np.ndarray, stride: int) -> np.ndarray:
-    """Do what ``read_vectors`` does, for arrays."""
+    """Read maps of vectors at points like ``read_vectors``, for NumPy arrays."""
     (image, limb, rows, columns), t = _corners(maps.shape, xy, stride)
     return _between(maps[image, limb, :, rows, columns], t)
 
 
 def _corners(shape: Sequence[int], xy: np.ndarray, stride: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-    """Return the indices of the four cells around each point, and ``(B, L, n, 2, 1)`` how far it lies between them."""
+    """Return the indices of the four cells around each point, and its ``(B, L, n, 2, 1)`` fractions between them."""
     last = np.array([shape[-1] - 1, shape[-2] - 1], dtype=np.float32)
     cells = np.minimum(np.maximum(image_to_cells(xy, stride), 0), last)
     low = np.floor(cells)
@@ -209,20 +211,20 @@ def _corners(shape: Sequence[int], xy: np.ndarray, stride: int) -> tuple[tuple[n
 
 
 def _between(corners: np.ndarray, t: np.ndarray) -> np.ndarray:
-    """Interpolate between ``(2, 2, B, L, n, 2)`` vectors: y and x of the corner."""
-    with np.errstate(invalid="ignore", over="ignore"):  # maps may hold anything
+    """Interpolate between ``(2, 2, B, L, n, 2)`` vectors; the first two axes are y and x of the corner."""
+    with np.errstate(invalid="ignore", over="ignore"):  # maps may hold values that are not finite
         sides = corners[:, 0] + t[..., 0, :] * (corners[:, 1] - corners[:, 0])
         return np.asarray(sides[0] + t[..., 1, :] * (sides[1] - sides[0]))
 
 
 @lru_cache(maxsize=8)
 def _cubic_bias(sigma: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return where between two cells the interpolated maximum lies, ``(T,)``, and the Gaussian's center, ``(T,)``."""
+    """Return ``(T,)`` positions of interpolated maxima between two cells and ``(T,)`` centers of their Gaussians."""
     center = np.linspace(0, 1, _TABLE)
     squared = (np.array([-1, 0, 1, 2])[:, None] - center) ** 2
-    before, start, end, after = np.exp((squared.min(axis=0) - squared) / (2 * sigma**2))  # the nearest cell's is 1
+    before, start, end, after = np.exp((squared.min(axis=0) - squared) / (2 * sigma**2))  # 1 at the nearest cell
     a, b, c = _CUBIC_JET[:3, 4:8] @ np.stack([before, start, end, after])  # the slope is a + b t + c t^2
-    # The root at which it falls, in the form that does not cancel.
+    # The root where the slope falls, in the form without cancellation.
     maximum = 2 * a / (np.sqrt(np.maximum(b * b - 4 * a * c, 0)) - b)
     return maximum, center
 
@@ -232,10 +234,10 @@ def _jets(cells: np.ndarray, place: np.ndarray) -> np.ndarray:
 
     Args:
         cells: ``(N, 6, 6)`` responses.
-        place: ``(N, 2)`` x and y from the first of them, 1 to 4 cells.
+        place: ``(N, 2)`` x and y relative to the first cell, 1 to 4 cells.
 
     Returns:
-        ``(N, 3, 3)``: derived i times along y and j times along x, per cell.
+        ``(N, 3, 3)``: entry (i, j) is the i-th derivative along y and the j-th along x, per cell.
     """
     low = np.minimum(place.astype(np.intp), 3)
     t = place - low
@@ -248,16 +250,16 @@ def _jets(cells: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 
 def _ascent(jets: np.ndarray, lowest: np.ndarray, highest: np.ndarray, longest: float) -> np.ndarray:
-    """Return ``(N, 2)`` steps uphill, cells: Newton's, by the absolute value ``|H|`` of the second derivatives.
+    """Return ``(N, 2)`` uphill steps, cells: Newton steps with the absolute value ``|H|`` of the Hessian.
 
-    Where the surface is concave that is Newton's method; elsewhere, as on a ridge, it leads uphill all the same, far
-    along the ridge and little across, where steps along the slope would go to and fro.
+    Where the surface is concave, this is Newton's method. Elsewhere, as on a ridge, the steps still lead uphill: they
+    are long along the ridge and short across it, where steps along the gradient would oscillate.
 
     Args:
-        jets: ``(N, 3, 3)`` what ``_jets`` returns.
-        lowest: ``(N, 2)`` True where there is no way to smaller x or y.
-        highest: ``(N, 2)`` True where there is no way to larger x or y.
-        longest: A step along x or y at most, cells.
+        jets: ``(N, 3, 3)`` output of ``_jets``.
+        lowest: ``(N, 2)`` True where x or y cannot decrease.
+        highest: ``(N, 2)`` True where x or y cannot increase.
+        longest: Largest step along x or y, cells.
     """
     slope = jets[:, [0, 1], [1, 0]]
     held = (lowest & (slope <= 0)) | (highest & (slope >= 0))
@@ -265,7 +267,7 @@ def _ascent(jets: np.ndarray, lowest: np.ndarray, highest: np.ndarray, longest: 
     xx, yy = np.where(held, -1, jets[:, [0, 2], [2, 0]]).T
     xy = np.where(held.any(axis=1), 0, jets[:, 1, 1])
     determinant = np.abs(xx * yy - xy * xy)
-    # |H| = (H H + |det H|) / sqrt(tr H H + 2 |det H|), since both sides have the eigenvectors of H.
+    # |H| = (H H + |det H|) / sqrt(tr H H + 2 |det H|), because both sides have the eigenvectors of H.
     size = np.sqrt(np.maximum(xx * xx + 2 * xy * xy + yy * yy + 2 * determinant, _TINY))
     trace = xx + yy
     xx, yy = ((bend * bend + xy * xy + determinant) / size + _FLAT for bend in (xx, yy))

@@ -1,4 +1,4 @@
-"""Marks: the targets of images as the few cells that are not 0. Workers compute them, any device renders them."""
+"""Marks: sparse targets, the few cells that are not 0. Workers compute them and any device renders them."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import torch.nn.functional as F
 
 
 class GridMarks(NamedTuple):
-    """Marks of a batch of images on maps of one stride; a fifteenth of the bytes of the maps.
+    """Marks of a batch of images on maps of one stride; about a fifteenth of the size of the maps.
 
-    Places count the cells of flattened ``(B, C, h, w)`` maps: those of all fields but the mask, one field after the
-    other.
+    Places are indices into flattened ``(B, C, h, w)`` maps, in which the maps of all fields except the mask are
+    concatenated.
 
     Attributes:
-        peak_places: ``(N,)`` int64 where responses go; of several in a place, the largest counts.
+        peak_places: ``(N,)`` int64 indices of responses; where one occurs several times, the largest response counts.
         peak_values: ``(N,)`` float32 responses.
-        places: ``(M,)`` int64 where all else goes, none twice.
+        places: ``(M,)`` int64 distinct indices of all other values.
         values: ``(M,)`` float32.
         mask: ``(B, 1, h, w)`` float32, 1 = supervised, 0 = ignored.
         num_channels: C.
@@ -50,8 +50,8 @@ class TargetMarks(NamedTuple):
     """Marks of a batch of images.
 
     Attributes:
-        grids: One entry per stride that a method has maps of.
-        lists: What a method teaches beside maps: for each kind a list with one tensor per image.
+        grids: One entry per stride of the method's maps.
+        lists: Targets of a method that are not maps: for each kind a list with one tensor per image.
     """
 
     grids: tuple[GridMarks, ...]
@@ -71,7 +71,7 @@ class TargetMarks(NamedTuple):
 
 
 def render_marks(marks: GridMarks) -> torch.Tensor:
-    """Write the marks of a batch of images into maps on their device; no value is computed.
+    """Write the values of the marks of a batch of images into maps on their device.
 
     Returns:
         ``(B, C, h, w)`` float32, 0 where there is no mark.
@@ -79,7 +79,7 @@ def render_marks(marks: GridMarks) -> torch.Tensor:
     num_images, _, height, width = marks.mask.shape
     shape = num_images, marks.num_channels, height, width
     if marks.mask.device.type == "cpu":
-        maps = torch.from_numpy(np.zeros(shape, dtype=np.float32))  # keeps to warm memory; torch.zeros does not
+        maps = torch.from_numpy(np.zeros(shape, dtype=np.float32))  # reuses cached memory; torch.zeros does not
     else:
         maps = torch.zeros(shape, device=marks.mask.device)
     maps.view(-1).scatter_reduce_(0, marks.peak_places, marks.peak_values, reduce="amax")
@@ -88,7 +88,7 @@ def render_marks(marks: GridMarks) -> torch.Tensor:
 
 
 def supervision_mask(ignore: np.ndarray | None, map_size: tuple[int, int], stride: int) -> torch.Tensor:
-    """Return ``(1, 1, h, w)`` float32, 0 where most pixels of a cell are to be ignored, 1 elsewhere.
+    """Return ``(1, 1, h, w)`` float32: 0 where most pixels of a cell are ignored, 1 elsewhere.
 
     Args:
         ignore: ``(H, W)``, True = do not supervise; None = nothing is ignored.

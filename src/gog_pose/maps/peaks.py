@@ -1,8 +1,8 @@
 """Keypoint candidates: the peaks of the heatmaps (Sec. 2.2).
 
 A peak is a pixel of the interpolated heatmap that reaches the threshold and that no pixel of its 3x3 window exceeds.
-``surface.py`` interpolates, everywhere or where a peak can be, and the peaks are the same; ``localize.py`` reads
-places between the pixels.
+``surface.py`` interpolates the heatmap, everywhere or only where peaks are possible, with the same peaks.
+``localize.py`` computes positions between the pixels.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from gog_pose.maps.surface import Interpolate, Tiles, blocks
 if TYPE_CHECKING:
     import torch
 
-# Responses lie around [0, 1]. Anything beyond this is a broken map; the limit keeps products of responses finite.
+# Responses lie around [0, 1]. Larger values belong to broken maps; the limit keeps products of responses finite.
 LIMIT = 1e6
-_OVERLAP = 0.75  # of the area of responses that stand close, what is left
-_AFTER = np.array([(0, 1), (1, -1), (1, 0), (1, 1)])  # the neighbors (dy, dx) of a pixel that are read after it
+_OVERLAP = 0.75  # remaining part of the area of responses that overlap
+_AFTER = np.array([(0, 1), (1, -1), (1, 0), (1, 1)])  # the neighbors (dy, dx) after a pixel in reading order
 
 LOCALIZERS = ("bicubic", "bilinear", "subpixel", "cell", "dark")
 
 
 class Peaks(NamedTuple):
-    """Keypoint candidates of a batch, at most n of a type, those of the highest pixels first.
+    """Keypoint candidates of a batch, at most n per type, sorted by the response of their pixel, highest first.
 
     Attributes:
         xy: ``(B, K, n, 2)`` float32, px, input image; 0 where there is no peak.
@@ -52,22 +52,22 @@ def find_peaks(
 ) -> Peaks:
     """Find the keypoint candidates of every type.
 
-    Of neighbors with the same response the first in reading order stands for all; its position is the center of
-    those in its window, so that a keypoint halfway between two pixels is found there.
+    Neighbors with the same response are one peak, at the center of those in the window of the first in reading order.
+    A keypoint halfway between two pixels is thus found between them.
 
-    The work is done on the CPU, wherever the maps are: it is little, and consists of many small steps.
+    The search always runs on the CPU, because it is little work in many small steps.
 
     Args:
-        heatmaps: ``(B, K, h, w)`` of any floating type. Values that are not finite count as no response.
-        stride: Pixels a cell, R.
-        topk: Candidates kept of a type.
+        heatmaps: ``(B, K, h, w)`` of any floating type. Values that are not finite count as 0.
+        stride: Px of the input image per cell, R.
+        topk: Candidates kept per type.
         threshold: Lowest response of a candidate, positive.
-        localizer: Where a peak is: at the best pixel of the map upsampled R times, ``bicubic`` (the paper's) or
-            ``bilinear``; at the maximum of the bicubic surface between the pixels, less the shift that a Gaussian's
-            has, ``subpixel``; at the best cell, ``cell``; at the center of a Gaussian laid through the cells around
-            it, ``dark``.
-        sigma: Of the responses, px, input image, which ``subpixel`` and ``dark`` need to know.
-        interpolate: ``blocks`` interpolates where a peak can be, ``whole_maps`` everywhere; the peaks are the same.
+        localizer: Position of a peak. ``bicubic`` (the paper's) and ``bilinear``: the highest pixel of the map,
+            upsampled R times. ``subpixel``: the maximum of the bicubic surface between the pixels, corrected for the
+            shift of a Gaussian's maximum. ``cell``: the highest cell. ``dark``: the center of a Gaussian fitted to the
+            cells around it.
+        sigma: Standard deviation of the responses, px, input image, for ``subpixel`` and ``dark``.
+        interpolate: ``blocks`` (only where peaks are possible) or ``whole_maps``; both give the same peaks.
 
     Returns:
         The peaks, on the device of the maps.
@@ -79,7 +79,7 @@ def find_peaks(
         return Peaks(*(heatmaps.new_zeros(batch, types, 0, *last, dtype=torch.float32) for last in ((2,), ())))
     maps = finite(heatmaps.detach().reshape(batch * types, height, width).float().cpu().numpy())
     interpolation = "bilinear" if localizer == "bilinear" else "bicubic"
-    scale = 1 if localizer in ("cell", "dark") else stride  # pixels a cell of the map that is searched
+    scale = 1 if localizer in ("cell", "dark") else stride  # pixels per cell of the searched map
 
     def search(some: np.ndarray, least: float) -> tuple[np.ndarray, ...]:
         return _keep_best(*_local_maxima(interpolate(some, scale, least, interpolation), least), topk)
@@ -106,20 +106,20 @@ def find_peaks(
 
 
 def above_zero(heights: np.ndarray, responses: np.ndarray) -> np.ndarray:
-    """Return heights of the surface, or the responses of the best pixels where those are not above 0.
+    """Return heights of the surface, or the responses of the highest pixels where the heights are not positive.
 
-    Between equal pixels the surface of a broken map may lie below 0, which would count as no peak.
+    The surface of a broken map may lie below 0 between equal pixels, which would count as no peak.
     """
     return np.where(heights > 0, heights, responses)
 
 
 def refine_peaks(peaks: Peaks, refinements: torch.Tensor, stride: int) -> Peaks:
-    """Move peaks by the refinement offsets at their places, read bilinearly.
+    """Move peaks by the refinement offsets at their positions, interpolated bilinearly.
 
     Args:
         peaks: Peaks of B images.
-        refinements: ``(B, 2, h, w)`` px, input image, shared by all types. What is not finite moves nothing.
-        stride: Pixels a cell, R.
+        refinements: ``(B, 2, h, w)`` px, input image, shared by all types. Offsets that are not finite count as 0.
+        stride: Px of the input image per cell, R.
     """
     import torch
 
@@ -130,7 +130,7 @@ def refine_peaks(peaks: Peaks, refinements: torch.Tensor, stride: int) -> Peaks:
 
 
 def finite(maps: np.ndarray) -> np.ndarray:
-    """Return maps whose responses are numbers within the limit; the maps themselves where they are."""
+    """Return maps with finite responses within the limit; the given array if all its responses already are."""
     with np.errstate(over="ignore", invalid="ignore"):
         if np.vdot(maps, maps) <= LIMIT**2:  # the squares of all; false if there is a nan
             return maps
@@ -144,18 +144,18 @@ def _best_peaks(
     threshold: float,
     sigma: float,
 ) -> tuple[np.ndarray, ...]:
-    """Return what ``search`` finds at the threshold; in maps full of high responses it need not look at low ones.
+    """Return the peaks that ``search`` finds at the threshold, without searching low responses of crowded maps.
 
     Args:
         maps: ``(M, h, w)`` finite responses.
-        search: Maps and a threshold to the best peaks, those at the threshold and above: map, rank, xy, response.
-        topk: How many of a map it returns at most.
+        search: Function of maps and a threshold that returns the best peaks: map, rank, xy, response.
+        topk: Largest number of peaks that it returns per map.
         threshold: Lowest response of a peak.
-        sigma: Of the responses, cells.
+        sigma: Standard deviation of the responses, cells.
     """
     high = max(threshold, float(maps.max()) / 2)
-    area = 2 * math.pi * math.log(2) * sigma**2  # cells of a response that are above half of its height
-    counts = np.array([np.count_nonzero(marks) for marks in maps >= high])  # with an axis NumPy is slow
+    area = 2 * math.pi * math.log(2) * sigma**2  # number of cells of a response above half of its height
+    counts = np.array([np.count_nonzero(marks) for marks in maps >= high])  # count_nonzero with an axis is slow
     full = np.flatnonzero(counts >= _OVERLAP * topk * area)
     if not len(full):
         return search(maps, threshold)
@@ -180,7 +180,7 @@ def _local_maxima(tiles: Tiles, threshold: float) -> tuple[np.ndarray, np.ndarra
     tied = pixels[y[:, None] + 1 + dy, x[:, None] + 1 + dx, tile[:, None]] == responses[:, None]
     center = np.stack([x + tiles.x[tile], y + tiles.y[tile]], axis=1).astype(np.float64)
     if tied.any():
-        # Where a neighbor exceeds one of the equals, none of them is a peak. It may lie in another tile.
+        # If any of several equal pixels has a higher neighbor, none is a peak. The neighbor may lie in another tile.
         whole = np.nonzero(_not_exceeded(pixels, threshold, first=False))
         summit = np.isin(_places(tiles, y[:, None] + dy, x[:, None] + dx, tile[:, None]), _places(tiles, *whole))
         center += (tied @ _AFTER[:, ::-1]) / (1 + tied.sum(axis=1, keepdims=True))
@@ -195,11 +195,11 @@ def _not_exceeded(pixels: np.ndarray, threshold: float, first: bool) -> np.ndarr
     Args:
         pixels: ``(H + 2, W + 2, N)``.
         threshold: Lowest response.
-        first: Mark of equal neighbors only the first in reading order.
+        first: Among equal neighbors mark only the first in reading order.
     """
     inner = pixels[1:-1, 1:-1]
     rows = np.maximum(np.maximum(pixels[:, :-2], pixels[:, 2:]), pixels[:, 1:-1])
-    before = np.maximum(rows[:-2], pixels[1:-1, :-2])  # the highest of the four neighbors that are read before
+    before = np.maximum(rows[:-2], pixels[1:-1, :-2])  # the highest of the four neighbors before it in reading order
     after = np.maximum(rows[2:], pixels[1:-1, 2:])
     marks: np.ndarray = inner > before if first else inner >= before
     marks &= inner >= np.maximum(after, np.float32(threshold))
@@ -207,12 +207,12 @@ def _not_exceeded(pixels: np.ndarray, threshold: float, first: bool) -> np.ndarr
 
 
 def _places(tiles: Tiles, y: np.ndarray, x: np.ndarray, tile: np.ndarray) -> np.ndarray:
-    """Return one number for each pixel of each map, whatever tile it is in."""
+    """Return a unique number for each pixel of each map, the same in every tile."""
     return np.asarray((tiles.source[tile] << 40) + ((tiles.y[tile] + y) << 20) + (tiles.x[tile] + x))
 
 
 def _keep_best(source: np.ndarray, xy: np.ndarray, responses: np.ndarray, topk: int) -> tuple[np.ndarray, ...]:
-    """Return map, rank, position and response of the best peaks of each map: the highest first, then by position."""
+    """Return map, rank, position and response of the best peaks per map, the highest first; ties by position."""
     order = np.lexsort((xy[:, 0], xy[:, 1], -responses, source))
     source, xy, responses = source[order], xy[order], responses[order]
     rank = np.arange(len(source)) - np.searchsorted(source, source)

@@ -1,26 +1,26 @@
-"""Search among points of several kinds: which boxes cover which places, without comparing all with all."""
+"""Search for the boxes that cover points of several kinds, without comparing all boxes with all points."""
 
 from __future__ import annotations
 
 import numpy as np
 
-_APART = 2.0**22  # between the keys of two kinds; px
-_FARTHEST = 2.0**20  # px; points further away are found there
-_ROUNDING = 1e-3  # px; more than the keys of float64 lose
+_APART = 2.0**22  # px between the keys of two kinds
+_FARTHEST = 2.0**20  # px; coordinates are clipped to this
+_ROUNDING = 1e-3  # px; larger than the rounding error of the float64 keys
 
 
 def counted(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return, for each of ``(N,)`` items as often as its count says, its index and a number from 0."""
+    """Repeat the index of each of ``(N,)`` items as often as its count; return the indices and numbers from 0."""
     item = np.repeat(np.arange(len(counts)), counts)
     return item, np.arange(len(item)) - (np.cumsum(counts) - counts)[item]
 
 
 class SortedBoxes:
-    """Boxes around points, sorted by the kind of the point, then by its x.
+    """Boxes around points, sorted by kind, then by the x of the point.
 
     Args:
         kinds: ``(N,)`` int, below ``num_kinds``.
-        x: ``(N,)`` px, finite; within the box.
+        x: ``(N,)`` x of the point inside each box, px, finite.
         low: ``(2, N)`` smallest x, y of each box, px.
         high: ``(2, N)`` largest x, y.
         num_kinds: Number of kinds.
@@ -39,21 +39,21 @@ class SortedBoxes:
                 largest[kinds[starts]] += np.maximum.reduceat(side[self._order], starts)
 
     def covering(self, kinds: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Find the boxes that cover places.
+        """Find the boxes that cover points.
 
         Args:
-            kinds: ``(M,)`` kind of each place; boxes of other kinds do not count.
-            places: ``(2, M)`` px.
+            kinds: ``(M,)`` kind of each point; boxes of other kinds are ignored.
+            places: ``(2, M)`` points, px.
 
         Returns:
-            ``(P,)`` place and ``(P,)`` box of each pair, by index, sorted by place.
+            ``(P,)`` index of the point and ``(P,)`` index of the box of each pair, sorted by point.
         """
         x = places[0]
         first = np.searchsorted(self._keys, _keys(kinds, x - self._before[kinds]), side="left")
         last = np.searchsorted(self._keys, _keys(kinds, x + self._after[kinds]), side="right")
         place, step = counted(np.maximum(last - first, 0))
         box = first[place] + step
-        for axis in (1, 0):  # y first: most boxes that are near in x are not near in y
+        for axis in (1, 0):  # y first, because most boxes near in x are not near in y
             at = places[axis].take(place)
             covered = np.flatnonzero((self._low[axis].take(box) <= at) & (at <= self._high[axis].take(box)))
             place, box = place[covered], box[covered]

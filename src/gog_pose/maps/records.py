@@ -29,7 +29,7 @@ def as_batch(image: Record) -> Record:
 
 
 def stacked(images: Sequence[Record]) -> Record:
-    """Join single images of one size to a batch."""
+    """Join single images of one size into a batch."""
     columns = zip(*images, strict=True)
     return _make(images[0], [_joined(column, torch.stack) for column in columns])
 
@@ -41,7 +41,7 @@ def joined(batches: Sequence[Record]) -> Record:
 
 
 def moved(batch: Record, device: torch.device) -> Record:
-    """Return a batch on a device."""
+    """Return the batch on a device."""
     return _make(batch, [_moved(field, device) for field in batch])
 
 

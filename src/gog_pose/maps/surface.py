@@ -1,14 +1,14 @@
-"""The interpolated heatmap, whole or only where a peak can be (Sec. 2.2).
+"""Interpolated heatmaps, complete or only where peaks are possible (Sec. 2.2).
 
-- ``whole_maps`` interpolates all of it. It is the definition, and what the tests compare with.
-- ``blocks`` interpolates where no bound on the cells rules a peak out: a block of pixels must be able to reach the
-  threshold, and must not rise throughout towards one side, as the flanks of a response do. A keypoint is left with
-  about five of the eighty blocks of its Gaussian.
+- ``whole_maps`` interpolates complete maps. It is the reference in tests.
+- ``blocks`` interpolates only the blocks of pixels that bounds on the cells do not exclude: the pixels of such a block
+  may reach the threshold, and the block does not rise everywhere towards one side, as the flanks of a response do. Of
+  the eighty blocks of a keypoint's Gaussian, about five remain.
 
-Both interpolate in float64 and round the result to float32. Where the stride is a power of two, the weights of cubic
-interpolation are short binary fractions, so the order of summation has no influence: ties stay ties (a keypoint between
-two pixels, a constant map), mirrored maps have mirrored peaks, and the two ways agree to the bit. At other strides they
-agree but for rounding.
+Both interpolate in float64 and round the result to float32. If the stride is a power of two, the weights of cubic
+interpolation are short binary fractions, so the order of summation does not affect the result: ties remain ties (a
+keypoint between two pixels, a constant map), mirrored maps have mirrored peaks, and both functions return exactly the
+same pixels. At other strides they agree up to rounding.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 
 from gog_pose.geometry import image_to_cells
 
-SLOPE = 0.75  # of the surface at a cell, as part of the rise from the cell before to the one after: torch's, OpenCV's
+SLOPE = 0.75  # of the surface at a cell, per difference of the next and the previous cell; as in torch and OpenCV
 # Between cells i and i + 1 the bicubic surface is, along an axis, (1, t, t^2, t^3) @ CUBIC @ cells i - 1 .. i + 2:
 # the cubic through both cells with those slopes (Keys, 1981).
 CUBIC = np.array(
@@ -33,24 +33,24 @@ CUBIC = np.array(
         [-SLOPE, 2 - SLOPE, SLOPE - 2, SLOPE],
     ]
 )
-_OUTER = SLOPE / 4  # sum of the two outer weights along an axis, at most; the two inner ones sum to 1 more
+_OUTER = SLOPE / 4  # largest absolute sum of the two outer weights along an axis; the inner two sum to 1 + this
 _MOST_POSITIVE, _MOST_NEGATIVE = (1 + _OUTER) ** 2 + _OUTER**2, 2 * _OUTER * (1 + _OUTER)
-_REACH = 6  # cells a side that decide a block of pixels and the pixels next to it
-_FRAME = 3  # cells around a map, so that no window leaves the array
-_CHUNK = 8192  # blocks examined at once: their windows stay in the cache of a core
-# Rising by less than this part of the largest response may be rounding: of float32 sums here, of the pixels there.
+_REACH = 6  # cells per side that determine a block of pixels and the pixels next to it
+_FRAME = 3  # cells around a map, so that every window lies inside the array
+_CHUNK = 8192  # blocks per step, so that their windows stay in the cache of a core
+# Rises below this part of the largest response may be rounding errors, of the float32 sums here or of the pixels.
 _MARGIN = 1e-5
 
 
 class Tiles(NamedTuple):
-    """Pieces of interpolated maps, N of one size.
+    """N pieces of interpolated maps, all of the same size.
 
     Attributes:
         pixels: ``(H + 2, W + 2, N)`` float32 responses, with a frame of one pixel that belongs to the neighbors; minus
             infinity outside the image.
-        source: ``(N,)`` which map it is of.
-        x: ``(N,)`` px, input image, of the first pixel inside the frame.
-        y: ``(N,)`` likewise.
+        source: ``(N,)`` index of the map of each tile.
+        x: ``(N,)`` x of the first pixel inside the frame, px, input image.
+        y: ``(N,)`` y of the same pixel.
     """
 
     pixels: np.ndarray
@@ -63,7 +63,7 @@ Interpolate: TypeAlias = Callable[[np.ndarray, int, float, str], Tiles]  # maps,
 
 
 def whole_maps(maps: np.ndarray, stride: int, threshold: float, interpolation: str) -> Tiles:
-    """Interpolate all of every map, ``(M, h, w)``; the threshold saves no work here."""
+    """Interpolate complete ``(M, h, w)`` maps; the threshold is not used."""
     import torch  # here, so that ``gog_pose.runtime`` works without it
     import torch.nn.functional as F
 
@@ -77,15 +77,15 @@ def whole_maps(maps: np.ndarray, stride: int, threshold: float, interpolation: s
 def blocks(maps: np.ndarray, stride: int, threshold: float, interpolation: str) -> Tiles:
     """Interpolate the blocks of ``(M, h, w)`` maps that may hold a peak.
 
-    Block i along an axis holds the R pixels between the centers of cells i and i + 1, i = -1 at the border. They
-    depend on the cells i - 1 .. i + 2, with the frame on i - 2 .. i + 3, and beyond the border on the cell at the
-    border.
+    Along an axis, block i holds the R pixels between the centers of cells i and i + 1; i = -1 at the border. The pixels
+    depend on cells i - 1 .. i + 2, and including the frame on i - 2 .. i + 3. Beyond the border, the cell at the border
+    is repeated.
     """
     _, height, width = maps.shape
     weights = _block_weights(stride, interpolation)
     framed = np.empty((len(maps), height + 2 * _FRAME, width + 2 * _FRAME), dtype=np.float32)
     framed[:, _FRAME:-_FRAME, _FRAME:-_FRAME] = maps
-    for border in (slice(_FRAME), slice(-_FRAME, None)):  # what lies beyond is not a number: no bound holds there
+    for border in (slice(_FRAME), slice(-_FRAME, None)):  # nan beyond the border, where no bound holds
         framed[:, border] = framed[:, :, border] = np.nan
     lowest = maps.min(axis=(1, 2))
     margin = _MARGIN * float(max(maps.max(), -lowest.min()))
@@ -112,7 +112,7 @@ def blocks(maps: np.ndarray, stride: int, threshold: float, interpolation: str) 
 
 @lru_cache(maxsize=8)
 def _block_weights(stride: int, interpolation: str) -> np.ndarray:
-    """Return ``(R + 2, 6)`` weights along one axis: pixels of a block and its two neighbors x cells i - 2 .. i + 3."""
+    """Return ``(R + 2, 6)`` weights along one axis: pixels of a block and one on each side x cells i - 2 .. i + 3."""
     positions = (stride // 2 + np.arange(stride + 2) - 0.5) / stride - 0.5  # in cells, from cell i
     cells = np.floor(positions).astype(np.intp)
     t = positions - cells
@@ -122,7 +122,7 @@ def _block_weights(stride: int, interpolation: str) -> np.ndarray:
 
 
 def weights_between(t: np.ndarray, interpolation: str) -> np.ndarray:
-    """Return ``(n, 4)`` weights of cells i - 1 .. i + 2 for the places ``t (n,)`` between cells i and i + 1."""
+    """Return ``(n, 4)`` weights of cells i - 1 .. i + 2 for the fractions ``t (n,)`` between cells i and i + 1."""
     if interpolation == "bilinear":
         return np.stack([0 * t, 1 - t, t, 0 * t], axis=1)
     return np.asarray(t[:, None] ** np.arange(4) @ CUBIC)
@@ -138,7 +138,7 @@ def read_surface(maps: np.ndarray, source: np.ndarray, xy: np.ndarray, stride: i
         stride: Px of the input image per cell, R.
 
     Returns:
-        ``(N,)`` float64; beyond the outer cells the surface goes on as if the cells at the border did.
+        ``(N,)`` float64; the cells at the border are repeated beyond it.
     """
     _, height, width = maps.shape
     cells = image_to_cells(xy.T.astype(np.float64), stride)
@@ -148,7 +148,7 @@ def read_surface(maps: np.ndarray, source: np.ndarray, xy: np.ndarray, stride: i
     column, row = low.astype(np.intp)
     columns = [(column + step).clip(0, width - 1) for step in range(-1, 3)]
     flat, surface = maps.reshape(-1), np.zeros(len(xy))
-    # Tap by tap: along rows of N numbers NumPy is fast, and a point's value does not depend on the other points.
+    # Loop over taps: NumPy is fast along rows of N numbers, and a point's value does not depend on the other points.
     for step, weight in enumerate(down, start=-1):
         begin = (source * height + (row + step).clip(0, height - 1)) * width
         along = sum(tap * flat.take(begin + place) for tap, place in zip(across, columns, strict=True))
@@ -159,12 +159,12 @@ def read_surface(maps: np.ndarray, source: np.ndarray, xy: np.ndarray, stride: i
 def blocks_above(maps: np.ndarray, threshold: float) -> np.ndarray:
     """Mark the blocks between cells in which the bicubic surface may be higher than a threshold.
 
-    Of the 4 x 4 weights of a place, the positive ones sum to 1.45 at most and the negative ones to 0.45. If no cell of
-    those that a block depends on is high enough for that, the surface is not higher than the threshold anywhere in it.
+    Of the 4 x 4 weights of a position, the positive ones sum to at most 1.45 and the negative ones to at least -0.45.
+    If none of the cells that a block depends on is high enough for that, the surface stays below the threshold.
 
     Args:
         maps: ``(M, h, w)`` finite responses.
-        threshold: What is looked for.
+        threshold: Response that the surface must exceed.
 
     Returns:
         ``(M, h + 1, w + 1)`` bool; block i + 1 along an axis lies between the centers of cells i and i + 1.
@@ -181,16 +181,17 @@ def blocks_above(maps: np.ndarray, threshold: float) -> np.ndarray:
 
 
 def _reaching(framed: np.ndarray, lowest: np.ndarray, weights: np.ndarray, threshold: float) -> np.ndarray:
-    """Mark blocks of which a pixel may reach the threshold, each at the place of its cell i.
+    """Mark blocks with a pixel that may reach the threshold, each at the index of its cell i.
 
-    The two middle cells of an axis have weights of at least 0, the two outer ones of at most 0. So of the 4x4 cells of
-    a block the 2x2 in the middle and the four corners count for a response, the others against it, by as much as the
-    deepest cell allows. What is missing to the threshold must come from the middle, to nine tenths, or the corners.
+    Along an axis the two middle cells have weights of at least 0, the two outer ones of at most 0. Of the 4x4 cells of
+    a block, the 2x2 in the middle and the four corners therefore raise the response. The others lower it, or raise it
+    by a bounded amount where the map is negative. The remainder to the threshold must come from the middle (nine
+    tenths) or the corners (one tenth).
 
     Args:
         framed: ``(M, h + 6, w + 6)`` maps.
         lowest: ``(M,)`` their lowest responses.
-        weights: What ``_block_weights`` returns.
+        weights: Output of ``_block_weights``.
         threshold: Lowest response of a peak.
     """
     inner, outer = float(weights[1:-1, 2:4].sum(1).max()), float(np.abs(weights[1:-1, [1, 4]].sum(1)).max())
@@ -212,19 +213,19 @@ def _reaching(framed: np.ndarray, lowest: np.ndarray, weights: np.ndarray, thres
 
 
 def _rising(framed: np.ndarray, index: np.ndarray, weights: tuple[np.ndarray, ...], margin: float) -> np.ndarray:
-    """Tell which blocks rise throughout towards one side, so that every pixel has a higher neighbor there.
+    """Mark blocks that rise everywhere towards one side, so that each of their pixels has a higher neighbor there.
 
-    The side is where the four cells around the block rise most. Whether all pixels rise is computed, not estimated;
-    what needs cells from beyond the border counts as not rising.
+    The side is the direction in which the four cells around the block rise most. The rise of every pixel is computed
+    exactly. Blocks that depend on cells beyond the border count as not rising.
 
     Args:
         framed: ``(M, h + 6, w + 6)`` maps.
-        index: ``(N,)`` blocks, as places of their cells i in the flattened maps.
-        weights: What ``_rise_weights`` returns.
-        margin: Rises up to this may be rounding.
+        index: ``(N,)`` blocks, as indices of their cells i in the flattened maps.
+        weights: Output of ``_rise_weights``.
+        margin: Rises up to this may be rounding errors.
 
     Returns:
-        ``(N,)`` bool.
+        ``(N,)`` bool, True = rising.
     """
     flat, width = framed.reshape(-1), framed.shape[2]
     a, b, c, d = (flat[step:].take(index) for step in (0, 1, width, width + 1))
@@ -236,7 +237,7 @@ def _rising(framed: np.ndarray, index: np.ndarray, weights: tuple[np.ndarray, ..
     cells = np.empty((weights[0].shape[1], _CHUNK), dtype=np.float32)
     for way, rises in zip((1, -1), weights, strict=True):
         for along, across, same in ((1, width, ~upright), (width, 1, upright)):
-            # Five cells along the way from the one behind the block, four across.
+            # Five cells along the direction of the rise, from the one behind the block; four across it.
             first = -across - (along if way > 0 else 2 * along)
             steps = [(k if way > 0 else 4 - k) * along + j * across for j in range(4) for k in range(5)]
             chosen = np.flatnonzero(same & (backward == (way < 0)))
@@ -253,7 +254,7 @@ def _rising(framed: np.ndarray, index: np.ndarray, weights: tuple[np.ndarray, ..
 def _rise_weights(stride: int, interpolation: str) -> tuple[np.ndarray, np.ndarray]:
     """Return ``(R * R, 20)`` float32 weights of a pixel's rise to the next one, forwards and backwards along an axis.
 
-    The cells are the four across the axis times five along it, from the one behind the block in the way of the rise.
+    The cells are four across the axis times five along it, from the one behind the block in the direction of the rise.
     """
     pixels = _block_weights(stride, interpolation)
     forwards = (pixels[2:] - pixels[1:-1])[:, 1:]
