@@ -1,1 +1,1 @@
-"""From candidates to people: limbs, greedy grouping, joining of fragments, completion; shared by methods."""
+"""Grouping of candidates into people, shared by methods: limbs, greedy grouping, joining of fragments, completion."""

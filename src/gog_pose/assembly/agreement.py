@@ -1,9 +1,9 @@
-"""Support: a limb whose two ends agree on a third keypoint is surer than its own score says.
+"""Agreement: a higher score for limbs whose two ends are connected to the same third keypoint.
 
-Where keypoints of two people lie so close that the offsets of one are read at the peak of the other, both peaks lead to
-the same end with the same score, and which limb is taken up first is chance. The rest of the skeleton decides: the ends
-of a true limb are joined to the same third keypoints. It needs triangles of limbs; the more the skeleton has, the more
-it helps.
+If keypoints of two people are so close that the offsets of one are read at the peak of the other, both peaks lead to
+the same end with the same score, and the first limb is chosen at random. Agreement uses the rest of the skeleton: the
+ends of a true limb are connected to the same third keypoints. This requires triangles of limbs; the more triangles a
+skeleton has, the more agreement helps.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from gog_pose.assembly.limbs import Limbs
 def add_agreement(candidates: Limbs, limbs: Sequence[Sequence[int]], shape: tuple[int, int], weight: float) -> Limbs:
     """Raise the score of each candidate by the triangles that it is part of.
 
-    A candidate from a to b gains, for every type that limbs join to both, the best ``min(S_ac, S_bc)`` over the peaks
-    c of the type.
+    For every type that limbs connect to both ends, a candidate from a to b gains the best ``min(S_ac, S_bc)`` over the
+    peaks c of that type.
 
     Args:
         candidates: Limbs of one image.
-        limbs: L pairs of keypoint types; what direction they have does not matter here.
-        shape: K types and n peaks a type.
-        weight: Of what is gained; 0 leaves the scores as they are.
+        limbs: L pairs of keypoint types; their direction does not matter.
+        shape: K types and n peaks per type.
+        weight: Factor of the gain; 0 leaves the scores unchanged.
 
     Returns:
         The same candidates with new scores, which may exceed 1.
@@ -44,15 +44,15 @@ def add_agreement(candidates: Limbs, limbs: Sequence[Sequence[int]], shape: tupl
         scores[kind[:, None], rank[:, None], third] for kind, rank in zip(types, ranks, strict=True)
     )
     gains = np.minimum(from_start, from_end).max(axis=2)
-    gains.sort(axis=1)  # a mirrored skeleton lists the thirds in another order; the sum must be the same
+    gains.sort(axis=1)  # so that a mirrored skeleton, with another order of the thirds, gives the same sum
     return candidates._replace(scores=candidates.scores + weight * gains.sum(axis=1))
 
 
 @lru_cache(maxsize=8)
 def _thirds(limbs: tuple[tuple[int, int], ...], types: int) -> np.ndarray:
-    """Return ``(K, K, T)`` types that limbs join to both of two types.
+    """Return the ``(K, K, T)`` types that limbs connect to both of two types.
 
-    Where there are fewer than T the first of the two types fills up: no limb leads from a type to itself.
+    If there are fewer than T, the rest is the first of the two types: no limb leads from a type to itself.
     """
     joined = np.zeros((types, types), dtype=bool)
     for start, end in limbs:

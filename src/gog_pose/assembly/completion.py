@@ -1,4 +1,4 @@
-"""Completion: keypoints that nobody detected, where the offsets of a person's other keypoints lead."""
+"""Completion: undetected keypoints, inferred from the offsets of a person's other keypoints."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ def infer_missing(
     limbs: Sequence[Sequence[int]],
     min_length: float,
 ) -> np.ndarray:
-    """Follow the offsets from the keypoints that people have to those they lack.
+    """Infer missing keypoints by following the offsets from the keypoints that people have.
 
-    Where several lead to the same keypoint, the one from the highest response counts. Offsets that lead nowhere, as
-    flawless maps have where there is nothing to point at, are not followed.
+    If several offsets lead to the same keypoint, the one from the highest response counts. Offsets shorter than
+    ``min_length`` are ignored: ground-truth maps have them where the end of a limb is not labeled.
 
     Args:
-        people: ``(N, K)`` ranks of their peaks, -1 = none.
+        people: ``(N, K)`` ranks of each person's peaks, -1 = none.
         xy: ``(K, n, 2)`` peaks, px, input image.
         responses: ``(K, n)`` their responses.
         guides: ``(L, n, 2)`` J_guid of the starts, px, input image.
         limbs: L pairs of keypoint types.
-        min_length: Shorter offsets lead nowhere, px.
+        min_length: Shorter offsets are ignored, px.
 
     Returns:
-        ``(N, K, 3)`` float32 x, y and the response of the keypoint that the offset starts from; 0 = nothing to follow.
+        ``(N, K, 3)`` float32 x, y and the response of the keypoint at which the offset starts; 0 = not inferred.
     """
     inferred = np.zeros((*people.shape, 3), dtype=np.float32)
     starts, ends = np.asarray(limbs, dtype=np.intp).reshape(-1, 2).T
@@ -38,7 +38,7 @@ def infer_missing(
     target, response = guides[limb, rank], responses[starts[limb], rank]
     with np.errstate(invalid="ignore", over="ignore"):
         length = np.hypot(*(target - xy[starts[limb], rank]).T.astype(np.float64))
-    # The last one written stays; of equal responses that is the lowest in the image, in a mirrored scene, too.
+    # The last value written counts; among equal responses it is the lowest in the image, also in a mirrored scene.
     order = np.lexsort((target[:, 0], target[:, 1], response))
     order = order[(np.isfinite(length) & (length >= min_length))[order]]
     inferred[person[order], ends[limb[order]]] = np.column_stack([target, response])[order]

@@ -1,4 +1,4 @@
-"""Greedy grouping: candidate limbs join peaks into people (Sec. 2.4)."""
+"""Greedy grouping of peaks into people by candidate limbs (Sec. 2.4)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from gog_pose.poses import Poses
 def group_limbs(xy: np.ndarray, responses: np.ndarray, limbs: Limbs) -> np.ndarray:
     """Group the peaks of one image into people.
 
-    Every peak starts as a fragment of its own. The limbs of all types are taken up once, the best score first; a limb
+    At first every peak is a separate fragment. The limbs of all types are visited once, the best score first. A limb
     joins the fragments of its two ends unless they share a keypoint type. This is Kruskal's algorithm with a
-    constraint, and the constraint gives the guarantees: a peak is in one person, a person has one keypoint of a type,
-    a peak has one limb of a type, and nothing is ever averaged or replaced. Limbs of all types compete at once, so
-    that a doubtful limb never comes before a sure one only because its type does.
+    constraint that guarantees one person per peak, one keypoint of each type per person and one limb of each type per
+    peak; nothing is averaged or replaced. Because the limbs of all types are sorted together, an uncertain limb never
+    precedes a certain one merely because of its type.
 
     Args:
         xy: ``(K, n, 2)`` peaks, px, input image.
@@ -23,18 +23,18 @@ def group_limbs(xy: np.ndarray, responses: np.ndarray, limbs: Limbs) -> np.ndarr
         limbs: Candidates; their order does not matter.
 
     Returns:
-        ``(N, K)`` people: of each type the rank of the peak they have, -1 = none. A single peak is a person, too.
+        ``(N, K)`` people: for each type the rank of the person's peak, -1 = none. A single peak is also a person.
     """
     types, ranks = responses.shape
     count = types * ranks
     held = [1 << kind for kind in range(types) for _ in range(ranks)]  # keypoint types of a fragment, as bits
     peaks = [[peak] for peak in range(count)]
-    fragment = list(range(count))  # of each peak; it is named after one of its peaks
+    fragment = list(range(count))  # the fragment of each peak, numbered like one of its peaks
     order = _best_first(limbs, xy)
     starts, ends = ((peak[order, 0] * ranks + peak[order, 1]).tolist() for peak in (limbs.starts, limbs.ends))
     for start, end in zip(starts, ends, strict=True):
         a, b = fragment[start], fragment[end]
-        if not held[a] & held[b]:  # nor are they one fragment
+        if not held[a] & held[b]:  # then a != b, too
             held[a] |= held[b]
             peaks[a] += peaks[b]
             for peak in peaks[b]:
@@ -58,17 +58,17 @@ def assemble_poses(
     score_threshold: float,
     inferred: np.ndarray | None = None,
 ) -> Poses:
-    """Make poses of the peaks that people have.
+    """Convert people, given by their peaks, to poses.
 
     Args:
-        people: ``(N, K)`` ranks of their peaks, -1 = none.
+        people: ``(N, K)`` ranks of each person's peaks, -1 = none.
         xy: ``(K, n, 2)`` peaks, px, input image.
         responses: ``(K, n)`` their responses.
-        min_keypoints: People of fewer peaks are dropped; 1 keeps single peaks.
-        score: ``sum`` divides the responses of a person by K, ``mean`` by the number of keypoints found.
-        score_threshold: People below are dropped.
-        inferred: ``(N, K, 3)`` what to give people for keypoints they lack, response 0 = nothing; it does not count in
-            their scores nor for ``min_keypoints``.
+        min_keypoints: People with fewer peaks are dropped; 1 keeps single peaks.
+        score: ``sum`` divides the sum of a person's responses by K, ``mean`` by the number of its keypoints.
+        score_threshold: People with a lower score are dropped.
+        inferred: ``(N, K, 3)`` keypoints to add where people have none, response 0 = nothing to add. They do not count
+            in the scores or for ``min_keypoints``.
 
     Returns:
         The people, best score first.
@@ -81,7 +81,7 @@ def assemble_poses(
     count = found.sum(axis=1)
     scores = keypoints[:, :, 2].sum(axis=1) / (people.shape[1] if score == "sum" else np.maximum(count, 1))
     kept = (count >= min_keypoints) & (scores >= score_threshold)
-    # Equal scores: by position, heights first, so that a mirrored scene keeps its order.
+    # Equal scores are sorted by position, y first, so that a mirrored scene has the same order.
     keys = (*keypoints[:, :, 0].T, *keypoints[:, :, 1].T, -scores.astype(np.float32))
     order = np.lexsort(keys)
     order = order[kept[order]]
@@ -93,8 +93,8 @@ def assemble_poses(
 
 
 def _best_first(limbs: Limbs, xy: np.ndarray) -> np.ndarray:
-    """Return the order of the candidates: score, then error, then position; none of them depends on their order."""
-    scores = -limbs.scores.astype(np.float32)  # scores that differ by rounding are equal
+    """Return the order of the candidates by score, then error, then position, independent of their given order."""
+    scores = -limbs.scores.astype(np.float32)  # float32, so that scores that differ only by rounding are equal
     order = np.argsort(scores, kind="stable")
     scores = scores[order]
     equal = scores[1:] == scores[:-1]
@@ -105,7 +105,7 @@ def _best_first(limbs: Limbs, xy: np.ndarray) -> np.ndarray:
         some = order[tied]
         limbs = Limbs(*(field[some] for field in limbs))
         start, end = xy[limbs.starts[:, 0], limbs.starts[:, 1]], xy[limbs.ends[:, 0], limbs.ends[:, 1]]
-        # Heights before widths, so that a mirrored scene keeps its order.
+        # y before x, so that a mirrored scene has the same order.
         places = (limbs.ends[:, 0], limbs.starts[:, 0], end[:, 0], start[:, 0], end[:, 1], start[:, 1])
         order[tied] = some[np.lexsort((*places, limbs.errors.astype(np.float32), scores[tied]))]
     return order

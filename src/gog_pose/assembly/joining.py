@@ -1,8 +1,8 @@
-"""Joining: fragments of one person that no limb connects, because the keypoint between them was not detected.
+"""Joining: fragments of one person that no limb connects because the keypoint between them was not detected.
 
-With 19 limbs a hidden elbow cuts off the wrist, hidden hips the legs: one person becomes several. What tells that the
-fragments belong together is that they fit into one body: two keypoints that are h limbs apart in the skeleton are
-hardly further from each other than h times the longest limb that the person shows.
+With 19 limbs, a hidden elbow separates the wrist and hidden hips separate the legs: one person becomes several.
+Fragments are joined if they fit into one body: the distance between two keypoints that are h limbs apart in the
+skeleton is rarely more than h times the person's longest visible limb.
 """
 
 from __future__ import annotations
@@ -12,33 +12,34 @@ from functools import lru_cache
 
 import numpy as np
 
-_ROUNDING = 1e-9  # relative; what a bound leaves out must be too far by more
-# Of a fragment's highest response: what is below may well be nobody's, and must not keep apart what belongs together.
+_ROUNDING = 1e-9  # relative; a bound excludes only pairs that are too far by more than this
+# Part of a fragment's highest response. Fainter keypoints may be false and must not prevent joining.
 _FAINT = 0.2
 
 
 def join_fragments(
     people: np.ndarray, xy: np.ndarray, responses: np.ndarray, limbs: Sequence[Sequence[int]], reach: float
 ) -> np.ndarray:
-    """Join fragments that fit into one body, the surest first.
+    """Join fragments that fit into one body, the most certain pair first.
 
-    Two fragments without a common keypoint type fit by the largest ``d / (h l)`` over all pairs of their keypoints:
-    ``d`` the distance, ``h`` the number of limbs from one type to the other, ``l`` the longest limb in either fragment.
-    How sure it is that they are one person is told as for limbs: ``r r exp(-d / (h l))``, r the highest response of
-    each. Two single keypoints never join: they have no limb to compare with.
+    Two fragments without a common keypoint type fit if ``d / (h l)`` is at most ``reach`` for every pair of their
+    keypoints, where ``d`` is the distance, ``h`` the number of limbs from one type to the other and ``l`` the longest
+    limb in either fragment. As for limbs, the certainty of a pair is ``r r exp(-d / (h l))`` at the largest
+    ``d / (h l)``, with r the highest response of each fragment. Two single keypoints never join, because they have no
+    limb to compare with.
 
-    Keypoints whose response is much fainter than their fragment's highest have no say in this. They stay with their
-    fragment unless what joins it has a surer keypoint of the type; then they are left single.
+    Keypoints whose response is much fainter than their fragment's highest are ignored in this test. They stay with
+    their fragment unless a joining fragment has a more certain keypoint of the same type; then they become single.
 
     Args:
-        people: ``(N, K)`` ranks of their peaks, -1 = none.
+        people: ``(N, K)`` ranks of each person's peaks, -1 = none.
         xy: ``(K, n, 2)`` peaks, px, input image.
         responses: ``(K, n)`` their responses.
         limbs: L pairs of keypoint types.
-        reach: Fragments join where this is not exceeded.
+        reach: Largest ``d / (h l)`` at which fragments join.
 
     Returns:
-        ``(M, K)`` people; all peaks of the N, none of them twice.
+        ``(M, K)`` people with all peaks of the N people, each once.
     """
     pairs = tuple((start, end) for start, end in limbs)
     hops = _hops(pairs, people.shape[1])
@@ -47,7 +48,7 @@ def join_fragments(
     cores = np.where(faint, -1, people)
     joinable = _joinable(cores, hops).any(axis=1)
     if not joinable.any():
-        return people  # whoever is seen whole has a type in common with everybody
+        return people  # common case: a completely visible person shares a type with everybody
     order = np.flatnonzero(joinable)[_order(cores[joinable], xy, responses)]
     fragments = cores[order]
     longest = _longest_limbs(fragments, xy, pairs)
@@ -66,14 +67,14 @@ def _united(people: np.ndarray, faint: np.ndarray, strengths: np.ndarray, home: 
     """Return the joined people.
 
     Args:
-        people: ``(N, K)`` ranks of their peaks, -1 = none.
-        faint: ``(N, K)`` which of them give way.
-        strengths: ``(N, K)`` their responses.
-        home: ``(N,)`` the person that each belongs to; one that joined nobody, to itself.
+        people: ``(N, K)`` ranks of each fragment's peaks, -1 = none.
+        faint: ``(N, K)`` True for peaks that yield to others of their type.
+        strengths: ``(N, K)`` responses of the peaks.
+        home: ``(N,)`` index of the person that each fragment belongs to; its own index if it joined nobody.
     """
     person, kind = np.nonzero(people >= 0)
     rank, owner = people[person, kind], home[person]
-    # Of the keypoints of one type the sure one stays, then the one of the highest response, then the first in the map.
+    # Of several keypoints of one type, keep the one that is not faint, then the highest response, then the first rank.
     order = np.lexsort((rank, -strengths[person, kind], faint[person, kind]))
     taken, stays = np.unique(owner[order] * people.shape[1] + kind[order], return_index=True)
     united = np.full(people.shape, -1, dtype=np.intp)
@@ -85,14 +86,14 @@ def _united(people: np.ndarray, faint: np.ndarray, strengths: np.ndarray, home: 
 
 
 def _joinable(people: np.ndarray, hops: np.ndarray) -> np.ndarray:
-    """Return which pairs of ``(N, K)`` people share no type and have only connected types: ``(N, N)`` bool."""
+    """Mark, ``(N, N)`` bool, the pairs of ``(N, K)`` people that share no type and have only connected types."""
     has = (people >= 0).astype(np.float32)
     barred = ((hops == 0) | np.isinf(hops)).astype(np.float32)
     return np.asarray(has @ barred @ has.T == 0)
 
 
 def _longest_limbs(people: np.ndarray, xy: np.ndarray, limbs: tuple[tuple[int, int], ...]) -> np.ndarray:
-    """Return ``(N,)`` px, the longest limb of each of ``(N, K)`` people; 0 where they have none."""
+    """Return the ``(N,)`` lengths, px, of the longest limb of each of ``(N, K)`` people; 0 where they have none."""
     starts, ends = np.array(limbs, dtype=np.intp).reshape(-1, 2).T
     person, limb = np.nonzero((people[:, starts] >= 0) & (people[:, ends] >= 0))
     starts, ends = starts[limb], ends[limb]
@@ -103,16 +104,16 @@ def _longest_limbs(people: np.ndarray, xy: np.ndarray, limbs: tuple[tuple[int, i
 
 
 def _spans(people: np.ndarray, xy: np.ndarray, hops: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-    """Return what a limb would have to span at least for two fragments to be of one person.
+    """Return the smallest length per limb at which two fragments could be one person: the largest ``d / h``.
 
     Args:
-        people: ``(N, K)`` ranks of their peaks.
+        people: ``(N, K)`` ranks of each fragment's peaks.
         xy: ``(K, n, 2)`` peaks, px, input image.
-        hops: ``(K, K)`` limbs from type to type.
-        allowed: ``(N,)`` px, the most that the longest limb of each fragment lets it span.
+        hops: ``(K, K)`` number of limbs from type to type.
+        allowed: ``(N,)`` largest length per limb that the longest limb of each fragment allows, px.
 
     Returns:
-        ``(N, N)`` px; infinite for fragments that cannot join, whomever they join before.
+        ``(N, N)`` px; infinite for fragments that can never join, not even after other fragments joined them.
     """
     person, kind = np.nonzero(people >= 0)
     points = xy[kind, people[person, kind]].astype(np.float64)
@@ -120,10 +121,10 @@ def _spans(people: np.ndarray, xy: np.ndarray, hops: np.ndarray, allowed: np.nda
     first = np.cumsum(count) - count
 
     joinable = _joinable(people, hops)
-    # Joined fragments are allowed what the longest limb among them allows, and all of them are joinable.
+    # The limit of joined fragments follows from the longest limb among them, and all of them are joinable.
     most = np.maximum(np.where(joinable, allowed, 0).max(axis=1), allowed) * (1 + _ROUNDING)
     most = np.minimum(most[:, None], most)
-    # One keypoint of each rules out most pairs.
+    # Comparing one keypoint of each fragment excludes most pairs.
     dx, dy = np.abs(points[first, None] - points[first]).transpose(2, 0, 1)
     steps = np.where(joinable, hops[kind[first, None], kind[first]], 0)
     near = joinable & (np.maximum(dx, dy) <= steps * most)
@@ -131,7 +132,7 @@ def _spans(people: np.ndarray, xy: np.ndarray, hops: np.ndarray, allowed: np.nda
 
     spans = np.full(joinable.shape, np.inf)
     if len(one):
-        # All keypoints of the one, and for each of them all of the other.
+        # All pairs of a keypoint of one fragment and a keypoint of the other.
         size = count[other]
         i = _runs(first[one], count[one])
         j = _runs(np.repeat(first[other], count[one]), np.repeat(size, count[one]))
@@ -146,28 +147,28 @@ def _spans(people: np.ndarray, xy: np.ndarray, hops: np.ndarray, allowed: np.nda
 
 
 def _runs(first: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Return the numbers from each ``first`` on, ``count`` of them."""
+    """Return ``count`` consecutive numbers from each ``first``, concatenated."""
     end = np.cumsum(count)
     return np.asarray(np.arange(end[-1]) + np.repeat(first - (end - count), count))
 
 
 def _merge(spans: np.ndarray, longest: np.ndarray, strengths: np.ndarray, reach: float) -> np.ndarray:
-    """Join the two people of whom it is surest that they are one, and again, until none fit.
+    """Repeatedly join the two fragments that are most certainly one person, until none fit.
 
     Args:
-        spans: ``(N, N)`` px a limb that each two would have to span; infinite for those that cannot join.
-        longest: ``(N,)`` px, their longest limbs.
-        strengths: ``(N,)`` their highest responses.
-        reach: Largest ratio of the two.
+        spans: ``(N, N)`` length per limb that each pair requires, px; infinite for pairs that cannot join.
+        longest: ``(N,)`` length of each fragment's longest limb, px.
+        strengths: ``(N,)`` highest response of each fragment.
+        reach: Largest ratio of span and longest limb.
 
     Returns:
-        ``(N,)`` the person that each is part of then, one of those joined.
+        ``(N,)`` for each fragment the index of its person, which is that of one of the joined fragments.
     """
     spans, longest, strengths = spans.copy(), longest.copy(), strengths.copy()
     home = np.arange(len(longest))
 
     def scores(a: slice) -> np.ndarray:
-        """Return how sure it is that a is one with each of the people; 0 where they do not fit."""
+        """Return the certainty that a and each of the fragments are one person; 0 where they do not fit."""
         limb = np.maximum(longest[a, None], longest)
         ratio = np.full(limb.shape, np.inf)
         np.divide(spans[a], limb, out=ratio, where=limb > 0)
@@ -183,7 +184,7 @@ def _merge(spans: np.ndarray, longest: np.ndarray, strengths: np.ndarray, reach:
         home[home == b] = a
         longest[a] = max(longest[a], longest[b])
         strengths[a] = max(strengths[a], strengths[b])
-        # Whoever cannot join one of them cannot join both: what is infinite stays so.
+        # A fragment that cannot join one of the two cannot join both, so infinite spans remain infinite.
         spans[a] = spans[:, a] = np.maximum(spans[a], spans[b])
         spans[b] = spans[:, b] = np.inf
         table[a] = table[:, a] = scores(slice(a, a + 1))[0]
@@ -191,9 +192,9 @@ def _merge(spans: np.ndarray, longest: np.ndarray, strengths: np.ndarray, reach:
 
 
 def _order(people: np.ndarray, xy: np.ndarray, responses: np.ndarray) -> np.ndarray:
-    """Return an order of people that does not depend on the one they came in, so that ties are settled alike.
+    """Return an order of people that does not depend on their given order, so that ties have one outcome.
 
-    Heights come before widths, so that a mirrored scene keeps its order.
+    y comes before x, so that a mirrored scene has the same order.
     """
     found = people >= 0
     points, strength = xy[np.arange(people.shape[1]), people], _strengths(people, responses)
@@ -208,7 +209,7 @@ def _order(people: np.ndarray, xy: np.ndarray, responses: np.ndarray) -> np.ndar
 
 @lru_cache(maxsize=8)
 def _hops(limbs: tuple[tuple[int, int], ...], types: int) -> np.ndarray:
-    """Return ``(K, K)`` number of limbs on the shortest way between two types; infinite where there is none."""
+    """Return the ``(K, K)`` number of limbs on the shortest path between two types; infinite where there is none."""
     hops = np.full((types, types), np.inf)
     np.fill_diagonal(hops, 0)
     for start, end in limbs:

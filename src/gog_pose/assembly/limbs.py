@@ -1,4 +1,4 @@
-"""Candidate limbs: pairs of peaks, scored by how well the guiding offset of one leads to the other (Sec. 2.3)."""
+"""Candidate limbs: pairs of peaks, scored by the distance from the guided position of one to the other (Sec. 2.3)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from gog_pose.maps.peaks import Peaks
 if TYPE_CHECKING:
     import torch
 
-_ROUNDING = 1e-9  # relative; what a bound leaves out must miss the gate by more
+_ROUNDING = 1e-9  # relative; a bound excludes only pairs that miss the gate by more than this
 
 
 class Limbs(NamedTuple):
-    """Candidate limbs of one image, M of them in no particular order.
+    """M candidate limbs of one image, in no particular order.
 
     Attributes:
-        starts: ``(M, 2)`` the peak J_from as (keypoint type, rank among the peaks of the type).
+        starts: ``(M, 2)`` the peak J_from as (keypoint type, rank among the peaks of that type).
         ends: ``(M, 2)`` the peak J_to.
         scores: ``(M,)`` S(J_from, J_to).
         errors: ``(M,)`` dl, px, input image: distance from J_guid to J_to.
@@ -34,21 +34,21 @@ class Limbs(NamedTuple):
 
 
 def follow_offsets(peaks: Peaks, offsets: torch.Tensor, limbs: Sequence[Sequence[int]], stride: int) -> torch.Tensor:
-    """Return where the guiding offsets lead from every peak that can start a limb: J_guid.
+    """Return J_guid, the positions to which the guiding offsets lead from every peak that can start a limb.
 
-    The offset map is read bilinearly at the peaks and nowhere else, which gives what upsampling it would give there.
+    The offset map is interpolated bilinearly at the peaks only, with the same values as an upsampled map.
 
     Args:
-        peaks: Peaks of B images, n of a type.
+        peaks: Peaks of B images, n per type.
         offsets: ``(B, 2L, h, w)`` px, input image.
         limbs: L pairs of keypoint types.
-        stride: Pixels a cell, R.
+        stride: Px of the input image per cell, R.
 
     Returns:
         ``(B, L, n, 2)`` float32 px, input image. Not finite where the map is not.
     """
     starts = peaks.xy[:, [start for start, _ in limbs]]
-    maps = offsets.reshape(-1, len(limbs), 2, *offsets.shape[2:])  # a view, whatever the memory format
+    maps = offsets.reshape(-1, len(limbs), 2, *offsets.shape[2:])  # a view in every memory format
     return starts + read_vectors(maps, starts, stride)
 
 
@@ -70,8 +70,8 @@ def score_limbs(
         responses: ``(K, n)`` their responses r; 0 = no peak.
         guides: ``(L, n, 2)`` J_guid of the starts, px, input image.
         limbs: L pairs of keypoint types.
-        gate: Errors dl below this always pass, px, input image.
-        gate_ratio: Errors below this part of the limb's length L pass too.
+        gate: Pairs with an error dl below this always pass, px, input image.
+        gate_ratio: Pairs with an error below this part of the limb's length L pass, too.
         min_length: Lower bound of L in the score, px, input image.
         threshold: Lowest score S of a candidate.
 
@@ -80,10 +80,10 @@ def score_limbs(
     """
     pairs = np.asarray(limbs, dtype=np.intp).reshape(-1, 2)
     start_xy, end_xy = xy[pairs[:, 0]].astype(np.float64), xy[pairs[:, 1]].astype(np.float64)
-    # Guides that are not finite give errors that are not, which pass no gate; far ones may overflow to that.
+    # Guides that are not finite, or so far that they overflow, have errors that are not finite and pass no gate.
     with np.errstate(invalid="ignore", over="ignore"):
         errors, lengths = (_squared_distances(point, end_xy) for point in (guides.astype(np.float64), start_xy))
-        # Most pairs are far apart: roots and scores only for those near the gate.
+        # Most pairs are far apart. Roots and scores are computed only for pairs near the gate.
         lengths *= gate_ratio * gate_ratio
         near = np.flatnonzero(errors < np.maximum(lengths, gate * gate) * (1 + _ROUNDING))
         error = np.sqrt(errors.take(near))
@@ -103,18 +103,18 @@ def score_limbs(
 
 
 def merge_directions(candidates: Limbs, limbs: Sequence[Sequence[int]], shape: tuple[int, int]) -> Limbs:
-    """Make one candidate of the two that a limb listed in both directions gives: its score is the mean of theirs.
+    """Merge the two candidates of each limb that is listed in both directions; the new score is their mean.
 
-    Each end scores the limb by its own offset; a direction that passed no gate counts 0. Limbs listed in one
-    direction keep their candidates.
+    Each direction is scored by the offset of its start; a direction that passed no gate counts as 0. The candidates of
+    limbs that are listed in one direction do not change.
 
     Args:
         candidates: Limbs of one image.
         limbs: L pairs of keypoint types.
-        shape: K types and n peaks a type.
+        shape: K types and n peaks per type.
 
     Returns:
-        Candidates of which no two join the same peaks.
+        At most one candidate per pair of peaks.
     """
     two_way = _two_way(tuple((start, end) for start, end in limbs), shape[0])
     if not two_way.any():
@@ -131,7 +131,7 @@ def merge_directions(candidates: Limbs, limbs: Sequence[Sequence[int]], shape: t
 
 @lru_cache(maxsize=8)
 def _two_way(limbs: tuple[tuple[int, int], ...], types: int) -> np.ndarray:
-    """Mark in ``(K, K)`` the pairs of types that limbs join in both directions."""
+    """Return ``(K, K)`` bool, True for pairs of types that limbs connect in both directions."""
     listed = np.zeros((types, types), dtype=bool)
     for start, end in limbs:
         listed[start, end] = True
@@ -139,7 +139,7 @@ def _two_way(limbs: tuple[tuple[int, int], ...], types: int) -> np.ndarray:
 
 
 def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return ``(L, n, n)`` squared distances between ``(L, n, 2)`` points and ``(L, n, 2)`` points."""
+    """Return the ``(L, n, n)`` squared distances between two sets of ``(L, n, 2)`` points."""
     x, y = (a[:, :, None, axis] - b[:, None, :, axis] for axis in range(2))
     x *= x
     y *= y

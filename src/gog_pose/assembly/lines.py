@@ -13,20 +13,20 @@ import numpy as np
 
 from gog_pose.assembly.limbs import Limbs
 
-# From maps and points to responses: the maps that the N points are read in ``(N,)``, and px of the input ``(N, 2)``.
+# Function of ``(N,)`` indices of maps and ``(N, 2)`` points, px of the input, that returns ``(N,)`` responses.
 Read: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-_CHUNK = 1024  # lines looked at together: the arrays of their places stay in the cache of a core
+_CHUNK = 1024  # lines per step, so that the arrays of their points stay in the cache of a core
 
 
 class Lines(NamedTuple):
-    """Candidate limbs of one image, M of them.
+    """M candidate limbs of one image.
 
     Attributes:
-        limb: ``(M,)`` which limb type.
-        start: ``(M,)`` rank of the peak at its first end among those of the type.
-        end: ``(M,)`` rank of the peak at its second end.
-        strength: ``(M,)`` mean response along the line, less the penalty of very long limbs.
+        limb: ``(M,)`` index of the limb type.
+        start: ``(M,)`` rank of the peak at the first end among those of its type.
+        end: ``(M,)`` rank of the peak at the second end.
+        strength: ``(M,)`` mean response along the line, minus a penalty for very long limbs.
         length: ``(M,)`` px, input image.
     """
 
@@ -37,12 +37,12 @@ class Lines(NamedTuple):
     length: np.ndarray
 
     def chosen(self, rows: np.ndarray) -> Lines:
-        """Return the candidates that a mask or a list of indices names."""
+        """Return the candidates that a mask or an array of indices selects."""
         return Lines(*(field[rows] for field in self))
 
 
 def all_lines(xy: np.ndarray, responses: np.ndarray, limbs: Sequence[Sequence[int]]) -> Lines:
-    """Return every pair of peaks that may be a limb, with a strength of 0.
+    """Return all pairs of peaks that may be a limb, with strength 0.
 
     Args:
         xy: ``(K, n, 2)`` peaks of one image, px, input image.
@@ -69,23 +69,23 @@ def score_lines(
     longest: float,
     may_respond: Read | None = None,
 ) -> Lines:
-    """Score pairs of peaks by the responses of the limb's map at equal distances on the line between them.
+    """Score pairs of peaks by the responses of the limb's map at equidistant points on the line between them.
 
     Args:
-        lines: Pairs.
+        lines: Pairs of peaks.
         xy: ``(K, n, 2)`` peaks of one image, px, input image.
         limbs: L pairs of keypoint types.
-        read: Reads the map of a limb at a place.
-        samples: Places per line, both ends included, 2 or more.
-        threshold: A place responds if its response is higher.
-        consistency: Least part of the places that must respond.
-        longest: Longer limbs lose ``1 - longest / length`` of strength, px, input image.
-        may_respond: Tells at little cost where the response may be higher than the threshold. With it those lines are
-            read that may respond at enough places. The result is the same.
+        read: Returns the responses of limb maps at points.
+        samples: Points per line, including both ends; at least 2.
+        threshold: A point responds if its response is higher.
+        consistency: Smallest part of the points that must respond.
+        longest: The strength of longer limbs is reduced by ``1 - longest / length``, px, input image.
+        may_respond: Cheap test for points whose response may exceed the threshold. If given, only lines that may
+            respond at enough points are read; the result is the same.
 
     Returns:
-        Those with enough places that respond and a positive strength. Responses above 1, which interpolation gives
-        beside the ends of a limb, count as 1: with them short lines would be the strongest.
+        The lines with enough responding points and a positive strength. Responses above 1, which interpolation causes
+        near the ends of a limb, count as 1; otherwise short lines would be the strongest.
     """
     starts, ends = np.array(limbs, dtype=np.intp).T
     first = xy[starts[lines.limb], lines.start].astype(np.float64)
@@ -113,17 +113,18 @@ def score_lines(
 
 
 def choose_one_to_one(lines: Lines, xy: np.ndarray, responses: np.ndarray, limbs: Sequence[Sequence[int]]) -> Lines:
-    """Choose limbs so that no two of a type share a peak, the best first.
+    """Choose limbs greedily so that no two of the same type share a peak.
 
-    The best is that with the highest half strength plus a quarter of both responses; of equal ones, by position.
+    Limbs are visited in the order of half the strength plus a quarter of each end's response, the highest first; ties
+    are resolved by position.
 
     Returns:
-        The chosen ones, type by type, the best of each first.
+        The chosen limbs, type by type, the best of each type first.
     """
     starts, ends = np.array(limbs, dtype=np.intp).T
     start, end = (starts[lines.limb], lines.start), (ends[lines.limb], lines.end)
     value = 0.5 * lines.strength + 0.25 * responses[start] + 0.25 * responses[end]
-    places = (xy[end][:, 0], xy[start][:, 0], xy[end][:, 1], xy[start][:, 1])  # heights first, as the last keys
+    places = (xy[end][:, 0], xy[start][:, 0], xy[end][:, 1], xy[start][:, 1])  # y first, as the last keys
     order = np.lexsort((*places, -value.astype(np.float32), lines.limb))
     taken: set[tuple[int, int, int]] = set()
     chosen = []
@@ -137,7 +138,7 @@ def choose_one_to_one(lines: Lines, xy: np.ndarray, responses: np.ndarray, limbs
 
 
 def as_limbs(lines: Lines, responses: np.ndarray, limbs: Sequence[Sequence[int]]) -> Limbs:
-    """Return the candidates of ``group_limbs``: ``S = r_start r_end strength``, as in Sec. 2.3 with offsets."""
+    """Convert lines to candidates for ``group_limbs``: ``S = r_start r_end strength``, as for offsets in Sec. 2.3."""
     starts, ends = np.array(limbs, dtype=np.intp).T
     start = np.stack([starts[lines.limb], lines.start], axis=1)
     end = np.stack([ends[lines.limb], lines.end], axis=1)

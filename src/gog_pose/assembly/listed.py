@@ -1,4 +1,4 @@
-"""Listed grouping: limbs join peaks into people one type after the other, in the order of the skeleton's list.
+"""Listed grouping: limbs join peaks into people, one limb type after the other in the order of the skeleton.
 
 Source: the public program of Li, Su, Wang, "Simple Pose" (AAAI 2020).
 """
@@ -19,10 +19,10 @@ class Rows(NamedTuple):
     """N people.
 
     Attributes:
-        people: ``(N, K)`` of each type the rank of the peak they have, -1 = none.
-        strengths: ``(N, K)`` of the limb that brought it; 0 where there is none.
-        totals: ``(N,)`` sum of the responses of their peaks and the strengths of their limbs.
-        longest: ``(N,)`` px, their longest limbs.
+        people: ``(N, K)`` for each type the rank of the person's peak, -1 = none.
+        strengths: ``(N, K)`` strength of the limb that added the peak; 0 where there is none.
+        totals: ``(N,)`` sum of the responses of a person's peaks and the strengths of its limbs.
+        longest: ``(N,)`` length of each person's longest limb, px.
     """
 
     people: np.ndarray
@@ -33,7 +33,7 @@ class Rows(NamedTuple):
 
 @dataclass(eq=False)
 class _Row:
-    """One person under construction: the rank and the limb's strength of each type that it has."""
+    """One person under construction, with the peak's rank and the limb's strength for each type that it has."""
 
     number: int
     ranks: dict[int, int]
@@ -53,21 +53,20 @@ def group_listed(
 ) -> Rows:
     """Group the peaks of one image into people.
 
-    A limb of which nobody has an end founds a person. A limb of which one person has an end brings the other end, and
-    replaces another peak of its type that a weaker limb brought. A limb between two people without a common type joins
-    them.
+    If no person has an end of a limb, the limb starts a new person. If one person has an end, the limb adds its other
+    end to that person and replaces a peak of the same type that a weaker limb added. A limb between two people without
+    a common type joins them.
 
     Args:
         lines: Chosen limbs, type by type.
         responses: ``(K, n)`` responses of the peaks.
         limbs: L pairs of keypoint types.
-        length_ratio: A limb must be shorter than this many times the longest limb of the person whom it extends.
-        merge_tolerance: Two people are not joined by a limb weaker than this part of the weakest of theirs.
-        both_ends: Whether a person found through the second end of a limb gets the first. In the public program it
-            never does.
+        length_ratio: A limb must be shorter than this many times the longest limb of the person that it extends.
+        merge_tolerance: A limb joins two people only if its strength is at least this part of their weakest limb's.
+        both_ends: Whether a limb whose second end a person has adds its first end. The public program never does this.
 
     Returns:
-        The people; one peak can be in two of them if a replacement brought it.
+        The people. A peak can belong to two people if it was added as a replacement.
     """
     rows: dict[int, _Row] = {}
     holders: dict[tuple[int, int], list[_Row]] = defaultdict(list)  # of each peak, by type and rank
@@ -114,7 +113,7 @@ def _bring(
     responses: np.ndarray,
     holders: dict[tuple[int, int], list[_Row]],
 ) -> None:
-    """Give a person a peak, if it has none of the type or one that a weaker limb brought."""
+    """Add a peak to a person if the person has none of its type or has one that a weaker limb added."""
     kind, rank = peak
     if kind in row.ranks:
         if strength <= row.strengths[kind]:
@@ -140,7 +139,7 @@ def _as_arrays(rows: Sequence[_Row], types: int) -> Rows:
 
 
 def with_single_peaks(people: np.ndarray, responses: np.ndarray) -> np.ndarray:
-    """Return ``(N, K)`` people, and as a person of its own each peak that nobody has."""
+    """Return the ``(N, K)`` people and, as additional people, each peak that belongs to nobody."""
     free = responses > 0
     person, kind = np.nonzero(people >= 0)
     free[kind, people[person, kind]] = False

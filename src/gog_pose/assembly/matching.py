@@ -1,4 +1,4 @@
-"""Matching: keypoint candidates join people one type after the other, by their tags."""
+"""Matching: assignment of keypoint candidates to people by their tags, one keypoint type after the other."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from scipy.sparse.csgraph import shortest_path
 from gog_pose.skeleton import Skeleton
 
 COSTS = ("tie_broken", "public", "distance")
-_STEP = 100.0  # of the public cost per unit of distance; far above any response
-_TIE = 0.01  # of the cost per unit of distance that decides between equal public costs
+_STEP = 100.0  # public cost per unit of distance; far above any response
+_TIE = 0.01  # additional cost per unit of distance, which decides between equal public costs
 
-# The order of HigherHRNet's program for COCO's keypoints: the face, the trunk, then outwards along arms and legs.
+# The order of HigherHRNet's program for COCO's keypoints: the face, the torso, then outwards along arms and legs.
 _COCO_ORDER = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_hip",
     "right_hip", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_knee", "right_knee", "left_ankle",
@@ -21,10 +21,10 @@ _COCO_ORDER = (
 
 
 def type_order(skeleton: Skeleton) -> tuple[int, ...]:
-    """Return the order in which keypoint types are matched: that of the public program for COCO's, else derived.
+    """Return the order in which keypoint types are matched: the public program's for COCO, otherwise a derived one.
 
-    The derived order begins at the type from which the limbs reach all others in the fewest steps, followed by
-    those one step away, two steps away, and so on; types that no limb connects come last.
+    The derived order begins at the type from which the limbs reach all other types in the fewest steps. The types one
+    step away follow, then those two steps away, and so on; types that no limb connects come last.
     """
     names, count = list(skeleton.keypoints), skeleton.num_keypoints
     if set(names) == set(_COCO_ORDER):
@@ -51,29 +51,29 @@ def match_tags(
 ) -> np.ndarray:
     """Group the candidates of one image into people.
 
-    The candidates of the first type start a person each. Those of each further type are assigned to the people so far,
-    so that the sum of the costs is smallest; an assigned candidate whose tag is too far from the mean tag of its
-    person's keypoints starts a new one, as do those that are left over.
+    Each candidate of the first type starts a person. The candidates of each further type are assigned to the existing
+    people with the smallest sum of costs. A candidate starts a new person if it is not assigned, or if its tag is too
+    far from the mean tag of its assigned person's keypoints.
 
     Args:
         tags: ``(K, n, T)`` finite tags of the candidates.
         responses: ``(K, n)`` their responses; 0 = no candidate.
-        order: The types, in the order in which they are matched.
-        threshold: Tags at this distance (Euclidean) or further are those of different people.
-        cost: With ``d`` the distance of a candidate's tag to a person's mean tag: ``public`` is
-            ``100 round(d) - response``, nearly blind below the threshold; ``tie_broken`` adds ``0.01 d``, which decides
-            where the public cost does not; ``distance`` is ``d``.
-        max_people: Candidates are only assigned to the first so many people; None = to all.
-        unique: As in the public program, a person whose first tag (its first component) equals that of an earlier one
-            takes that person's place: their keypoints become one person's, whose mean tag begins anew.
+        order: Keypoint types in the order of matching.
+        threshold: Tags at this Euclidean distance or further belong to different people.
+        cost: Cost of an assignment, with ``d`` the distance from a candidate's tag to a person's mean tag. ``public``:
+            ``100 round(d) - response``, which hardly depends on d below the threshold. ``tie_broken``: the same plus
+            ``0.01 d``, which resolves ties. ``distance``: ``d``.
+        max_people: Candidates are assigned only to this number of people, the first ones; None = to all.
+        unique: As in the public program, a new person whose first tag (its first component) equals that of an earlier
+            person is merged into that person, whose mean tag restarts with the new tag.
 
     Returns:
-        ``(N, K)`` people: of each type the rank of the candidate they have, -1 = none.
+        ``(N, K)`` people: for each type the rank of the person's candidate, -1 = none.
     """
     people: list[np.ndarray] = []
     sums: list[np.ndarray] = []
     counts: list[int] = []
-    numbers: dict[float, int] = {}  # of people, by their first tag
+    numbers: dict[float, int] = {}  # indices of people by their first tag
     for kind in order:
         ranks = np.flatnonzero(responses[kind] > 0)
         candidates = tags[kind, ranks]
@@ -102,7 +102,7 @@ def match_tags(
 
 
 def _costs(distances: np.ndarray, responses: np.ndarray, cost: str) -> np.ndarray:
-    """Return the cost of each candidate ``(n, P)`` for each person; responses are ``(n, 1)``."""
+    """Return the ``(n, P)`` costs of assigning each candidate to each person; responses are ``(n, 1)``."""
     if cost == "distance":
         return distances
     public = _STEP * np.round(distances) - responses
