@@ -273,15 +273,15 @@ def test_maps_of_the_method_pass_and_may_lack_what_is_optional():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"responses": None}, "responses of shape None do not fit method all; give .B, 3, h, w."),
-        ({"responses": torch.zeros(2, 4, 5, 7)}, r"responses of shape \(2, 4, 5, 7\)"),
-        ({"vectors": torch.zeros(2, 3, 5, 7)}, r"vectors of shape .*give \(B, 6, h, w\)"),
-        ({"lengths": torch.zeros(3, 5, 7)}, "lengths of shape"),
-        ({"tags": torch.zeros(2, 4, 10, 14)}, "tags of shape"),
-        ({"refinements": torch.zeros(2, 1, 5, 7)}, "refinements of shape"),
-        ({"sizes": torch.zeros(2, 2, 5, 8)}, "not of the same images"),
-        ({"sizes": torch.zeros(1, 2, 5, 7)}, "not of the same images"),
-        ({"tags": torch.zeros(2, 3, 5, 7)}, "not of the same images"),  # of stride 2
+        ({"responses": None}, "responses: shape None does not fit method all; give .B, 3, h, w."),
+        ({"responses": torch.zeros(2, 4, 5, 7)}, r"responses: shape \(2, 4, 5, 7\)"),
+        ({"vectors": torch.zeros(2, 3, 5, 7)}, r"vectors: shape .*give \(B, 6, h, w\)"),
+        ({"lengths": torch.zeros(3, 5, 7)}, "lengths: shape"),
+        ({"tags": torch.zeros(2, 4, 10, 14)}, "tags: shape"),
+        ({"refinements": torch.zeros(2, 1, 5, 7)}, "refinements: shape"),
+        ({"sizes": torch.zeros(2, 2, 5, 8)}, "do not cover the same images"),
+        ({"sizes": torch.zeros(1, 2, 5, 7)}, "do not cover the same images"),
+        ({"tags": torch.zeros(2, 3, 5, 7)}, "do not cover the same images"),  # of stride 2
     ],
 )
 def test_other_maps_are_refused_in_one_line(change, words):

@@ -137,7 +137,7 @@ GOOD = {"trunk": {"name": "hourglass", "stacks": 1, **TINY}, "heads": {"offset_u
     ("method", "change", "words"),
     [
         ("gog", {"trunk": {"name": "hourglass", "depth": 50}}, r"model\.trunk\.depth: is no option of Hourglass"),
-        ("gog", {"trunk": {"stacks": 1}}, "is no network of this version"),
+        ("gog", {"trunk": {"stacks": 1}}, "is not a network of this version"),
         ("gog", {"trunk": {"name": "hourglass", "stacks": 0}}, r"model\.trunk\.stacks: must be .* got 0"),
         ("centernet", {"heads": {"refinement": True}}, r"heads\.refinement: is no option of CenterHeads"),
         ("gog", {"neck": {"name": "feature_pyramid", "width": 3}}, r"neck\.width: is no option of FeaturePyramid"),

@@ -169,7 +169,7 @@ def check_maps(maps: Any, fields: Sequence[Field], method: str) -> None:
         covered.add((shape[0], shape[2] * field.stride, shape[3] * field.stride))
     if len(covered) > 1:
         shapes = {field.name: tuple(getattr(maps, field.name).shape) for field in _given(maps, fields)}
-        raise InputError(f"decoder: maps: shapes {shapes} belong to different images; give the maps of one batch")
+        raise InputError(f"decoder: maps: shapes {shapes} do not cover the same images; give the maps of one batch")
 
 
 def _has_maps_of(field: Field, count: int) -> bool:

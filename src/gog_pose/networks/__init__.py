@@ -1,7 +1,8 @@
-"""Networks: image to maps. A network is a trunk, an optional neck, and the heads of a method.
+"""Networks, which convert images to maps. A network is a trunk, an optional neck, and the heads of a method.
 
-For users: ``PoseNetwork(skeleton, trunk, heads)``. ``trunks/`` has one file per trunk (``trunk.py`` is the protocol and
-the recipe for a new one), ``necks.py`` what can lie between trunk and heads, ``folding.py`` the form for inference.
+For users: ``PoseNetwork(skeleton, trunk, heads)``. ``trunks/`` has one file per trunk, ``trunk.py`` the protocol of
+trunks and the recipe for a new one, ``necks.py`` the layers between trunk and heads, and ``folding.py`` the conversion
+for inference.
 """
 
 from gog_pose.networks.network import PoseNetwork

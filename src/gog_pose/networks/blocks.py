@@ -1,4 +1,4 @@
-"""What trunks are built of: convolutions with batch normalization, and residual blocks of two and of three."""
+"""Building blocks of trunks: convolutions with batch normalization, residual blocks and bottlenecks."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ Activation = Callable[[], nn.Module]
 
 
 def relu() -> nn.Module:
-    """Return a ReLU that overwrites what it is given."""
+    """Return a ReLU that overwrites its input."""
     return nn.ReLU(inplace=True)
 
 
 class ConvNorm(nn.Sequential):
-    """Convolution without bias, batch normalization and, unless told otherwise, ReLU.
+    """Convolution without bias, batch normalization and an activation, by default ReLU.
 
     Args:
-        in_channels: Channels that come in.
-        out_channels: Channels that go out.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
         kernel: Side of the kernel, odd; the padding keeps the size at stride 1.
         stride: Stride of the convolution.
-        dilation: Cells from one value of the kernel to the next.
-        activation: Builds what follows; None: nothing.
+        dilation: Dilation of the convolution, cells.
+        activation: Constructor of the activation; None = no activation.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class ConvNorm(nn.Sequential):
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions beside a skip connection, which is a 1x1 projection where the shape changes."""
+    """Two 3x3 convolutions with a skip connection, which is a 1x1 projection where the shape changes."""
 
     def __init__(self, in_channels: int, out_channels: int, *, stride: int = 1) -> None:
         super().__init__()
@@ -68,13 +68,13 @@ class Residual(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """A 3x3 convolution between two of 1x1, beside a skip connection: a 1x1 projection where the channels change.
+    """Convolutions of 1x1, 3x3 and 1x1 with a skip connection, which is a 1x1 projection where the channels change.
 
     Args:
-        in_channels: Channels that come in.
-        out_channels: Channels that go out.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
         middle: Channels of the 3x3 convolution.
-        activation: Builds what follows the first two convolutions and the sum.
+        activation: Constructor of the activations after the first two convolutions and after the sum.
     """
 
     def __init__(self, in_channels: int, out_channels: int, middle: int, *, activation: Activation = relu) -> None:

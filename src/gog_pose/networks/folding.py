@@ -1,4 +1,4 @@
-"""Batch normalization at evaluation is a factor and a shift a channel: the convolution before it can do both."""
+"""Folding of batch normalization into the preceding convolutions, for inference."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Network = TypeVar("Network", bound=nn.Module)
 def fold_norms(network: Network) -> Network:
     """Fold each batch normalization that follows a convolution into it, in place. The outputs differ by rounding.
 
-    Which one follows which is seen in a run on a small image.
+    A run on a small image finds the pairs.
 
     Args:
-        network: A pose network or a trunk, in evaluation mode, on the CPU or a GPU. Nothing but a normalization takes
-            what the convolution before it gives.
+        network: A pose network or a trunk, in evaluation mode, on the CPU or a GPU. The output of a convolution before
+            a normalization must not have other uses.
 
     Returns:
-        The network itself. It cannot be trained any more, and its weights have other names.
+        The same network. It can no longer be trained, and its weights have other names.
     """
     names = {module: name for name, module in network.named_modules()}
     for conv, norm in _pairs(network):
@@ -31,11 +31,11 @@ def fold_norms(network: Network) -> Network:
     return network
 
 
-@torch.inference_mode(False)  # whose tensors do not count how often they were overwritten
+@torch.inference_mode(False)  # because tensors of inference mode have no version counter
 @torch.no_grad()
 def _pairs(network: nn.Module) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-    """Return the convolutions whose output, unchanged, is the input of a normalization, each used once, and those."""
-    given: dict[int, tuple[nn.Conv2d, torch.Tensor, int]] = {}  # holds the tensors, or their ids would be given again
+    """Return pairs of a convolution and the normalization of its unchanged output, if both are called once."""
+    given: dict[int, tuple[nn.Conv2d, torch.Tensor, int]] = {}  # keeps the tensors alive, so that ids stay unique
     pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
     calls: Counter[nn.Module] = Counter()
 
@@ -46,10 +46,10 @@ def _pairs(network: nn.Module) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
     def before_normalization(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         calls[module] += 1
         conv, _, version = given.get(id(inputs[0]), (None, None, 0))
-        if conv is not None and version == inputs[0]._version:  # otherwise an activation in between overwrote it
+        if conv is not None and version == inputs[0]._version:  # otherwise an activation overwrote it
             pairs.append((conv, cast(nn.BatchNorm2d, module)))
 
-    # Classes that derive from these do more.
+    # Exact types only, because subclasses compute more.
     hooks = [
         module.register_forward_hook(after_convolution)
         if type(module) is nn.Conv2d

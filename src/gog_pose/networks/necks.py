@@ -1,4 +1,4 @@
-"""Necks: from the features of a trunk to those that the heads are built on."""
+"""Necks: layers that convert the features of a trunk to those of the heads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Neck(Protocol):
     """An ``nn.Module`` between trunk and heads, built from the features of the trunk.
 
     Attributes:
-        feature_maps: What it gives, one per supervised output.
+        feature_maps: Its output feature maps, one per supervised output.
     """
 
     feature_maps: Sequence[FeatureMap]
@@ -27,19 +27,19 @@ class Neck(Protocol):
         """Map the features of a trunk to those of the heads."""
 
     def options(self) -> dict[str, Any]:
-        """Return the keyword arguments that decide its shape: plain values, for checkpoints."""
+        """Return the keyword arguments that determine its shape, as plain values for checkpoints."""
 
 
 class FeaturePyramid(nn.Module):
-    """Feature maps of several strides to one of the finest stride (Lin et al., Feature Pyramid Networks, 2017).
+    """Neck that merges feature maps of several strides into one (Lin et al., Feature Pyramid Networks, 2017).
 
-    Each map is projected to the same channels. From the coarsest on, a map is upsampled and added to the next finer
-    one; a 3x3 convolution follows on the finest.
+    Each map is projected to the same number of channels. From the coarsest on, each map is upsampled and added to the
+    next finer one; a 3x3 convolution follows on the finest. The output has the finest stride.
 
     Args:
-        features: Of the trunk, the finest first, each stride a multiple of the one before.
+        features: Feature maps of the trunk, the finest first; each stride is a multiple of the previous one.
         channels: Channels of the pyramid.
-        keep: Whether the output begins with the finest map as it is, for heads that were trained on that.
+        keep: Whether the output begins with the unchanged finest map, for heads that were trained on it.
     """
 
     def __init__(self, features: Sequence[FeatureMap], *, channels: Channels = 128, keep: bool = False) -> None:
@@ -63,7 +63,7 @@ class FeaturePyramid(nn.Module):
         return [torch.cat([features[0], merged], dim=1) if self._keep else merged]
 
     def options(self) -> dict[str, Any]:
-        """Return the keyword arguments that decide its shape."""
+        """Return the keyword arguments that determine its shape."""
         return {"channels": self._channels, "keep": self._keep}
 
 
@@ -71,7 +71,7 @@ NECKS: dict[str, Any] = {"feature_pyramid": FeaturePyramid}
 
 
 def build_neck(features: Sequence[FeatureMap], name: str, **options: Any) -> Neck:
-    """Build a neck by its name on the features of a trunk.
+    """Build a neck by its name for the features of a trunk.
 
     Raises:
         InputError: There is no such neck, or an option is unknown or out of its range.

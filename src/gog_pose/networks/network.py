@@ -20,15 +20,15 @@ from gog_pose.system.options import check_arguments, shown
 
 
 class PoseNetwork(nn.Module):
-    """Image to the maps of a method, once for each supervised output.
+    """Network that predicts the maps of a method for an image, once per supervised output.
 
-    The weights of the trunk are left as it brings them.
+    The weights of the trunk are not initialized again.
 
     Args:
-        skeleton: Sets the number of maps.
-        trunk: Image to feature maps.
+        skeleton: Determines the number of maps.
+        trunk: Converts images to feature maps.
         heads: Builds the heads from the skeleton and the feature maps.
-        neck: What the features go through before the heads; None: nothing.
+        neck: Layers between trunk and heads; None = no neck.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class PoseNetwork(nn.Module):
         self.skeleton = skeleton
         self.trunk = trunk
         self.neck = neck
-        self.stored_features: StoredFeatures | None = None  # in place of the trunk, while that is frozen
+        self.stored_features: StoredFeatures | None = None  # replaces a frozen trunk
         self.heads: nn.Module = heads(skeleton, self.feature_maps)
 
     @property
@@ -52,7 +52,7 @@ class PoseNetwork(nn.Module):
 
     @property
     def stride(self) -> int:
-        """Input px per cell of the features."""
+        """Px of the input image per cell of the features."""
         return self.feature_maps[-1].stride
 
     @property
@@ -62,7 +62,7 @@ class PoseNetwork(nn.Module):
 
     @property
     def method(self) -> str:
-        """Name of the method that the maps are for."""
+        """Name of the method of the heads."""
         return method_of(self.heads)
 
     def forward(self, images: torch.Tensor) -> list[Maps]:
@@ -72,14 +72,15 @@ class PoseNetwork(nn.Module):
             images: ``(B, 3, H, W)`` normalized, sides multiples of ``max_stride``.
 
         Returns:
-            The maps of each supervised output, the last is final; all lengths in float32 px of the input image.
+            The maps of each supervised output, of which the last is final; all lengths are float32 px of the input
+            image.
         """
         features = self.trunk(images) if self.stored_features is None else self.stored_features(images)
         if self.neck is not None:
             features = self.neck(features)
-        # In the precision of the weights also under autocast: bfloat16 rounds a response near 1 to 1/256, which moves
-        # a peak by half a px, and an offset of 300 px to 2 px.
-        # An exported graph runs without autocast, and torch.export cannot read one that switches it off.
+        # The heads run in the precision of the weights, also under autocast: bfloat16 rounds a response near 1 to
+        # 1/256, which moves a peak by half a px, and an offset of 300 px to 2 px.
+        # An exported graph runs without autocast, and torch.export does not support code that disables it.
         exporting = torch.compiler.is_exporting()
         with nullcontext() if exporting else torch.autocast(images.device.type, enabled=False):
             dtype = next(self.heads.parameters()).dtype
@@ -87,13 +88,13 @@ class PoseNetwork(nn.Module):
             return outputs
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for checkpoints; ``from_dict`` builds the same network."""
+        """Return plain values for checkpoints, from which ``from_dict`` builds the same network."""
         neck = {} if self.neck is None else {"neck": describe_neck(self.neck)}
         return {"trunk": describe_trunk(self.trunk), **neck, "heads": self.heads.options()}  # type: ignore[operator]
 
     @classmethod
     def from_dict(cls, skeleton: Skeleton, method: str, description: Mapping[str, Any]) -> PoseNetwork:
-        """Build the network that ``to_dict`` described.
+        """Build a network from the output of ``to_dict``.
 
         Raises:
             InputError: The description is not that of a network.
@@ -108,7 +109,7 @@ class PoseNetwork(nn.Module):
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(f"network: {shown(description)} is no network of this version ({error})") from error
+            raise InputError(f"network: {shown(description)} is not a network of this version ({error})") from error
 
 
 def assembled(
@@ -117,5 +118,5 @@ def assembled(
     neck: Mapping[str, Any] | None,
     heads: Callable[[Skeleton, Sequence[FeatureMap]], Any],
 ) -> PoseNetwork:
-    """Build a network of its parts; the neck is given by its name and options, since the trunk decides its shape."""
+    """Build a network from a trunk, the name and options of a neck, and the constructor of heads."""
     return PoseNetwork(skeleton, trunk, heads, build_neck(trunk.feature_maps, **neck) if neck else None)

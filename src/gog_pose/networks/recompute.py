@@ -1,4 +1,4 @@
-"""Less memory in training: the inside of a part of a network is computed again when its gradients are due."""
+"""Recomputation of activations, which saves memory in training."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def run(unit: nn.Module, *inputs: torch.Tensor, recompute: bool) -> torch.Tensor
     """Return ``unit(*inputs)``; the gradients and the running statistics are the same with and without ``recompute``.
 
     Args:
-        unit: Gives one tensor; nothing random is in it.
-        inputs: What goes in.
-        recompute: Keep the inputs only, and run the unit once more for the gradients.
+        unit: A deterministic module that returns one tensor.
+        inputs: Inputs of the unit.
+        recompute: Keep only the inputs, and run the unit again for the gradients.
     """
     if not (recompute and unit.training and torch.is_grad_enabled()):
         result: torch.Tensor = unit(*inputs)
@@ -34,7 +34,7 @@ def run(unit: nn.Module, *inputs: torch.Tensor, recompute: bool) -> torch.Tensor
 
 @contextmanager
 def _statistics_kept(module: nn.Module) -> Iterator[None]:
-    """Leave the running statistics as they are: a batch that is computed a second time counts once."""
+    """Do not update the running statistics, so that a batch that is computed a second time counts once."""
     norms = [part for part in module.modules() if isinstance(part, _BatchNorm)]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:

@@ -1,4 +1,4 @@
-"""Features of a frozen trunk, stored on disk: trainings that see the same crops compute them once."""
+"""Features of a frozen trunk, stored on disk, so that trainings on the same crops compute them once."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from gog_pose.errors import InputError
 class StoredFeatures:
     """A frozen trunk whose features of training crops are read from a folder, and written there when they are missing.
 
-    A file belongs to the pixels of one crop, the weights of the trunk and the precision of the run; if one of them
-    differs, the features are computed. Float32 features are stored, and used, as float16 (rounded by up to 1/2048 of
+    A file belongs to the pixels of one crop, the weights of the trunk and the precision of the run; if one of these
+    differs, the features are computed. Float32 features are stored and used as float16 (rounded by up to 1/2048 of
     their value). Several processes may share the folder.
 
     Args:
-        trunk: Image to feature maps; its weights must not change.
-        folder: Is created; about 1.3 MB per crop of 320 px for MoveNet's trunk.
+        trunk: Converts images to feature maps; its weights must not change.
+        folder: Folder of the files, created if missing; about 1.3 MB per crop of 320 px for MoveNet's trunk.
     """
 
     def __init__(self, trunk: nn.Module, folder: str | Path) -> None:
         self._trunk = trunk
         self._folder = Path(folder)
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._weights: bytes | None = None  # digest of the trunk's, known at the first crop
+        self._weights: bytes | None = None  # digest of the trunk's weights, computed at the first crop
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def __call__(self, images: torch.Tensor) -> Sequence[torch.Tensor]:
-        """Return the trunk's features of ``(B, 3, H, W)`` images; those of images without gradients are not stored."""
+        """Return the trunk's features of ``(B, 3, H, W)`` images; they are stored only if gradients are enabled."""
         if not torch.is_grad_enabled():
             features: Sequence[torch.Tensor] = self._trunk(images)
             return features

@@ -1,7 +1,8 @@
-"""Trunks: image to feature maps. One file per trunk in ``trunks/``; the file's name is the trunk's.
+"""Trunks, which convert images to feature maps: one file per trunk in ``trunks/``, named like the trunk.
 
-How to add a trunk ``mine``: write ``networks/trunks/mine.py`` with a class that follows ``Trunk`` and ``TRUNK = Mine``,
-and ``conf/model/mine.yaml`` with its stride and options. ``gog-train model=mine`` then works, checkpoints name it.
+To add a trunk ``mine``, write ``networks/trunks/mine.py`` with a class that follows ``Trunk`` and ``TRUNK = Mine``, and
+``conf/model/mine.yaml`` with its stride and options. Then ``gog-train model=mine`` works and checkpoints store the
+name.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from gog_pose.system.options import check_arguments
 
 
 class Trunk(Protocol):
-    """An ``nn.Module`` that initializes its own weights, or brings trained ones along.
+    """An ``nn.Module`` that initializes its weights or loads trained ones.
 
     Attributes:
-        feature_maps: Its feature maps, one per supervised output, the last is final; before a neck whatever that takes.
+        feature_maps: Its feature maps, one per supervised output, the last is final; before a neck, the neck's inputs.
         max_stride: Both sides of an input must be multiples of this, px.
     """
 
@@ -34,7 +35,7 @@ class Trunk(Protocol):
         """Map ``(B, 3, H, W)`` normalized images to ``(B, C, H / stride, W / stride)`` features."""
 
     def options(self) -> dict[str, Any]:
-        """Return the keyword arguments that decide its shape: plain values, for checkpoints."""
+        """Return the keyword arguments that determine its shape, as plain values for checkpoints."""
 
 
 def trunk_names() -> list[str]:

@@ -1,4 +1,4 @@
-"""Batch normalization put back behind convolutions that it was folded into, so that a network can be trained."""
+"""Restoration of folded batch normalization, so that a network can be trained."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from gog_pose.errors import InputError
 
 @torch.no_grad()
 def put_norms_back(normed: nn.Module, folded: nn.Module, batches: Iterable[torch.Tensor]) -> int:
-    """Give a network with batch normalization the weights of its folded form; both then compute the same in evaluation.
+    """Copy the weights of a folded network to its form with batch normalization. Both are then equal in evaluation.
 
-    The running statistics are those of the convolutions' outputs on real images. The factor and the shift of a norm are
-    the ones that undo it: what was folded in cannot be known from the weights, and need not be. The weights of each
-    output channel of a convolution get the root mean square 1 / sqrt(inputs), since folding has left channels of
-    very different scales, which one learning rate does not suit; its norm takes the rest.
+    The running statistics are measured at the outputs of the convolutions on real images. The factor and the shift of
+    a norm are chosen to cancel its normalization; the original values cannot be recovered from folded weights and are
+    not required. Folding leaves output channels of very different scales, for which one learning rate is unsuitable.
+    The weights of each output channel are therefore scaled to the root mean square 1 / sqrt(inputs), and the norm
+    compensates for this.
 
     Args:
-        normed: Convolutions without bias, each followed by a norm in its sequence, and other modules.
-        folded: The same modules under the same names; convolutions with bias in the place of those with a norm.
+        normed: Network with convolutions without bias, each followed by a norm in its sequence, and other modules.
+        folded: Network of the same modules under the same names, with convolutions with bias in place of those with a
+            norm.
         batches: ``(B, 3, H, W)`` normalized images, sides multiples of the largest stride.
 
     Returns:
-        How many norms were put back.
+        Number of restored norms.
 
     Raises:
         InputError: There is no batch, or the two are not forms of one network.
@@ -53,7 +55,7 @@ def put_norms_back(normed: nn.Module, folded: nn.Module, batches: Iterable[torch
     for hook in hooks:
         hook.remove()
     if len(sums) != len(norms):
-        raise InputError("init: there are no images to measure the statistics of batch normalization on")
+        raise InputError("init: no images to measure the statistics of batch normalization; give training images")
 
     state = {name: tensor for name, tensor in folded.state_dict().items() if name in normed.state_dict()}
     normed.load_state_dict(state, strict=False)
@@ -66,7 +68,7 @@ def put_norms_back(normed: nn.Module, folded: nn.Module, batches: Iterable[torch
         assert norm.running_mean is not None
         assert norm.running_var is not None
         rms = conv.weight[0].numel() ** 0.5 * conv.weight.double().square().mean((1, 2, 3)).sqrt()
-        scale = torch.where(rms > 0, 1 / rms, 1.0)  # of a channel
+        scale = torch.where(rms > 0, 1 / rms, 1.0)  # per output channel
         convolution = normed.get_submodule(name)
         assert isinstance(convolution, nn.Conv2d)
         convolution.weight.copy_(conv.weight * scale[:, None, None, None])
@@ -78,7 +80,7 @@ def put_norms_back(normed: nn.Module, folded: nn.Module, batches: Iterable[torch
 
 
 def _norms(network: nn.Module) -> Iterable[tuple[str, nn.BatchNorm2d]]:
-    """Yield the norms that follow a convolution in a sequence, by the names of the convolutions."""
+    """Yield the norms that follow a convolution in a sequence, with the names of the convolutions."""
     for path, module in network.named_modules():
         if isinstance(module, nn.Sequential):
             for (name, conv), (_, norm) in pairwise(module.named_children()):

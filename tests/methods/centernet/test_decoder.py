@@ -145,5 +145,5 @@ def test_a_checkpoint_can_say_which_decoder_it_means():
         CenterDecoder(SKELETON, reach=-1)
     with pytest.raises(InputError, match="refinements: 'some' is unknown; choose shared or per_type"):
         CenterDecoder(SKELETON, refinements="some")
-    with pytest.raises(InputError, match="do not fit method centernet"):
+    with pytest.raises(InputError, match="does not fit method centernet"):
         decoder(PoseMaps(torch.zeros(1, 17, 8, 8), torch.zeros(1, 38, 8, 8)))

@@ -143,5 +143,5 @@ def test_a_checkpoint_can_say_that_it_means_these_rules():
     for option in ({"spread": 0}, {"topk": 0}, {"threshold": -1}, {"refinements": "x"}):
         with pytest.raises(InputError, match=next(iter(option))):
             MoveNetDecoder(SKELETON, **option)
-    with pytest.raises(InputError, match="do not fit method centernet"):
+    with pytest.raises(InputError, match="does not fit method centernet"):
         MoveNetDecoder(SKELETON)(noise(0, "per_type"))

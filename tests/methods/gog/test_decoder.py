@@ -158,7 +158,7 @@ def test_bad_options_are_refused(option):
     "shapes", [((1, 17, 4, 4), (1, 32, 4, 4)), ((1, 16, 4, 4), (1, 38, 4, 4)), ((17, 4, 4), (38, 4, 4))]
 )
 def test_maps_of_another_skeleton_are_refused(shapes):
-    with pytest.raises(InputError, match="do not fit method gog"):
+    with pytest.raises(InputError, match="does not fit method gog"):
         GogDecoder(COCO)(PoseMaps(*(torch.zeros(shape) for shape in shapes)))
 
 

@@ -138,5 +138,5 @@ def test_bad_options_are_refused(option):
 
 
 def test_maps_of_another_skeleton_are_refused():
-    with pytest.raises(InputError, match="do not fit method gog"):
+    with pytest.raises(InputError, match="does not fit method gog"):
         OfficialDecoder(COCO)(PoseMaps(torch.zeros(1, 17, 4, 4), torch.zeros(1, 32, 4, 4)))

@@ -67,7 +67,7 @@ def test_the_features_are_timms_own(architecture):
 
 @needs_timm
 def test_recomputing_is_refused_where_there_are_no_stages():
-    with pytest.raises(InputError, match=r"model\.trunk\.recompute: hrnet_w18_small is not one stage after another"):
+    with pytest.raises(InputError, match=r"model\.trunk\.recompute: hrnet_w18_small is not a sequence of stages"):
         trunk_of("hrnet_w18_small", recompute=True)
 
 

@@ -1,1 +1,1 @@
-"""One file per trunk; the file's name is the trunk's name in configurations and checkpoints."""
+"""Trunks, one per file; the file's name is the trunk's name in configurations and checkpoints."""

@@ -1,4 +1,4 @@
-"""Stacked hourglass trunk; its paper configuration is Hourglass-104 (Sec. 2.5, references [4], [5], [16])."""
+"""Stacked hourglass trunk; the paper's configuration is Hourglass-104 (Sec. 2.5, references [4], [5], [16])."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from gog_pose.networks.blocks import ConvNorm, Residual
 from gog_pose.networks.recompute import run
 from gog_pose.system.options import Channels, Range
 
-_STRIDE = 4  # px per cell: of the stem
+_STRIDE = 4  # px per cell after the stem
 
 
 class HourglassModule(nn.Module):
-    """One level of an hourglass: a branch at full size beside a branch at half size that holds the next level.
+    """One level of an hourglass: a branch at full size and a branch at half size that contains the next level.
 
     Args:
-        channels: Channels of this level and of all below; the last entry is the innermost.
+        channels: Channels of this level and of all inner levels; the last entry is the innermost.
         blocks: Residual blocks of each level, in the same order.
-        recompute: Keep only what enters each sequence of blocks, and compute its inside again for the gradients.
+        recompute: Keep only the inputs of each sequence of blocks, and recompute its activations for the gradients.
     """
 
     def __init__(self, channels: Sequence[int], blocks: Sequence[int], *, recompute: bool = False) -> None:
@@ -48,21 +48,21 @@ class HourglassModule(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``(B, C, H, W)`` to the same shape."""
         full = run(self.full, x, recompute=self.recompute)
-        inner = self.middle(run(self.down, x, recompute=self.recompute))  # the innermost is too small to be worth it
+        inner = self.middle(run(self.down, x, recompute=self.recompute))  # the innermost level is small
         return full + run(self.up, inner, recompute=self.recompute)
 
 
 class Hourglass(nn.Module):
-    """Stem of stride 4 and a stack of hourglasses; each stack gives one feature map.
+    """Stem of stride 4 and consecutive hourglasses; each stack outputs one feature map.
 
     Args:
         stacks: Number of hourglasses.
         channels: Channels of the levels of an hourglass, the outermost first.
         blocks: Residual blocks of the levels.
         stem_channels: Channels of the first convolution.
-        recompute: Keep only what goes from one sequence of blocks to the next, and compute the inside of each again for
-            the gradients: activations take a fraction of the memory, a training step a third more time. The features
-            are the same.
+        recompute: Keep only the inputs of each sequence of blocks, and recompute its activations for the gradients.
+            Activations take a fraction of the memory and a training step takes a third longer; the features are the
+            same.
 
     The defaults are Hourglass-104 with 187,700,352 parameters.
     """
@@ -79,8 +79,8 @@ class Hourglass(nn.Module):
         super().__init__()
         if stacks < 1 or len(channels) < 2 or len(channels) != len(blocks):
             raise ValueError(
-                f"hourglass: {stacks} stacks, {len(channels)} channels and {len(blocks)} blocks do not fit together:"
-                " at least one stack, and as many blocks as channels, two or more"
+                f"hourglass: {stacks} stacks, {len(channels)} channels and {len(blocks)} blocks do not fit together;"
+                " give at least one stack, at least two channels, and as many blocks as channels"
             )
         self._options = {
             "stacks": stacks,
@@ -96,7 +96,7 @@ class Hourglass(nn.Module):
         )
         self.hourglasses = nn.ModuleList(HourglassModule(channels, blocks, recompute=recompute) for _ in range(stacks))
         self.features = nn.ModuleList(ConvNorm(width, width) for _ in range(stacks))
-        # Between stacks: what went in and what came out, both projected, are added and refined.
+        # Between stacks, projections of a stack's input and output are added and refined.
         between = range(stacks - 1)
         self.merge_input = nn.ModuleList(ConvNorm(width, width, kernel=1, activation=None) for _ in between)
         self.merge_features = nn.ModuleList(ConvNorm(width, width, kernel=1, activation=None) for _ in between)
@@ -107,7 +107,7 @@ class Hourglass(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Map images ``(B, 3, H, W)``, sides multiples of ``max_stride``, to one ``(B, C, H/4, W/4)`` a stack."""
+        """Map ``(B, 3, H, W)`` images, sides multiples of ``max_stride``, to one ``(B, C, H/4, W/4)`` per stack."""
         x = run(self.stem, x, recompute=self.recompute)
         features = []
         for stack, hourglass in enumerate(self.hourglasses):
@@ -119,7 +119,7 @@ class Hourglass(nn.Module):
         return features
 
     def options(self) -> dict[str, Any]:
-        """Return the keyword arguments that decide its shape; how it is trained is not among them."""
+        """Return the keyword arguments that determine its shape, without those that affect only training."""
         return dict(self._options)
 
 

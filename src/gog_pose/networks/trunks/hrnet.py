@@ -1,8 +1,8 @@
-"""HRNet: branches at strides 4, 8, 16 and 32 run beside each other and exchange their features again and again.
+"""HRNet: parallel branches at strides 4, 8, 16 and 32 that exchange their features repeatedly.
 
 Source: Sun, Xiao, Liu, Wang, "Deep High-Resolution Representation Learning for Human Pose Estimation" (CVPR 2019), in
-the form that Associative Embedding and HigherHRNet are trained on (Cheng et al., CVPR 2020): only the features at
-stride 4 go out. A second output at stride 2, as HigherHRNet has, is computed from them by its heads.
+the form that Associative Embedding and HigherHRNet use (Cheng et al., CVPR 2020): only the features at stride 4 are
+output. HigherHRNet's second output at stride 2 is computed from these by its heads.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from gog_pose.networks.blocks import Bottleneck, ConvNorm, Residual
 from gog_pose.networks.recompute import run
 from gog_pose.system.options import Channels, Range
 
-_STRIDE = 4  # px per cell: of the first branch
+_STRIDE = 4  # px per cell of the first branch
 
 
 class Fusion(nn.Module):
-    """All branches of an exchange, added up in the shape of one of them.
+    """Sum of all branches of an exchange in the shape of one of them.
 
     Args:
-        channels: Channels of the branches, the finest first; each has half the side of the one before.
-        target: Number of the branch to add them up for.
+        channels: Channels of the branches, the finest first; each has half the side of the previous one.
+        target: Index of the branch whose shape the sum has.
     """
 
     def __init__(self, channels: Sequence[int], target: int) -> None:
@@ -34,7 +34,7 @@ class Fusion(nn.Module):
         self.paths = nn.ModuleList(_path(channels, source, target) for source in range(len(channels)))
 
     def forward(self, *branches: torch.Tensor) -> torch.Tensor:
-        """Map one ``(B, C, H, W)`` per branch to one in the shape of the target."""
+        """Map one ``(B, C, H, W)`` tensor per branch to one in the shape of the target."""
         together = self.paths[0](branches[0])
         for path, branch in zip(self.paths[1:], branches[1:], strict=True):
             together = together + path(branch)
@@ -42,7 +42,7 @@ class Fusion(nn.Module):
 
 
 def _path(channels: Sequence[int], source: int, target: int) -> nn.Module:
-    """Return what brings the features of one branch into the shape of another."""
+    """Return the layers that convert the features of one branch to the shape of another."""
     there, here = channels[source], channels[target]
     if source == target:
         return nn.Identity()
@@ -58,9 +58,9 @@ class Exchange(nn.Module):
 
     Args:
         channels: Channels of the branches, the finest first.
-        blocks: Residual blocks of each.
-        outputs: How many branches go on, the finest first.
-        recompute: Keep only what enters the blocks and the fusions, and compute their inside again for the gradients.
+        blocks: Residual blocks per branch.
+        outputs: Number of branches that continue, the finest first.
+        recompute: Keep only the inputs of the blocks and fusions, and recompute their activations for the gradients.
     """
 
     def __init__(self, channels: Sequence[int], blocks: int, outputs: int, *, recompute: bool = False) -> None:
@@ -70,21 +70,21 @@ class Exchange(nn.Module):
         self.fusions = nn.ModuleList(Fusion(channels, target) for target in range(outputs))
 
     def forward(self, features: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Map one ``(B, C, H, W)`` per branch to as many of the same shapes as go on."""
+        """Map one ``(B, C, H, W)`` tensor per branch to one of the same shape per branch that continues."""
         refined = [run(branch, x, recompute=self.recompute) for branch, x in zip(self.branches, features, strict=True)]
         return [run(fusion, *refined, recompute=self.recompute) for fusion in self.fusions]
 
 
 class Stage(nn.Module):
-    """One more branch than before, at half the side of the coarsest, and a sequence of exchanges among all.
+    """Additional branch at half the side of the coarsest, and a sequence of exchanges among all branches.
 
     Args:
-        given: Channels of the branches that come in, the finest first.
-        channels: Channels of the branches from here on.
+        given: Channels of the input branches, the finest first.
+        channels: Channels of the branches in this stage.
         blocks: Residual blocks per branch and exchange.
-        exchanges: How many exchanges.
-        outputs: How many branches go on.
-        recompute: As of the exchanges.
+        exchanges: Number of exchanges.
+        outputs: Number of branches that continue.
+        recompute: As for ``Exchange``.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Stage(nn.Module):
         self.exchanges = nn.ModuleList(Exchange(channels, blocks, count, recompute=recompute) for count in goes_on)
 
     def forward(self, features: list[torch.Tensor]) -> list[torch.Tensor]:
-        """Map one ``(B, C, H, W)`` per branch to one per branch that continues."""
+        """Map one ``(B, C, H, W)`` tensor per branch to one per branch that continues."""
         before = [*features, features[-1]]
         features = [run(enter, x, recompute=self.recompute) for enter, x in zip(self.enter, before, strict=True)]
         for exchange in self.exchanges:
@@ -117,18 +117,19 @@ class Stage(nn.Module):
 
 
 class HRNet(nn.Module):
-    """Stem of stride 4 and stages of two, three and four branches; the finest is the feature map.
+    """Stem of stride 4 and stages of two, three and four branches; the finest branch is the feature map.
 
     Args:
         width: Channels of the branch at stride 4; each further branch has twice as many.
-        exchanges: Exchanges of the stages; stage by stage there is one more branch.
+        exchanges: Number of exchanges of each stage; each stage adds one branch.
         blocks: Residual blocks per branch and exchange, and bottlenecks before the first stage.
-        stem_channels: Channels of the first convolutions; the bottlenecks give four times as many.
-        recompute: Keep only what goes from one sequence of blocks to the next, and compute the inside of each again for
-            the gradients. The features are the same.
+        stem_channels: Channels of the first convolutions; the bottlenecks output four times as many.
+        recompute: Keep only the inputs of each sequence of blocks, and recompute its activations for the gradients.
+            The features are the same.
 
-    The defaults are HRNet-W32 with 28,535,552 parameters; ``width=48`` is HRNet-W48. The published weights begin with
-    N(0, 0.001) and then those of ImageNet; here the convolutions begin as those of the other trunks, by He's rule.
+    The defaults are HRNet-W32 with 28,535,552 parameters; ``width=48`` is HRNet-W48. The authors initialize with
+    N(0, 0.001) and then with ImageNet weights; here the convolutions are initialized by He's rule, as in the other
+    trunks.
     """
 
     def __init__(
@@ -144,7 +145,7 @@ class HRNet(nn.Module):
         if min(width, blocks, stem_channels, len(exchanges), *exchanges) < 1:
             raise ValueError(
                 f"hrnet: width {width}, exchanges {list(exchanges)}, {blocks} blocks and {stem_channels} channels of"
-                " the stem do not make a network: all must be positive, and at least one stage"
+                " the stem are not a network; give positive numbers and at least one stage"
             )
         self._options = {
             "width": width,
@@ -174,7 +175,7 @@ class HRNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Map images ``(B, 3, H, W)``, sides multiples of ``max_stride``, to one ``(B, width, H/4, W/4)``."""
+        """Map ``(B, 3, H, W)`` images, sides multiples of ``max_stride``, to one ``(B, width, H/4, W/4)`` tensor."""
         x = run(self.stem, x, recompute=self.recompute)
         features = [run(self.bottlenecks, x, recompute=self.recompute)]
         for stage in self.stages:
@@ -182,7 +183,7 @@ class HRNet(nn.Module):
         return features
 
     def options(self) -> dict[str, Any]:
-        """Return the keyword arguments that decide its shape; how it is trained is not among them."""
+        """Return the keyword arguments that determine its shape, without those that affect only training."""
         return dict(self._options)
 
 

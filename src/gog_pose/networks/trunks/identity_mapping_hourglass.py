@@ -1,7 +1,7 @@
-"""Identity Mapping Hourglass: stacked hourglasses that hand their features to the next one at every scale.
+"""Identity Mapping Hourglass: stacked hourglasses that pass their features to the next one at every scale.
 
 Source: Li, Su, Wang, "Simple Pose: Rethinking and Improving a Bottom-up Approach for Multi-Person Pose Estimation"
-(AAAI 2020), the four stacks whose weights the authors published.
+(AAAI 2020); the form with four stacks, for which the authors published weights.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from gog_pose.networks.blocks import Bottleneck, ConvNorm
 from gog_pose.networks.recompute import run
 from gog_pose.system.options import Channels, Count, Range
 
-_STRIDE = 4  # px per cell: of the stem
+_STRIDE = 4  # px per cell after the stem
 _SLOPE = 0.01  # of the leaky ReLU below 0
 _DILATIONS = (3, 3, 4, 4, 5, 5)
-_SQUEEZE = 16  # channels per channel of the bottleneck that weighs channels
+_SQUEEZE = 16  # reduction of channels in squeeze and excitation
 
 
 def _leaky() -> nn.Module:
@@ -33,10 +33,10 @@ def _residual(in_channels: int, out_channels: int) -> Bottleneck:
 
 
 class Stem(nn.Module):
-    """Images to stride 4; half of the channels see their surroundings through dilated convolutions.
+    """Stem of stride 4; half of its output channels come from dilated convolutions with a large receptive field.
 
     Args:
-        width: Channels that go out, a multiple of 4.
+        width: Channels of the output, a multiple of 4.
     """
 
     def __init__(self, width: int) -> None:
@@ -57,7 +57,7 @@ class Stem(nn.Module):
 
 
 class ChannelWeights(nn.Module):
-    """Each channel times a weight in 0..1 that depends on the means of all channels (squeeze and excitation)."""
+    """Squeeze and excitation: each channel times a weight in [0, 1] that depends on the means of all channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -71,11 +71,11 @@ class ChannelWeights(nn.Module):
 
 
 class MultiScaleHourglass(nn.Module):
-    """An hourglass that gives the features of all its levels.
+    """An hourglass that outputs the features of all its levels.
 
     Args:
-        channels: Channels of the levels, the finest first; each has half the side of the one before.
-        recompute: Keep only what enters each sequence of blocks, and compute its inside again for the gradients.
+        channels: Channels of the levels, the finest first; each has half the side of the previous one.
+        recompute: Keep only the inputs of each sequence of blocks, and recompute its activations for the gradients.
     """
 
     def __init__(self, channels: Sequence[int], *, recompute: bool = False) -> None:
@@ -96,7 +96,7 @@ class MultiScaleHourglass(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Map ``(B, C, H, W)`` to one feature map per level, the finest, in the shape of ``x``, first."""
+        """Map ``(B, C, H, W)`` to one feature map per level, the finest first, which has the shape of ``x``."""
         skips = []
         for skip, down in zip(self.skips, self.downs, strict=True):
             skips.append(run(skip, x, recompute=self.recompute))
@@ -108,12 +108,12 @@ class MultiScaleHourglass(nn.Module):
 
 
 class Carry(nn.Module):
-    """What a stack hands to the next one at one scale: its features, and a few guides computed from them.
+    """Connection from one stack to the next at one scale: the sum of its projected features and guides.
 
     Args:
         features: Channels of the features.
-        guides: Channels of the guides.
-        channels: Channels that go out.
+        guides: Channels of the guides, which are computed from the features.
+        channels: Channels of the output.
     """
 
     def __init__(self, features: int, guides: int, channels: int) -> None:
@@ -129,35 +129,36 @@ class Carry(nn.Module):
 
 
 class PerLevel(nn.ModuleList):
-    """One part per level, the finest first."""
+    """One module per level, the finest first."""
 
     def forward(self, levels: Sequence[torch.Tensor], *, recompute: bool) -> list[torch.Tensor]:
-        """Map one ``(B, C, H, W)`` per level to what the part of that level makes of it."""
+        """Apply the module of each level to its ``(B, C, H, W)`` features."""
         return [run(part, level, recompute=recompute) for part, level in zip(self, levels, strict=True)]
 
 
 class IdentityMappingHourglass(nn.Module):
-    """Stem of stride 4 and a stack of hourglasses; each gives feature maps at one or several scales.
+    """Stem of stride 4 and consecutive hourglasses; each outputs feature maps at one or several scales.
 
-    In the published network the guides that one stack hands to the next are its predicted maps, 50 per scale. A trunk
-    knows no heads, so they are here a 1x1 convolution of its own, which equals heads of the same weights.
+    In the published network, the guides that one stack passes to the next are its predicted maps, 50 per scale. A trunk
+    has no access to the heads, so here the guides are a separate 1x1 convolution, equivalent to heads of the same
+    weights.
 
     Args:
         stacks: Number of hourglasses.
-        scales: How many feature maps each stack gives, the one at stride 4 and the next ones at strides 8, 16, ...
-        channels: Channels of the levels of an hourglass, the finest first; the first a multiple of 4.
+        scales: Number of feature maps per stack, at strides 4, 8, 16, ...
+        channels: Channels of the levels of an hourglass, the finest first; the first is a multiple of 4.
         feature_channels: Channels of the feature maps.
         guide_channels: Channels of the guides.
-        recompute: Keep only what goes from one sequence of blocks to the next, and compute the inside of each again for
-            the gradients. The features are the same.
+        recompute: Keep only the inputs of each sequence of blocks, and recompute its activations for the gradients.
+            The features are the same.
 
     Attributes:
-        feature_maps: Stack by stack, in each the coarsest first; the last is that of the last stack at stride 4.
+        feature_maps: Sorted by stack, then from coarse to fine; the last is that of the last stack at stride 4.
 
-    The defaults have 95,814,934 parameters, with ``scales=5`` 128,934,510; the published 129.0 M are 128,998,760, the
-    latter and the 64,250 of the last stack's five heads of 50 maps. Its features at stride 4 do not depend on the
-    coarser ones, so ``scales=1`` gives the same in less time. The published weights begin with N(0, 0.001); here the
-    convolutions begin as those of the other trunks, by He's rule.
+    The default network has 95,814,934 parameters; with ``scales=5`` it has 128,934,510. The published 129.0 M are
+    128,998,760: these 128,934,510 and the 64,250 of the last stack's five heads of 50 maps. The features at stride 4 do
+    not depend on the coarser ones, so ``scales=1`` computes the same features at stride 4 in less time. The authors
+    initialize with N(0, 0.001); here the convolutions are initialized by He's rule, as in the other trunks.
     """
 
     def __init__(
@@ -174,8 +175,8 @@ class IdentityMappingHourglass(nn.Module):
         if stacks < 1 or len(channels) < 2 or channels[0] % 4 or not 1 <= scales <= len(channels):
             raise ValueError(
                 f"identity_mapping_hourglass: {stacks} stacks, channels {list(channels)} and {scales} scales do not fit"
-                " together: at least one stack, two levels, the first with a multiple of 4, and no more scales than"
-                " levels"
+                " together; give at least one stack, at least two channels, the first a multiple of 4, and at most as"
+                " many scales as channels"
             )
         self._options = {
             "stacks": stacks,
@@ -191,7 +192,7 @@ class IdentityMappingHourglass(nn.Module):
         self.max_stride: int = _STRIDE * 2 ** (len(channels) - 1)
         self.stem = Stem(channels[0])
         self.hourglasses = nn.ModuleList(MultiScaleHourglass(channels, recompute=recompute) for _ in range(stacks))
-        # What a stack hands on at a scale changes features of that scale only: those not given are not computed.
+        # A connection at one scale affects only features of that scale, so scales without output are not computed.
         widths = channels[:scales]
         self.features = nn.ModuleList(
             PerLevel(
@@ -216,7 +217,7 @@ class IdentityMappingHourglass(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Map images ``(B, 3, H, W)``, sides multiples of ``max_stride``, to one ``(B, C, H/s, W/s)`` a feature map."""
+        """Map ``(B, 3, H, W)`` images, sides multiples of ``max_stride``, to ``(B, C, H/s, W/s)`` feature maps."""
         x = run(self.stem, x, recompute=self.recompute)
         outputs: list[torch.Tensor] = []
         carried: list[torch.Tensor] = []
@@ -232,7 +233,7 @@ class IdentityMappingHourglass(nn.Module):
         return outputs
 
     def options(self) -> dict[str, Any]:
-        """Return the keyword arguments that decide its shape; how it is trained is not among them."""
+        """Return the keyword arguments that determine its shape, without those that affect only training."""
         return dict(self._options)
 
 

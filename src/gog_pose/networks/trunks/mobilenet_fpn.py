@@ -1,8 +1,8 @@
-"""MobileNetV2 with a feature pyramid: a small trunk of stride 4, that of MoveNet MultiPose.
+"""MobileNetV2 with a feature pyramid: the small trunk of stride 4 of MoveNet MultiPose.
 
-"MobileNetV2: Inverted Residuals and Linear Bottlenecks" (Sandler et al., 2018), 1.5 times as wide; the pyramid takes
-its features of strides 32, 16, 8 and 4. Public weights come with their batch normalization folded into the
-convolutions: ``norm`` says which form a trunk has. A convolution has the same name in both.
+Source: "MobileNetV2: Inverted Residuals and Linear Bottlenecks" (Sandler et al., 2018), 1.5 times as wide. The inputs
+of the pyramid are features of strides 32, 16, 8 and 4. In the public weights, batch normalization is folded into the
+convolutions; ``norm`` selects the form of a trunk. A convolution has the same name in both forms.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ _BLOCKS = (  # output channels and stride of the inverted residual blocks
     *((24, 1), (40, 2), (40, 1), (48, 2), (48, 1), (48, 1), (96, 2), (96, 1), (96, 1), (96, 1), (144, 1), (144, 1)),
     *((144, 1), (240, 2), (240, 1), (240, 1), (480, 1)),
 )
-_EXPANSION = 6  # of all blocks but the first
+_EXPANSION = 6  # of all blocks except the first
 _LAST = 1280  # channels at stride 32
-_TAPS = (2, 5, 9)  # blocks whose features the pyramid takes, of strides 4, 8 and 16
+_TAPS = (2, 5, 9)  # blocks whose features, of strides 4, 8 and 16, are inputs of the pyramid
 _PYRAMID = (24, 32, 64, 64)  # channels of its levels, the finest first
 _MAX_STRIDE = 32
 
 
 class MobileNetFPN(nn.Module):
-    """A feature map of 24 channels at stride 4; 4,698,920 parameters where norms are folded.
+    """Trunk with a feature map of 24 channels at stride 4; 4,698,920 parameters if norms are folded.
 
     Args:
-        norm: Whether batch normalization follows the convolutions, which a training from scratch needs; otherwise they
-            have biases in its place.
-        taps: Whether the features that the pyramid is made of follow its output, for a neck: heads that are new find
-            more in them than in 24 channels.
+        norm: Whether batch normalization follows the convolutions, which training from scratch requires; otherwise the
+            convolutions have biases.
+        taps: Whether to output the inputs of the pyramid, too, for a neck. They have more information for new heads
+            than the 24 channels.
     """
 
     def __init__(self, *, norm: bool = True, taps: bool = False) -> None:
@@ -54,7 +54,7 @@ class MobileNetFPN(nn.Module):
         self.laterals = nn.ModuleList(
             nn.Conv2d(before, after, 1) for before, after in zip(taken, _PYRAMID, strict=True)
         )
-        smoothed = (_PYRAMID[0], *_PYRAMID[:-2])  # a sum has the channels of its level, its smoothing those of the next
+        smoothed = (_PYRAMID[0], *_PYRAMID[:-2])  # channels after smoothing are those of the next finer level
         self.smooth = nn.ModuleList(
             _smoothing(before, after, norm=norm) for before, after in zip(_PYRAMID[:-1], smoothed, strict=True)
         )
@@ -65,7 +65,7 @@ class MobileNetFPN(nn.Module):
                     nn.init.zeros_(module.bias)
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """Map images ``(B, 3, H, W)``, sides multiples of 32, to ``(B, 24, H / 4, W / 4)`` and the taps."""
+        """Map ``(B, 3, H, W)`` images, sides multiples of 32, to ``(B, 24, H / 4, W / 4)`` features and the taps."""
         x = self.stem(x)
         taken = []
         for place, block in enumerate(self.blocks):
@@ -80,18 +80,18 @@ class MobileNetFPN(nn.Module):
         return [merged, *taken, last] if self._taps else [merged]
 
     def options(self) -> dict[str, Any]:
-        """Return the keyword arguments that decide its shape."""
+        """Return the keyword arguments that determine its shape."""
         return {"norm": self._norm, "taps": self._taps}
 
 
 class InvertedResidual(nn.Module):
-    """Expand, filter each channel on its own, project back; beside a skip connection where the shape stays.
+    """Expansion, depthwise filter and projection, with a skip connection if the shape does not change.
 
     Args:
-        in_channels: Channels that come in.
-        out_channels: Channels that go out.
-        stride: Of the filter.
-        expansion: Channels inside per channel that comes in; 1: no expansion.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        stride: Stride of the filter.
+        expansion: Inner channels per input channel; 1 = no expansion.
         norm: As for the trunk.
     """
 
@@ -110,9 +110,9 @@ class InvertedResidual(nn.Module):
 
 
 class _Conv(nn.Sequential):
-    """A convolution, its norm and an activation, ReLU6 unless told otherwise.
+    """Convolution, norm and activation, by default ReLU6.
 
-    Padding is TensorFlow's SAME: a stride of 2 on an even size pads at the right and below alone.
+    The padding is TensorFlow's SAME: at stride 2 and even sizes, only the right and the bottom are padded.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ class _Conv(nn.Sequential):
 
 
 def _smoothing(in_channels: int, out_channels: int, *, norm: bool) -> nn.Sequential:
-    """Return a filter for each channel on its own, then a 1x1 convolution with ReLU."""
+    """Return a depthwise 3x3 filter followed by a 1x1 convolution with ReLU."""
     return nn.Sequential(
         nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False),
         _Conv(in_channels, out_channels, 1, norm=norm, activation=nn.ReLU(inplace=True)),

@@ -1,4 +1,4 @@
-"""The convolutional networks of timm (PyTorch Image Models, Ross Wightman), whose ImageNet weights it can download."""
+"""Convolutional networks of timm (PyTorch Image Models, Ross Wightman), which can download their ImageNet weights."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from gog_pose.methods.method import FeatureMap
 from gog_pose.networks.recompute import run
 
 _STRIDES = (4, 8, 16, 32)  # px per cell of the features
-_FILES = ("model.safetensors", "pytorch_model.bin")  # of weights in the Hugging Face Hub
-_TIMEOUT = 10  # s that the hub may take for its first reply
-_PERMISSIVE = ("apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0")  # as timm writes the licenses of weights
+_FILES = ("model.safetensors", "pytorch_model.bin")  # of weights on the Hugging Face Hub
+_TIMEOUT = 10  # s to wait for the first reply of the hub
+_PERMISSIVE = ("apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0")  # in timm's spelling of the licenses of weights
 
 
 class TimmTrunk(nn.Module):
-    """Features of strides 4, 8, 16 and 32, the finest first; a neck makes one map of them.
+    """Trunk with features of strides 4, 8, 16 and 32, the finest first, which a neck merges.
 
     Args:
-        name: Of a model in timm, with or without the tag of its weights, such as ``resnet50.a1_in1k``; without one
-            timm chooses the weights.
-        pretrained: Start from these weights, from timm's cache or downloaded; otherwise from timm's initialization.
-        recompute: Keep only what goes from one stage to the next, and compute the inside of each again for the
-            gradients. The features are the same.
+        name: Name of a model in timm, with or without the tag of its weights, such as ``resnet50.a1_in1k``. Without a
+            tag, timm chooses the weights.
+        pretrained: Start from these weights, cached or downloaded; otherwise from timm's initialization.
+        recompute: Keep only the inputs of each stage, and recompute its activations for the gradients. The features are
+            the same.
 
     Raises:
-        InputError: timm is not installed, it has no such model, the model does not have features of these strides for
-            images of any size, its license is not permissive, or its weights cannot be had.
+        InputError: timm is not installed or has no such model, the model does not output features of these strides for
+            images of any size, its license is not permissive, or its weights are not available.
     """
 
     def __init__(self, *, name: str, pretrained: bool = False, recompute: bool = False) -> None:
@@ -52,27 +52,27 @@ class TimmTrunk(nn.Module):
         _separate_activations(self.body)
         num_stages = _wrap_stages(self.body, recompute=recompute)
         if recompute and num_stages == 0:
-            raise InputError(f"model.trunk.recompute: {name} is not one stage after another in timm; leave it false")
+            raise InputError(f"model.trunk.recompute: {name} is not a sequence of stages in timm; set it to false")
 
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Map ``(B, 3, H, W)``, sides multiples of 32, to ``(B, C_i, H / s_i, W / s_i)`` of strides 4, 8, 16, 32."""
         return list(self.body(images))
 
     def options(self) -> dict[str, Any]:
-        """Return the keyword arguments that decide its shape; where its weights come from is not among them."""
+        """Return the keyword arguments that determine its shape, without the source of its weights."""
         return {"architecture": self._name}  # a description's "name" is the trunk's
 
 
 def preprocessing_of(
     *, name: str, mean: Sequence[float] | None = None, std: Sequence[float] | None = None, **options: Any
 ) -> Preprocessing:
-    """Prepare images as the weights of a model of timm were trained with.
+    """Return the preprocessing with which the weights of a model of timm were trained.
 
     Args:
-        name: Of the model in timm.
-        mean: Of the pixels / 255; None: timm's.
-        std: Of the pixels / 255; None: timm's.
-        options: Others of ``Preprocessing``.
+        name: Name of the model in timm.
+        mean: Mean of the pixels / 255; None = timm's.
+        std: Standard deviation of the pixels / 255; None = timm's.
+        options: Further options of ``Preprocessing``.
 
     Raises:
         InputError: timm is not installed, or it has no such model.
@@ -82,7 +82,7 @@ def preprocessing_of(
 
 
 class _Stage(nn.Module):
-    """A part of a network that can be computed again for its gradients."""
+    """A part of a network whose activations can be recomputed for the gradients."""
 
     def __init__(self, unit: nn.Module, *, recompute: bool) -> None:
         super().__init__()
@@ -99,34 +99,34 @@ def _timm() -> Any:
         raise InputError("model.trunk: needs timm; install it by: pip install 'gog-pose[trunks]'")
     try:
         return import_module("timm")
-    except (ImportError, RuntimeError, OSError) as error:  # its torchvision looks for operators of its own build
+    except (ImportError, RuntimeError, OSError) as error:  # torchvision fails if it does not match the build of torch
         raise InputError(
             f"model.trunk: timm cannot be imported ({_line(error)}); install torch and torchvision of the same build"
         ) from error
 
 
 def _about(timm: Any, name: str) -> Any:
-    """Return what timm says about a model, if it is of use."""
+    """Return timm's configuration of a model that can be a trunk."""
     try:
         about = timm.get_pretrained_cfg(name) if timm.is_model(name) else None
     except RuntimeError as error:
         raise InputError(f"model.trunk.name: {_line(error)}") from error
     if about is None:
-        raise InputError(f"model.trunk.name: timm has no model {name!r}; timm.list_models() names all of them")
+        raise InputError(f"model.trunk.name: timm has no model {name!r}; timm.list_models() lists the names")
     if about.license not in _PERMISSIVE:
         raise InputError(
             f"model.trunk.name: the license of {name} is {about.license or 'not stated'}, which is not"
             f" permissive; choose a model of {', '.join(_PERMISSIVE)}"
         )
     if about.fixed_input_size:
-        raise InputError(f"model.trunk.name: {name} takes images of one size only; choose another")
+        raise InputError(f"model.trunk.name: {name} takes images of one size only; choose another model")
     return about
 
 
 def _require_weights(about: Any, name: str) -> None:
-    """Check that weights of the Hugging Face Hub are in its cache, or that it gives them.
+    """Check that weights are in the cache of the Hugging Face Hub or that the hub has them.
 
-    Its downloader tries again for a minute where there is no network.
+    Without this check, the hub's downloader retries for a minute if there is no network.
     """
     hub = import_module("huggingface_hub")
     if not about.hf_hub_id or any(
@@ -135,32 +135,34 @@ def _require_weights(about: Any, name: str) -> None:
         return
     try:
         hub.HfApi().model_info(about.hf_hub_id, timeout=_TIMEOUT)
-    except Exception as error:  # of whatever library it opens connections with
+    except Exception as error:  # any library can raise it, because the hub's HTTP client varies
         raise _no_weights(name, error) from error
 
 
 def _no_weights(name: str, error: Exception) -> InputError:
     return InputError(
         f"model.trunk.pretrained: the weights of {name} are not in the cache of Hugging Face and cannot be downloaded"
-        f" ({_line(error)}); connect to the network, copy the cache (HF_HOME) from a machine that has them, or leave it"
-        " false"
+        f" ({_line(error)}); connect to the network, copy the cache (HF_HOME) from a machine that has them, or set it"
+        " to false"
     )
 
 
 def _create(timm: Any, name: str, *, pretrained: bool) -> Any:
-    """Build the part of a model that gives its last four features."""
+    """Build the part of a model that outputs its last four features."""
     try:
         with _without_retries_on_the_console():
             return timm.create_model(name, pretrained=pretrained, features_only=True, out_indices=(-4, -3, -2, -1))
     except OSError as error:
         raise _no_weights(name, error) from error
     except (RuntimeError, ValueError, AssertionError, TypeError, AttributeError, IndexError) as error:
-        raise InputError(f"model.trunk.name: timm does not give features of {name} ({_line(error)})") from error
+        raise InputError(
+            f"model.trunk.name: timm cannot output the features of {name} ({_line(error)}); choose another model"
+        ) from error
 
 
 @contextmanager
 def _without_retries_on_the_console() -> Iterator[None]:
-    """Keep back the lines of the downloader about each of its attempts."""
+    """Suppress the downloader's messages about its attempts."""
     logger = logging.getLogger("huggingface_hub")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -171,7 +173,7 @@ def _without_retries_on_the_console() -> Iterator[None]:
 
 
 def _features(body: nn.Module, name: str) -> list[tuple[int, int]]:
-    """Return channels and stride of each feature, seen in a run without numbers; the body itself is left alone."""
+    """Return channels and stride of each feature, from a run of a copy of the body on the meta device."""
     height, width = 2 * _STRIDES[-1], 3 * _STRIDES[-1]
     try:
         outputs = deepcopy(body).to("meta").eval()(torch.empty(1, 3, height, width, device="meta"))
@@ -183,8 +185,8 @@ def _features(body: nn.Module, name: str) -> list[tuple[int, int]]:
     shapes = [tuple(output.shape[1:]) for output in outputs]
     if [shape[1:] for shape in shapes] != [(height // stride, width // stride) for stride in _STRIDES]:
         raise InputError(
-            f"model.trunk.name: {name} makes of a {height}x{width} image features of {shapes}, not such"
-            " of strides 4, 8, 16 and 32; choose a convolutional network, such as resnet50"
+            f"model.trunk.name: {name} outputs features of shapes {shapes} for a {height}x{width} image, not of"
+            " strides 4, 8, 16 and 32; choose a convolutional network, such as resnet50"
         )
     return [(shape[0], stride) for shape, stride in zip(shapes, _STRIDES, strict=True)]
 
@@ -194,9 +196,9 @@ def _line(error: Exception) -> str:
 
 
 def _separate_activations(body: nn.Module) -> None:
-    """Put a plain normalization and its activation in the place of each of timm's that do both, with the same weights.
+    """Replace timm's joint normalization and activation by separate modules with the same weights.
 
-    Folding and the synchronization of statistics over devices take normalizations for no more than that.
+    Folding and the synchronization of statistics across devices require plain normalizations.
     """
     joint = import_module("timm.layers").BatchNormAct2d
     for name, norm in list(body.named_modules()):
@@ -207,7 +209,7 @@ def _separate_activations(body: nn.Module) -> None:
 
 
 def _wrap_stages(body: nn.Module, *, recompute: bool) -> int:
-    """Wrap the stages of a network, so that names of weights do not depend on ``recompute``; return how many."""
+    """Wrap the stages of a network and return their number; names of weights do not depend on ``recompute``."""
     chain = body if isinstance(body, import_module("timm.models").FeatureListNet) else getattr(body, "blocks", None)
     if not isinstance(chain, nn.Sequential | nn.ModuleDict):
         return 0
@@ -222,7 +224,7 @@ def _wrap_stages(body: nn.Module, *, recompute: bool) -> int:
 
 
 def _described(*, architecture: str, **options: Any) -> TimmTrunk:
-    """Build the trunk of a description, see ``options``."""
+    """Build the trunk from its description, the output of ``options``."""
     return TimmTrunk(name=architecture, **options)
 
 
