@@ -1,4 +1,4 @@
-"""Forms of one branch of the heads: the layers between the features of a trunk and one kind of map."""
+"""Branches of the heads: the layers between the features of a trunk and one kind of map."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import nn
 
 from gog_pose.errors import InputError
 
-RARE = -2.19  # bias of a response that is a sigmoid: 0.1, since nearly all cells are background
+RARE = -2.19  # bias for sigmoid responses: they start at 0.1, because most cells are background
 _RESPONSES = ("linear", "sigmoid")
 _INSIDE = 96  # channels inside a separable branch, MoveNet's
 
@@ -22,7 +22,7 @@ def branch(form: str, channels: int, maps: int, bias: float = 0.0) -> nn.Module:
             MoveNet's; for trunks of few channels.
         channels: Channels of the features.
         maps: Number of maps.
-        bias: Value that the maps start from.
+        bias: Initial value of the maps.
     """
     last = nn.Conv2d(channels if form != "separable" else _INSIDE, maps, 1)
     nn.init.constant_(last.bias, bias)  # type: ignore[arg-type]
@@ -33,17 +33,17 @@ def require_form(form: str) -> None:
     """Check the name of a form.
 
     Raises:
-        InputError: It is unknown.
+        InputError: The form is unknown.
     """
     if form not in _FORMS:
         raise InputError(f"heads.form: {form!r} is unknown; choose {', '.join(_FORMS)}")
 
 
 def require_response(response: str) -> None:
-    """Check what a heatmap head gives.
+    """Check the output of a heatmap head: ``linear`` for responses, ``sigmoid`` for their logits.
 
     Raises:
-        InputError: It is neither responses nor their logits.
+        InputError: The output is neither.
     """
     if response not in _RESPONSES:
         raise InputError(f"heads.response: {response!r} is unknown; choose {' or '.join(_RESPONSES)}")

@@ -1,4 +1,4 @@
-"""Options of candidates and of people, for the decoders that begin with the peaks of heatmaps."""
+"""Base class of decoders that begin with the peaks of heatmaps: options of candidates and of people."""
 
 from __future__ import annotations
 
@@ -21,27 +21,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CandidateDecoder:
-    """A decoder whose candidates are the peaks of heatmaps; grouping is up to the method.
+    """Decoder whose candidates are the peaks of heatmaps; subclasses implement the grouping.
 
     Attributes:
-        skeleton: What a person is made of.
+        skeleton: Keypoint types and limbs of a person.
         stride: Px of the input image per cell, R.
-        topk: Candidates kept of each keypoint type, k.
+        topk: Candidates kept per keypoint type, k.
         threshold: Lowest response of a keypoint candidate.
-        localizer: Where a peak is: at the best pixel of the map upsampled R times, ``bicubic`` (the paper's; restores
-            integer coordinates) or ``bilinear`` (cannot); at the maximum of the bicubic surface itself, less the shift
-            that a Gaussian's has, ``subpixel`` (restores fractions, too); at the best ``cell``; or where a Gaussian
-            through the cells around it has its center, ``dark``.
-        sigma: Of the responses the network was taught, sigma_k, px, input image: ``subpixel`` and ``dark`` use it.
-        min_keypoints: People of fewer keypoints are dropped; 1 keeps isolated keypoints.
-        score: Score of a person: ``sum`` of the responses / K, or their ``mean`` over the keypoints found.
-        score_threshold: People of a lower score are dropped.
+        localizer: Position of a peak. ``bicubic`` (the paper's): the highest pixel of the map, upsampled R times; it
+            restores integer coordinates. ``bilinear``: the same with bilinear upsampling; it does not restore them.
+            ``subpixel``: the maximum of the bicubic surface, corrected for the shift of a Gaussian's maximum; it also
+            restores fractions. ``cell``: the highest cell. ``dark``: the center of a Gaussian fitted to the cells
+            around it.
+        sigma: Standard deviation of the target responses, sigma_k, px, input image, for ``subpixel`` and ``dark``.
+        min_keypoints: People with fewer keypoints are dropped; 1 keeps isolated keypoints.
+        score: Score of a person: ``sum`` of the responses / K, or ``mean`` of the responses of its keypoints.
+        score_threshold: People with a lower score are dropped.
 
     Raises:
         InputError: An option is out of its range.
     """
 
-    # Options of a subclass beside those above: names with their choices, and names by their range.
+    # Additional options of a subclass: names with their choices, and names by their range.
     CHOICES: ClassVar[Mapping[str, Sequence[str]]] = {}
     POSITIVE: ClassVar[Sequence[str]] = ()
     NOT_NEGATIVE: ClassVar[Sequence[str]] = ()
@@ -69,7 +70,7 @@ class CandidateDecoder:
 
     @staticmethod
     def interpolate(maps: np.ndarray, stride: int, threshold: float, interpolation: str) -> Tiles:
-        """Interpolate heatmaps where a peak can be; plain decoders do it everywhere, with the same result."""
+        """Interpolate heatmaps where peaks are possible; reference decoders interpolate all, with the same peaks."""
         return blocks(maps, stride, threshold, interpolation)
 
     def find_candidates(self, heatmaps: torch.Tensor, stride: int | None = None) -> Peaks:
@@ -77,7 +78,7 @@ class CandidateDecoder:
 
         Args:
             heatmaps: ``(B, K, h, w)``.
-            stride: Of these heatmaps, px per cell; None = R.
+            stride: Stride of these heatmaps, px per cell; None = R.
         """
         return find_peaks(
             heatmaps,
@@ -92,7 +93,7 @@ class CandidateDecoder:
     def make_poses(
         self, people: np.ndarray, xy: np.ndarray, responses: np.ndarray, inferred: np.ndarray | None = None
     ) -> Poses:
-        """Make poses of the candidates that people have; the arguments are those of ``assemble_poses``."""
+        """Convert people, given by their candidates, to poses; the arguments are those of ``assemble_poses``."""
         return assemble_poses(
             people,
             xy,

@@ -1,4 +1,4 @@
-"""Decoders as plain values: a checkpoint names the method and the rules, and holds the options."""
+"""Conversion of decoders to and from plain values for checkpoints: the name of the rules and the options."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from gog_pose.system.options import check_arguments
 
 
 def describe_decoder(decoder: Decoder) -> dict[str, Any]:
-    """Return plain values from which ``build_decoder`` makes an equal decoder: ``rules`` and the options."""
+    """Return plain values from which ``build_decoder`` builds an equal decoder: ``rules`` and the options."""
     rules = load_method(method_of(decoder)).decoders
     return {"rules": next(name for name, kind in rules.items() if type(decoder) is kind), **decoder_options(decoder)}
 
 
 def build_decoder(skeleton: Skeleton, method: str, description: Mapping[str, Any]) -> Decoder:
-    """Build the decoder that ``describe_decoder`` described; without ``rules`` the method's default one.
+    """Build a decoder from the output of ``describe_decoder``; without ``rules``, the method's default decoder.
 
     Raises:
         InputError: There are no such rules, or an option is unknown, of another type, or out of its range.
@@ -33,7 +33,7 @@ def build_decoder(skeleton: Skeleton, method: str, description: Mapping[str, Any
 
 
 def change_decoder(decoder: Decoder, options: Mapping[str, Any]) -> Decoder:
-    """Return a decoder with other options, or by other ``rules`` of the same method; those take over the stride alone.
+    """Return a decoder with other options, or with other ``rules`` of the same method, which keep only the stride.
 
     Raises:
         InputError: There are no such rules, or an option is unknown or out of its range.
@@ -47,7 +47,7 @@ def change_decoder(decoder: Decoder, options: Mapping[str, Any]) -> Decoder:
 
 
 def decoder_options(decoder: Any) -> dict[str, Any]:
-    """Return all but the skeleton."""
+    """Return all fields of a decoder except the skeleton."""
     return {field.name: getattr(decoder, field.name) for field in fields(decoder) if field.name != "skeleton"}
 
 
@@ -57,6 +57,6 @@ def _kind(method: str, rules: str | None) -> Any:
         return loaded.decoder
     if rules not in loaded.decoders:
         raise InputError(
-            f"decoder.rules: {rules!r} is unknown to method {method}; choose {' or '.join(loaded.decoders)}"
+            f"decoder.rules: {rules!r} is unknown for method {method}; choose {' or '.join(loaded.decoders)}"
         )
     return loaded.decoders[rules]

@@ -1,6 +1,6 @@
-"""The host's part of an exported method: what follows the file, without PyTorch.
+"""Host part of an exported method: the computation after the exported file, without PyTorch.
 
-A method that can be exported states it as ``HOST`` in ``methods/<name>/host.py``. Importing that module must not load
+A method that can be exported defines it as ``HOST`` in ``methods/<name>/host.py``. Importing that module must not load
 PyTorch, which a test checks.
 """
 
@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 
 class Host(NamedTuple):
-    """The parts that turn the outputs of an exported file into poses.
+    """The parts that convert the outputs of an exported file to poses.
 
     Attributes:
         decoders: Constructors of the decoders that can be exported, by the name of their rules.
-        record: NamedTuple of the arrays that the file outputs; the decoder takes it in place of maps.
-        fixed: Options of the decoder that the file fixes.
+        record: NamedTuple of the arrays that the file outputs; the decoder accepts it in place of maps.
+        fixed: Options of the decoder that cannot change after the export.
     """
 
     decoders: Mapping[str, Callable[..., Any]]

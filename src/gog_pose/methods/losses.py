@@ -1,8 +1,8 @@
 """Losses that methods share, and the record of an objective.
 
-Every term is a sum or mean over one image first, then a mean over images: its value does not depend on the batch size
-or on how a batch is spread over devices. All of it is computed in float32, since a sum over a heatmap overflows half
-precision.
+Every term is first a sum or mean over one image, then a mean over images, so its value does not depend on the batch
+size or on the distribution of a batch over devices. All terms are computed in float32, because a sum over a heatmap
+overflows half precision.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _HEATMAP_LOSSES = ("l2", "cross_entropy")
 
 @dataclass(frozen=True)
 class HeatmapLoss:
-    """The loss of heatmaps that the methods share.
+    """Loss of heatmaps that the methods share.
 
     Attributes:
-        kind: ``l2``, ``focal_l2``, or ``cross_entropy``, ``focal_cross_entropy``, for responses that are sigmoids.
-        gamma: Exponent of its focal factor.
+        kind: ``l2`` for ``focal_l2``; ``cross_entropy`` for ``focal_cross_entropy``, on responses that are sigmoids.
+        gamma: Exponent of the focal factor.
         tau: Foreground threshold of the focal L2.
 
     Raises:
@@ -51,17 +51,17 @@ class HeatmapLoss:
 def focal_l2(
     predicted: torch.Tensor, target: torch.Tensor, mask: torch.Tensor, *, gamma: float, tau: float
 ) -> torch.Tensor:
-    """Focal L2 loss of heatmaps (Sec. 2.5; defined in the paper's reference [3]).
+    """Compute the focal L2 loss of heatmaps (Sec. 2.5; defined in the paper's reference [3]).
 
     ``0.5 (s - G)^2 |1 - s_t|^gamma`` with ``s_t = s`` where ``G >= tau`` (foreground) and ``1 - s`` elsewhere, so
-    that cells that are already right count less. The factor takes part in the gradient, as in the public code.
+    that cells that are already correct count less. The gradient includes the factor, as in the public code.
 
     Args:
         predicted: ``(B, K, h, w)`` responses ``s``.
         target: ``(B, K, h, w)`` responses ``G``.
         mask: ``(B, 1, h, w)``, 1 = supervised.
         gamma: Exponent; 0 gives the plain L2 loss.
-        tau: What counts as foreground.
+        tau: Lowest target response of the foreground.
 
     Returns:
         ``(B,)`` sums over keypoint types and cells.
@@ -74,10 +74,10 @@ def focal_l2(
 def focal_cross_entropy(
     predicted: torch.Tensor, target: torch.Tensor, mask: torch.Tensor, *, gamma: float
 ) -> torch.Tensor:
-    """Focal cross entropy of heatmaps with targets between 0 and 1.
+    """Compute the focal cross entropy of heatmaps with targets between 0 and 1.
 
     ``|s - G|^gamma (-G log s - (1 - G) log(1 - s))``, the quality focal loss of "Generalized Focal Loss" (Li et al.,
-    2020). Unlike the focal L2 it also corrects responses that are surely wrong, where the slope of a sigmoid vanishes.
+    2020). Unlike the focal L2 it also corrects confident errors, where the gradient of a sigmoid vanishes.
 
     Args:
         predicted: ``(B, K, h, w)`` responses ``s``, between 0 and 1.
@@ -95,10 +95,10 @@ def focal_cross_entropy(
 def weighted_l1(
     predicted: torch.Tensor, target: torch.Tensor, weights: torch.Tensor, mask: torch.Tensor
 ) -> torch.Tensor:
-    """L1 loss of offsets on their supports (Sec. 2.5).
+    """Compute the L1 loss of offsets on their supports (Sec. 2.5).
 
-    Guiding offsets weigh 1 / scale of their person, which gives errors in units of that scale; refinement offsets
-    weigh 1, which gives errors in px.
+    The weight of guiding offsets is 1 / scale of their person, so that errors are in units of that scale. The weight of
+    refinement offsets is 1, so that errors are in px.
 
     Args:
         predicted: ``(B, 2C, h, w)`` offsets, px of the input image.
@@ -116,11 +116,11 @@ def weighted_l1(
 
 
 class LossTerms(NamedTuple):
-    """The objective and what it is made of, means over the images of a batch.
+    """The objective and its terms, as means over the images of a batch.
 
     Attributes:
         total: Scalar to minimize.
-        parts: Each term by name, ``(S,)`` unweighted, one number a stack.
+        parts: Each unweighted term by name, ``(S,)``, one number per stack.
     """
 
     total: torch.Tensor
@@ -138,13 +138,13 @@ def compare_stacks(
 
     Args:
         stacks: A record of maps per stack, which may be in half precision.
-        targets: Of the batch; they have ``heatmaps``.
-        parts_of: Maps and targets to the terms of one stack, ``(B,)`` each.
+        targets: Targets of the batch, with an attribute ``heatmaps``.
+        parts_of: Function of maps and targets that returns the terms of one stack, ``(B,)`` each.
         weights: As for ``sum_over_stacks``.
         stack_weights: As for ``sum_over_stacks``.
 
     Raises:
-        ValueError: There are not as many stack weights as stacks.
+        ValueError: The numbers of stack weights and stacks differ.
     """
     with torch.autocast(targets.heatmaps.device.type, enabled=False):
         parts = [
@@ -157,15 +157,15 @@ def compare_stacks(
 def sum_over_stacks(
     parts: dict[str, torch.Tensor], weights: dict[str, float], stack_weights: Sequence[float] | None
 ) -> LossTerms:
-    """Weigh the terms of an objective and sum them over the stacks (intermediate supervision).
+    """Weight the terms of an objective and sum them over the stacks (intermediate supervision).
 
     Args:
         parts: Each term by name, ``(S,)``.
-        weights: Of each term.
-        stack_weights: One a stack, from first to last; equal weights that sum to 1 where it is None.
+        weights: Weight of each term.
+        stack_weights: One weight per stack, from first to last; None = equal weights that sum to 1.
 
     Raises:
-        ValueError: There are not as many stack weights as stacks.
+        ValueError: The numbers of stack weights and stacks differ.
     """
     terms = sum(weights[name] * part for name, part in parts.items())
     assert isinstance(terms, torch.Tensor)

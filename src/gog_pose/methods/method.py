@@ -1,7 +1,7 @@
-"""What a method consists of: the protocols of its parts, and the record that names them.
+"""Protocols of the parts of a method, and the record that lists them.
 
-Data, training, evaluation and prediction know methods by these protocols alone. The recipe for a new method is the
-docstring of ``gog_pose.methods``.
+Data, training, evaluation and prediction depend on methods only through these protocols. The recipe for a new method is
+the docstring of ``gog_pose.methods``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gog_pose.methods.people import People
 from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
 
-Maps = Any  # the NamedTuple of a method: what its network predicts, (B, C, h, w) tensors by field
+Maps = Any  # the NamedTuple of a method with the predictions of its network, (B, C, h, w) tensors by field
 
 
 class Targets(Protocol):
@@ -30,17 +30,17 @@ class Targets(Protocol):
 
     @property
     def mask(self) -> torch.Tensor:
-        """``(1, h, w)`` 1 = supervised, 0 = ignored."""
+        """``(1, h, w)``, 1 = supervised, 0 = ignored."""
 
     def as_maps(self) -> Maps:
         """Return the maps of a network that predicts the targets of a batch exactly."""
 
 
 class FeatureMap(NamedTuple):
-    """What heads are built on: one feature map of a trunk, one per supervised output.
+    """One feature map of a trunk, the input of the heads of one supervised output.
 
     Attributes:
-        channels: Its channels.
+        channels: Number of channels.
         stride: Px of the input image per cell.
     """
 
@@ -49,11 +49,11 @@ class FeatureMap(NamedTuple):
 
 
 class Encoder(Protocol):
-    """People to targets, in two steps that different processes can take."""
+    """Converts people to targets, in two steps that can run in different processes."""
 
     @property
     def skeleton(self) -> Skeleton:
-        """What a person is made of."""
+        """Keypoint types and limbs of a person."""
 
     @property
     def stride(self) -> int:
@@ -65,10 +65,10 @@ class Encoder(Protocol):
 
     @property
     def fields(self) -> Sequence[Field]:
-        """What its targets are, as maps."""
+        """Fields of the maps that the targets are."""
 
     def points(self, people: People) -> np.ndarray:
-        """Return ``(P, T, 3)`` x, y and visibility of the points that fields refer to: keypoints, then further ones."""
+        """Return ``(P, T, 3)`` x, y and visibility of the points that fields refer to: keypoints, then other points."""
 
     def marks(self, people: People, image_size: tuple[int, int], ignore: np.ndarray | None = None) -> TargetMarks:
         """Compute the targets of one image as the cells that are not 0.
@@ -80,25 +80,25 @@ class Encoder(Protocol):
         """
 
     def render(self, marks: TargetMarks) -> Any:
-        """Draw the targets of a batch of images on the device of their marks."""
+        """Render the targets of a batch of images on the device of their marks."""
 
 
 class Heads(Protocol):
     """The heads of all supervised outputs, an ``nn.Module`` built from a skeleton and the features of a trunk."""
 
     def __call__(self, features: Sequence[torch.Tensor]) -> list[Maps]:
-        """Return the maps of each output from its ``(B, C, h, w)`` float32 features; the last is final."""
+        """Return the maps of each output from its ``(B, C, h, w)`` float32 features; the last output is final."""
 
     def options(self) -> dict[str, Any]:
-        """Return the keyword arguments that heads like these are built with: plain values, for checkpoints."""
+        """Return the keyword arguments of the constructor, as plain values for checkpoints."""
 
 
 class Decoder(Protocol):
-    """Maps to poses; a frozen dataclass of the skeleton and of plain values, which checkpoints hold."""
+    """Converts maps to poses; a frozen dataclass of the skeleton and of plain values, which checkpoints store."""
 
     @property
     def skeleton(self) -> Skeleton:
-        """What a person is made of."""
+        """Keypoint types and limbs of a person."""
 
     @property
     def stride(self) -> int:
@@ -113,10 +113,10 @@ class Decoder(Protocol):
 
 
 class Loss(Protocol):
-    """Maps of all outputs and the targets of a batch to the objective, an ``nn.Module``."""
+    """Computes the objective from the maps of all outputs and the targets of a batch; an ``nn.Module``."""
 
     def __call__(self, outputs: Sequence[Maps], targets: Any) -> LossTerms:
-        """Compare, in float32."""
+        """Compare the maps with the targets, in float32."""
 
 
 class View(NamedTuple):
@@ -124,9 +124,9 @@ class View(NamedTuple):
 
     Attributes:
         predicted: ``(image, maps, keypoints, skeleton, stride)`` -> picture of the maps of one image, a batch of one.
-            ``keypoints`` are the ``(P, K, 3)`` people to look at: those annotated, or those detected.
+            ``keypoints`` are the ``(P, K, 3)`` people whose maps are drawn, annotated or detected.
         taught: ``(image, targets, keypoints, skeleton, stride)`` -> picture of the targets of one image, a batch of
-            one, and a caption. ``keypoints`` are the people that the targets were drawn of.
+            one, and a caption. ``keypoints`` are the people from whom the targets were rendered.
     """
 
     predicted: Callable[[np.ndarray, Any, np.ndarray, Skeleton, int], np.ndarray]
@@ -134,11 +134,11 @@ class View(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """How the outputs of an exported file differ from PyTorch's.
+    """Differences between the outputs of an exported file and PyTorch's.
 
     Attributes:
-        total: Candidates that PyTorch finds.
-        unmatched: Candidates of both that have no counterpart within the tolerance.
+        total: Number of candidates that PyTorch finds.
+        unmatched: Number of candidates of both without a counterpart within the tolerance.
         largest: Largest difference of counterparts by output.
     """
 
@@ -148,12 +148,12 @@ class Difference(NamedTuple):
 
 
 class Export(NamedTuple):
-    """How a method's decoder is split for an exported file.
+    """Split of a method's decoder into an exported file and a host part.
 
     Attributes:
-        graph: ``(decoder)`` -> the module from maps to tensors, by tensor operations of fixed shape alone.
-        host: What follows the file; its ``record`` is what the graph returns.
-        compare: ``(decoder, maps, record)`` -> how the file's tensors differ from what the decoder reads from maps.
+        graph: ``(decoder)`` -> module that converts maps to tensors, only by tensor operations of fixed shape.
+        host: The host part; the graph returns its ``record``.
+        compare: ``(decoder, maps, record)`` -> differences between the record and what the decoder reads from the maps.
     """
 
     graph: Callable[[Any], nn.Module]
@@ -162,12 +162,12 @@ class Export(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """Plain implementations that ``gog-benchmark`` compares a method's encoder and decoder with.
+    """Reference implementations with which ``gog-benchmark`` compares a method's encoder and decoder.
 
     Attributes:
         encode: ``(encoder, keypoints, scales, image_size)`` -> arrays of the same values as the targets.
-        targets: Names of the targets that they are.
-        decoder: The same decoder without its shortcuts.
+        targets: Names of these targets.
+        decoder: Converts a decoder to one with the same results and without optimizations.
     """
 
     encode: Callable[..., tuple[np.ndarray, ...]]
@@ -177,7 +177,7 @@ class Reference(NamedTuple):
 
 @dataclass(frozen=True)
 class Method:
-    """A method: its constructors, and what it offers beside them.
+    """A method: its constructors and optional parts.
 
     Attributes:
         encoder: Constructor of the encoder.
@@ -185,10 +185,10 @@ class Method:
         loss: Constructor of the loss.
         decoders: Constructors of decoders by the name of their rules; the first is the default.
         views: Pictures by name.
-        export: How the decoder is exported; None: this method cannot be exported.
-        reference: What its speed is compared with; None: nothing.
-        several_strides: Whether the loss compares outputs at coarser strides as well, stack by stack, in each stack
-            the coarsest first.
+        export: Parts for the export; None = this method cannot be exported.
+        reference: Reference implementations for benchmarks; None = there are none.
+        several_strides: Whether the loss also compares outputs at coarser strides, stack by stack, in each stack the
+            coarsest first.
     """
 
     encoder: Callable[..., Any]

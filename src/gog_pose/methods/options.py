@@ -1,4 +1,4 @@
-"""Choices and ranges of a decoder's options."""
+"""Checks of the choices and ranges of a decoder's options."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def require_ranges(
     """Check the options of a decoder.
 
     Args:
-        decoder: Has the options as attributes.
-        counts: Names of the options that are whole numbers of 1 or more.
-        positive: Names of the options that are more than 0.
-        not_negative: Names of the options that are 0 or more.
+        decoder: Decoder with the options as attributes.
+        counts: Names of the options that are whole numbers of at least 1.
+        positive: Names of the options that are greater than 0.
+        not_negative: Names of the options that are at least 0.
 
     Raises:
         InputError: An option is out of its range; infinity and NaN are out of every range.
@@ -32,11 +32,11 @@ def require_choices(decoder: Any, choices: Mapping[str, Sequence[str]]) -> None:
     """Check the options of a decoder that are names.
 
     Args:
-        decoder: Has the options as attributes.
-        choices: What each of them may be.
+        decoder: Decoder with the options as attributes.
+        choices: Allowed values of each option.
 
     Raises:
-        InputError: An option is unknown.
+        InputError: The value of an option is not allowed.
     """
     for option, names in choices.items():
         if getattr(decoder, option) not in names:

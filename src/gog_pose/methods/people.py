@@ -1,4 +1,4 @@
-"""The labeled people of one image, as encoders take them."""
+"""The labeled people of one image, the input of encoders."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class People(NamedTuple):
 
     Attributes:
         keypoints: ``(P, K, 3)`` float32 x, y and COCO visibility.
-        scales: ``(P,)`` float32 root of each person's box area, the individual scale of Sec. 2.5.
-        boxes: ``(P, 4)`` float32 x, y, width, height around each person's box, as far as it is in the image.
+        scales: ``(P,)`` float32 square root of each person's box area, the individual scale of Sec. 2.5.
+        boxes: ``(P, 4)`` float32 x, y, width, height of each person's box, clipped to the image.
     """
 
     keypoints: np.ndarray
@@ -24,20 +24,20 @@ class People(NamedTuple):
 def checked_keypoints(
     people: People, num_keypoints: int, image_size: tuple[int, int], stride: int, dtype: type[np.floating] = np.float32
 ) -> tuple[np.ndarray, tuple[int, int]]:
-    """Check what targets are drawn from.
+    """Check the keypoints and the image size from which targets are computed.
 
     Args:
-        people: Their keypoints count.
+        people: People, of whom only the keypoints are used.
         num_keypoints: K of the skeleton.
         image_size: ``(H, W)`` of the input image, px.
         stride: Px of the input image per cell.
-        dtype: Of the keypoints that are returned.
+        dtype: Type of the returned keypoints.
 
     Returns:
         ``(P, K, 3)`` keypoints, and height and width of the maps, cells.
 
     Raises:
-        ValueError: A shape does not fit, or the image size is no multiple of the stride.
+        ValueError: A shape is wrong, or the image size is not a multiple of the stride.
     """
     keypoints = np.asarray(people.keypoints, dtype=dtype)
     if keypoints.ndim != 3 or keypoints.shape[1:] != (num_keypoints, 3):

@@ -1,4 +1,4 @@
-"""Pictures of maps that many methods have: responses of keypoints, and vectors from one point to another."""
+"""Pictures of maps that several methods have: responses of keypoints, and vectors from one point to another."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from gog_pose.skeleton import Skeleton
 
 
 def to_array(tensor: torch.Tensor) -> np.ndarray:
-    """Return a tensor of any device and precision as an array; numbers become float32."""
+    """Convert a tensor of any device and precision to an array; numbers become float32."""
     tensor = tensor.detach().cpu()
     return np.asarray(tensor if tensor.dtype == torch.bool else tensor.float())
 
 
 def draw_responses(image: np.ndarray, maps: Any, keypoints: np.ndarray, skeleton: Skeleton, stride: int) -> np.ndarray:
-    """Draw the field ``heatmaps``; the people do not matter."""
+    """Draw the field ``heatmaps``; the people are not used."""
     return draw_heatmaps(image, to_array(maps.heatmaps[0]), keypoint_colors(skeleton))
 
 
 def draw_taught_responses(
     image: np.ndarray, targets: Any, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> tuple[np.ndarray, str]:
-    """Draw the ``heatmaps`` that are taught, which targets hold as maps do."""
+    """Draw the target ``heatmaps``."""
     picture = draw_responses(image, targets, keypoints, skeleton, stride)
     return picture, f"keypoints {np.count_nonzero(keypoints[..., 2] > 0)}"
 
@@ -42,17 +42,17 @@ def draw_vectors_at_keypoints(
     skeleton: Skeleton,
     stride: int,
 ) -> np.ndarray:
-    """Draw where the offsets at the keypoints of people lead.
+    """Draw the offsets at the keypoints of people.
 
-    A line has the color of the keypoint that it should lead to; a white line leads from there to the keypoint.
-    Pairs with two found ends are drawn.
+    A line has the color of the keypoint that it should lead to; a white line connects its end with that keypoint.
+    Only pairs whose two keypoints are present are drawn.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
         offsets: ``(2L, h, w)`` px of the input image.
         keypoints: ``(P, K, 3)`` px of the input image.
-        pairs: L pairs of keypoint types, from the one where the offset is to the one it leads to.
-        skeleton: Gives the colors.
+        pairs: L pairs of keypoint types: where the offset starts and where it leads.
+        skeleton: Determines the colors.
         stride: Px per cell.
     """
     last = np.array(offsets.shape[:0:-1]) - 1
@@ -76,16 +76,16 @@ def draw_fans(
     *,
     every: int = 1,
 ) -> np.ndarray:
-    """Draw the offsets of cells, each in the color of the keypoint type that it leads to.
+    """Draw the offsets of cells, each in the color of the keypoint type to which it leads.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
         offsets: ``(2C, h, w)`` px of the input image.
-        inside: ``(C, h, w)`` bool, the cells whose offsets are drawn.
+        inside: ``(C, h, w)`` bool, True for cells whose offsets are drawn.
         ends: C keypoint types.
-        skeleton: Gives the colors.
+        skeleton: Determines the colors.
         stride: Px per cell.
-        every: Draw every so many rows and columns, so that lines can be told apart.
+        every: Step between drawn rows and columns, so that lines remain distinguishable.
     """
     item, rows, columns = np.nonzero(inside[:, ::every, ::every])
     rows, columns = every * rows, every * columns

@@ -1,7 +1,7 @@
 """Greedy offset-guided keypoint grouping, the paper's method.
 
 Heatmaps locate keypoints, guiding offsets point from a keypoint to the next one of the same person, and a greedy pass
-over the limbs groups the keypoints into people. ``rules=official`` decodes as the authors' public program does.
+over the limbs groups the keypoints into people. ``rules=official`` decodes like the authors' public program.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["METHOD"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the parts on first use, so that the host's part works without PyTorch."""
+    """Import the parts on first use, so that the host part works without PyTorch."""
     if name == "METHOD":
         from gog_pose.methods.gog.parts import METHOD
 

@@ -1,4 +1,4 @@
-"""Keypoint candidates and where their offsets lead: all that grouping needs of the maps."""
+"""Keypoint candidates and the ends of their offsets, the input of grouping."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gog_pose.geometry import cells_to_image, image_to_cells
 from gog_pose.maps.localize import climb, read_vector_arrays, taylor_in_windows, unbias
 from gog_pose.maps.peaks import above_zero
 
-Array: TypeAlias = Any  # tensors where PyTorch finds the candidates, arrays where an exported file does
+Array: TypeAlias = Any  # tensors if PyTorch finds the candidates, arrays if an exported file does
 
 
 class Candidates(NamedTuple):
@@ -20,7 +20,7 @@ class Candidates(NamedTuple):
     Attributes:
         xy: ``(B, K, n, 2)`` float32 peaks, px, input image.
         responses: ``(B, K, n)`` float32; 0 = no peak.
-        guides: ``(B, L, n, 2)`` float32 J_guid, px, input image: where the offset of each limb leads from its starts.
+        guides: ``(B, L, n, 2)`` float32 J_guid, px, input image: the ends of each limb's offsets from its starts.
     """
 
     xy: Array
@@ -29,16 +29,17 @@ class Candidates(NamedTuple):
 
 
 class PeakWindows(NamedTuple):
-    """The best pixels of a batch, n per type, and the cells around them: what an exported file gives in place of maps.
+    """The highest pixels of a batch, n per type, and the cells around them: the output of an exported file.
 
     Attributes:
-        xy: ``(B, K, n, 2)`` float32 best pixels, px, input image.
+        xy: ``(B, K, n, 2)`` float32 highest pixels, px, input image.
         responses: ``(B, K, n)`` float32; 0 = no peak.
-        first: ``(B, K, n, 2)`` float32 the cell (x, y) that the window of 6 x 6 cells around each begins at.
-        cells: ``(B, K, n, S, S)`` float32 heatmaps in the windows; beyond the border, the cells at it. S is 6; for
-            ``dark``, these windows are those of ``taylor_in_windows``.
+        first: ``(B, K, n, 2)`` float32 the first cell (x, y) of the window of 6 x 6 cells around each pixel.
+        cells: ``(B, K, n, S, S)`` float32 heatmaps in the windows; the cells at the border are repeated beyond it. S is
+            6; for ``dark``, these windows are those of ``taylor_in_windows``.
         vectors: ``(B, V, n, 2, 6, 6)`` float32 vectors in the windows, px, input image: the offsets of each limb in the
-            windows of its start type; if the decoder refines, then the refinement offsets in the windows of each type.
+            windows of its start type, followed by the refinement offsets in the windows of each type if the decoder
+            refines.
         size: ``(B, 2)`` int64 width and height of the maps, cells.
     """
 
@@ -53,21 +54,21 @@ class PeakWindows(NamedTuple):
 def read_windows(
     windows: PeakWindows, limbs: Sequence[Sequence[int]], *, stride: int, localizer: str, sigma: float, refine: bool
 ) -> Candidates:
-    """Return the candidates that the maps have in the windows.
+    """Return the candidates of the windows.
 
-    A refinement offset that leads out of the window of its peak, by more than two cells, is longer than any that is
-    taught; guiding offsets are then read at the border of the window.
+    Guiding offsets are read at the border of the window if a refinement offset leads out of it, by more than two cells.
+    Targets never have such long refinement offsets.
 
     Args:
-        windows: Of B images.
+        windows: Windows of B images.
         limbs: L pairs of keypoint types.
-        stride: Px per cell, R.
-        localizer: That of the decoder.
-        sigma: Of the responses, px, input image.
+        stride: Px of the input image per cell, R.
+        localizer: Localizer of the decoder.
+        sigma: Standard deviation of the responses, px, input image.
         refine: Add the refinement offsets.
     """
     *fields, size = map(as_array, windows)
-    most = int((fields[1] > 0).sum(axis=-1).max(initial=0))  # the peaks of a type come before what is none
+    most = int((fields[1] > 0).sum(axis=-1).max(initial=0))  # the peaks of a type precede empty entries
     xy, responses, first, cells, vectors = (field[:, :, :most] for field in fields)
     xy, responses = xy.copy(), responses.copy()
     found = responses > 0
@@ -91,11 +92,11 @@ def read_windows(
 
 
 def as_array(field: Array) -> np.ndarray:
-    """Return a tensor on any device as an array; an array as it is."""
+    """Convert a tensor on any device to an array; return an array unchanged."""
     return field if isinstance(field, np.ndarray) else np.asarray(field.detach().cpu().numpy())
 
 
 def _read(vectors: np.ndarray, first: np.ndarray, xy: np.ndarray, stride: int) -> np.ndarray:
-    """Read ``(B, V, n, 2, 6, 6)`` windows bilinearly at ``(B, V, n, 2)`` points: each is a map of its own."""
-    places = (xy - stride * first).reshape(-1, 1, 1, 2)  # px from the begin of the window
+    """Interpolate ``(B, V, n, 2, 6, 6)`` windows bilinearly at ``(B, V, n, 2)`` points, one point per window."""
+    places = (xy - stride * first).reshape(-1, 1, 1, 2)  # px from the start of the window
     return read_vector_arrays(vectors.reshape(-1, 1, *vectors.shape[3:]), places, stride).reshape(xy.shape)

@@ -1,4 +1,4 @@
-"""The decoder: maps to poses."""
+"""The decoder of the paper's method, which converts maps to poses."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
 class GogDecoder(CandidateDecoder):
     """Greedy offset-guided keypoint grouping (Sec. 2.2 to 2.4): ``find_peaks``, ``score_limbs``, ``group_limbs``.
 
-    The attributes beside those of ``CandidateDecoder``:
+    Attributes in addition to those of ``CandidateDecoder``:
 
     Attributes:
-        threshold: The public code's.
-        refine: Add the refinement offsets to the positions of the peaks; the maps must hold them.
-        gate: A guiding offset may miss its target by this much, px, input image (the public code: 40) ...
-        gate_ratio: ... or by this part of the limb's length, whichever is more (the public code: 0).
+        threshold: Lowest response of a keypoint candidate; the default is the public code's.
+        refine: Add the refinement offsets to the positions of the peaks; the maps must have them.
+        gate: Largest distance from a guiding offset's end to its target, px, input image (the public code: 40) ...
+        gate_ratio: ... or as a part of the limb's length, whichever is larger (the public code: 0).
         min_length: Lower bound of the limb length L in the score, px, input image.
         limb_threshold: Lowest connection score S of a candidate limb.
-        agreement: Of what a limb's score gains where its two ends lead to the same third keypoint; 0 = nothing.
-        reach: Fragments that no limb connects are joined where none of their distances exceeds this part of what the
-            limbs between could span (``join_fragments``); 0 = never.
-        complete: Give people the keypoints they lack where their offsets lead, marked as inferred.
+        agreement: Factor of a limb's gain if its two ends are connected to the same third keypoint; 0 = no gain.
+        reach: Fragments that no limb connects are joined if no distance between their keypoints exceeds this part of
+            the length that the limbs between can span (``join_fragments``); 0 = never.
+        complete: Add missing keypoints at the ends of a person's offsets, marked as inferred.
 
     Raises:
         InputError: An option is out of its range.
@@ -72,18 +72,18 @@ class GogDecoder(CandidateDecoder):
 
         Args:
             maps: ``(B, K, h, w)`` heatmaps and ``(B, 2L, h, w)`` offsets, on any device, of any floating type; or the
-                windows that an exported file has found in such.
+                windows that an exported file outputs.
 
         Returns:
-            The people of each image, px, input image. An image's result does not depend on the others.
+            The people of each image, px, input image. The result for an image does not depend on the other images.
 
         Raises:
-            InputError: The maps do not fit the skeleton, or lack the refinement offsets that ``refine`` asks for.
+            InputError: The maps do not fit the skeleton, or lack the refinement offsets that ``refine`` requires.
         """
         return self.group(self.candidates(maps))
 
     def candidates(self, maps: PoseMaps | PeakWindows) -> Candidates:
-        """Read from maps, or from the windows of an exported file, all that grouping needs.
+        """Return the candidates of maps or of the windows of an exported file.
 
         Args:
             maps: As for ``__call__``.
@@ -107,7 +107,7 @@ class GogDecoder(CandidateDecoder):
         if self.refine:
             if maps.refinements is None:
                 raise InputError(
-                    "decoder.refine: the maps hold no refinement offsets; give maps that do, or set refine=false"
+                    "decoder.refine: the maps have no refinement offsets; give maps that have them, or set refine=false"
                 )
             peaks = refine_peaks(peaks, maps.refinements, self.stride)
         return Candidates(*peaks, follow_offsets(peaks, maps.offsets, self.skeleton.limbs, self.stride))
@@ -116,7 +116,7 @@ class GogDecoder(CandidateDecoder):
         """Group the candidates of a batch into people.
 
         Args:
-            candidates: Of images that do not influence each other.
+            candidates: Candidates of a batch; each image is grouped independently.
 
         Returns:
             The people of each image, px, input image.
@@ -124,7 +124,7 @@ class GogDecoder(CandidateDecoder):
         return [self._group(*image) for image in zip(*map(as_array, candidates), strict=True)]
 
     def _group(self, xy: np.ndarray, responses: np.ndarray, guides: np.ndarray) -> Poses:
-        """Group the ``(K, n)`` peaks of one image; ``(L, n, 2)`` guides lead from them to the next ones."""
+        """Group the ``(K, n)`` peaks of one image; the ``(L, n, 2)`` guides lead from them to the next keypoints."""
         limbs = self.skeleton.limbs
         candidates = score_limbs(
             xy,

@@ -1,4 +1,4 @@
-"""The encoder: people to the targets of a network."""
+"""The encoder of the paper's method, which converts people to targets."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from gog_pose.system.options import Count, CountOrZero, Positive
 
 Array = np.ndarray | torch.Tensor
 
-_FARTHEST = 1e6  # px; a keypoint beyond is a mistake, and float32 could not place it to a fraction of a px
+_FARTHEST = 1e6  # px; keypoints beyond are mistakes, and float32 has no fractions of a px there
 
 
 class PoseEncoder:
-    """Draws heatmaps, guiding offsets, refinement offsets and the supervision mask (Sec. 2.2, 2.3, 3).
+    """Computes heatmaps, guiding offsets, refinement offsets and the supervision mask (Sec. 2.2, 2.3, 3).
 
-    Calling it with the people of one image returns the targets of the image. Its two steps may run in different
-    processes: ``marks`` computes the cells that are not 0, ``render`` writes those of a batch into maps on any device.
+    A call with the people of one image returns the targets of the image. The two steps may run in different processes:
+    ``marks`` computes the cells that are not 0, ``render`` writes those of a batch into maps on any device.
 
     Args:
         skeleton: Keypoint types and limbs.
-        stride: ``R``, input px a cell.
+        stride: Px of the input image per cell, ``R``.
         sigma: ``sigma_k`` of the Gaussian responses, px of the input image, the same for all types.
         support: Side of the square of cells that carries a limb's offsets, cells, odd.
-        min_response: Gaussian responses below this become 0 (the paper does not say; the public code's value).
-        quantize: Move each keypoint to the center of the nearest cell before its Gaussian is drawn ("qnt" in Table 2).
-            The paper says "to an integer coordinate" and not which grid's: COCO's coordinates are integers of the image
-            already, so only the grid of the maps can be meant. Guiding and refinement offsets are drawn as they are
-            without: a cell points at the keypoint itself, which is what makes up for the rounding in "qnt + ro".
+        min_response: Gaussian responses below this become 0; the value is the public code's, the paper has none.
+        quantize: Move each keypoint to the center of the nearest cell before its Gaussian is rendered ("qnt" in Table
+            2). The paper's "to an integer coordinate" does not name the grid; it must be that of the maps, because
+            COCO's coordinates are already integers in the image. Guiding and refinement offsets do not change: a cell
+            points at the exact keypoint, which corrects the rounding in "qnt + ro".
         refinement: Side of the square of cells that carries a keypoint's refinement offsets ("ro" in Table 2), cells,
             odd (3 in the public code); 0 = none.
 
@@ -67,7 +67,7 @@ class PoseEncoder:
                 f" min_response {min_response} between 0 and 1"
             )
         if refinement < 0 or (refinement and refinement % 2 == 0):
-            raise InputError(f"encoder.refinement: must be 0 or an odd number of cells, got {refinement}")
+            raise InputError(f"encoder.refinement: must be 0 or an odd, positive number of cells, got {refinement}")
         self.skeleton = skeleton
         self.stride = stride
         self.sigma = sigma
@@ -75,7 +75,7 @@ class PoseEncoder:
         self.min_response = min_response
         self.quantize = quantize
         self.refinement = refinement
-        self._lengths = [skeleton.num_keypoints, 2 * skeleton.num_limbs, skeleton.num_limbs]  # of the fields, in maps
+        self._lengths = [skeleton.num_keypoints, 2 * skeleton.num_limbs, skeleton.num_limbs]  # maps per field
         if refinement:
             self._lengths += [2, 1]
         self._starts, self._ends = np.array(skeleton.limbs, dtype=np.int64).reshape(-1, 2).T
@@ -86,19 +86,20 @@ class PoseEncoder:
         """Encode the people of one image.
 
         Args:
-            keypoints: ``(P, K, 3)`` x, y (px, input image) and COCO visibility; all with visibility > 0 make a target.
-                One outside the image leaves the part of its mark that reaches in: unlabel it where that is not wanted.
-            scales: ``(P,)`` root of each person's box area, px of the input image.
+            keypoints: ``(P, K, 3)`` x, y (px, input image) and COCO visibility; all with visibility > 0 have targets.
+                The Gaussian of a keypoint outside the image may extend into it; set its visibility to 0 to prevent
+                this.
+            scales: ``(P,)`` square root of each person's box area, px of the input image.
             image_size: ``(H, W)`` of the input image, multiples of the stride.
             ignore: ``(H, W)`` bool, True = do not supervise; a cell is ignored when most of its pixels are.
 
         Returns:
-            Targets of one image, float32, on the device of ``keypoints`` where that is a tensor.
+            Targets of one image, float32, on the device of ``keypoints`` if that is a tensor.
 
         Raises:
-            ValueError: A shape does not fit, or the image size is no multiple of the stride.
+            ValueError: A shape is wrong, or the image size is not a multiple of the stride.
         """
-        people = People(_as_array(keypoints), _as_array(scales), boxes=np.zeros((0, 4)))  # ours needs no boxes
+        people = People(_as_array(keypoints), _as_array(scales), boxes=np.zeros((0, 4)))  # boxes are not used
         marks = self.marks(people, image_size, None if ignore is None else _as_array(ignore))
         if isinstance(keypoints, torch.Tensor) and keypoints.device.type != "cpu":
             marks = marks.to(keypoints.device)
@@ -110,14 +111,14 @@ class PoseEncoder:
         return fields(self.skeleton, self.stride)
 
     def points(self, people: People) -> np.ndarray:
-        """Return the keypoints, ``(P, K, 3)``: fields refer to no other points."""
+        """Return the ``(P, K, 3)`` keypoints; fields do not refer to other points."""
         return people.keypoints
 
     def marks(self, people: People, image_size: tuple[int, int], ignore: np.ndarray | None = None) -> TargetMarks:
-        """Compute the targets of one image as the cells that are not 0; errors are those of a call.
+        """Compute the targets of one image as the cells that are not 0; it raises the same errors as a call.
 
         Args:
-            people: Keypoints and scales count.
+            people: People, of whom keypoints and scales are used.
             image_size: ``(H, W)`` of the input image, multiples of the stride.
             ignore: ``(H, W)`` bool, True = do not supervise; a cell is ignored when most of its pixels are.
         """
@@ -133,7 +134,7 @@ class PoseEncoder:
         grid: dict[str, Any] = {"map_size": (height, width), "stride": self.stride}
 
         x, y, visibility = planes = keypoints.reshape(-1, 3).T.copy()  # (3, PK)
-        labelled = (visibility > 0) & (np.abs(x) < _FARTHEST) & (np.abs(y) < _FARTHEST)  # nan is not less, either
+        labelled = (visibility > 0) & (np.abs(x) < _FARTHEST) & (np.abs(y) < _FARTHEST)  # false for nan, too
         drawn = np.flatnonzero(labelled)
         points = planes[:2].take(drawn, axis=1)
         peak_places, peak_values = gaussian_marks(
@@ -143,16 +144,16 @@ class PoseEncoder:
             min_response=self.min_response,
             **grid,
         )
-        first = num_keypoints * np.arange(len(keypoints))[:, None]  # keypoint of each person
+        first = num_keypoints * np.arange(len(keypoints))[:, None]  # index of the first keypoint of each person
         starts, ends = first + self._starts, first + self._ends  # (P, L)
         person, limb = np.nonzero(labelled.take(starts) & labelled.take(ends))
-        # Guiding offsets (Sec. 2.3): every cell of a support points at the end keypoint itself, which at the start
-        # keypoint is the paper's J_to - J_from and elsewhere stays right when the detected peak is a little off. The
-        # person whose start is nearest owns a cell; the public code lets the shorter vector win.
+        # Guiding offsets (Sec. 2.3): every cell of a support points exactly at the end keypoint. At the start keypoint
+        # this is the paper's J_to - J_from; elsewhere it is correct for slightly displaced peaks, too. A cell belongs
+        # to the person whose start is nearest; in the public code, to the person with the shorter vector.
         places, values = vector_marks(
             planes[:2].take(starts[person, limb], axis=1),
             planes[:2].take(ends[person, limb], axis=1),
-            1 / np.maximum(scales, 1).take(person),  # 1 / px; a degenerate box must not make a weight infinite
+            1 / np.maximum(scales, 1).take(person),  # 1 / px; finite for degenerate boxes, too
             limb,
             num_channels=num_limbs,
             support=self.support,
@@ -160,7 +161,7 @@ class PoseEncoder:
         )
         places += num_keypoints * height * width
         if self.refinement:
-            # Refinement offsets lead to the keypoint itself; as in the public code one pair of maps serves all types.
+            # Refinement offsets lead exactly to the keypoint; as in the public code, all types share one pair of maps.
             ones, one_map = np.ones(points.shape[1], dtype=np.float32), np.zeros(points.shape[1], dtype=np.int64)
             more_places, more_values = vector_marks(
                 points, points, ones, one_map, num_channels=1, support=self.refinement, **grid
@@ -172,7 +173,7 @@ class PoseEncoder:
         return TargetMarks((GridMarks._make([*arrays, mask, sum(self._lengths)]),))
 
     def render(self, marks: TargetMarks) -> PoseTargets:
-        """Draw the targets of a batch of images on the device of their marks: values are put down, none computed."""
+        """Write the marks of a batch of images into targets on their device."""
         (grid,) = marks.grids
         heatmaps, offsets, weights, *refinement = torch.split(render_marks(grid), self._lengths, dim=1)
         return PoseTargets(heatmaps, offsets, weights, grid.mask, *refinement)

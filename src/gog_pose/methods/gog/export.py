@@ -1,4 +1,4 @@
-"""Export of the paper's decoder: the file finds the peaks, the host places and groups them."""
+"""Export of the paper's decoder: the file finds the peaks; the host part refines and groups them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOLERANCE = 0.01  # px
 
 @torch.no_grad()
 def match(first: Candidates, second: Candidates, limbs: Sequence[Sequence[int]]) -> Difference:
-    """Match candidates of the same images and types by place; their order may differ."""
+    """Match candidates of the same images and types by position; their order may differ."""
     first, second = (Candidates(*map(torch.as_tensor, candidates)) for candidates in (first, second))
     count, unmatched = 0, 0
     xy, responses, guides = [0.0], [0.0], [0.0]
@@ -45,7 +45,7 @@ def match(first: Candidates, second: Candidates, limbs: Sequence[Sequence[int]])
 
 
 def compare(decoder: GogDecoder, maps: PoseMaps, windows: PeakWindows) -> Difference:
-    """Compare the candidates that the decoder reads from the windows of a file with those that it reads from maps."""
+    """Compare the candidates that the decoder reads from the windows of a file with those from maps."""
     return match(decoder.candidates(maps), decoder.candidates(windows), decoder.skeleton.limbs)
 
 

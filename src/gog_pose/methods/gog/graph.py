@@ -1,10 +1,10 @@
-"""The best pixels of the heatmaps and the cells around them, by tensor operations of fixed shape alone.
+"""Search for the highest pixels of the heatmaps, and the cells around them, by tensor operations of fixed shape only.
 
-``peaks.py`` looks only where a peak can be, which is fast on a CPU but no graph of tensor operations that can be
-exported with a network. Here all of the heatmaps is interpolated, and every type has k peaks, of which those with a
-response of 0 are none. What follows, from the cells around a peak to its place, is done by the decoder itself. Both
-find the same peaks but for rounding, since the maps are interpolated in float32 here: where two pixels tie,
-``bicubic`` and ``bilinear`` may take one of them for both; ``subpixel`` climbs to their center.
+``peaks.py`` searches only where peaks are possible. This is fast on a CPU, but it is not a graph of tensor operations
+that can be exported with a network. Here the complete heatmaps are interpolated, and every type has k peaks; those with
+response 0 are empty. The decoder then computes positions from the cells around the peaks. Both searches find the same
+peaks up to rounding, because the maps are interpolated in float32 here: if two pixels tie, ``bicubic`` and ``bilinear``
+may return one of them in place of their center, which ``subpixel`` still finds.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from gog_pose.methods.gog.records import PoseMaps
 
 
 class PeakGraph(nn.Module):
-    """The peaks of a ``GogDecoder`` for ``torch.export``, k of every type, with all that it reads around them.
+    """Peak search of a ``GogDecoder`` for ``torch.export``: k peaks per type and the windows around them.
 
     Args:
-        decoder: What will read the windows.
+        decoder: Decoder that will read the windows.
 
     Raises:
-        InputError: The decoder follows other rules.
+        InputError: The decoder has other rules.
     """
 
     weights: torch.Tensor
@@ -48,7 +48,7 @@ class PeakGraph(nn.Module):
         self.register_buffer("weights", weights, persistent=False)
 
     def forward(self, maps: PoseMaps) -> PeakWindows:
-        """Find the peaks of a batch and cut out the windows around them.
+        """Find the peaks of a batch and extract the windows around them.
 
         Args:
             maps: ``(B, K, h, w)`` heatmaps, ``(B, 2L, h, w)`` offsets and, if the decoder refines, refinement offsets.
@@ -81,7 +81,7 @@ class PeakGraph(nn.Module):
 
 
 def _pixel_weights(stride: int, interpolation: str) -> np.ndarray:
-    """Return ``(R, 5)`` weights along one axis: the pixels of a cell x that cell, two before it and two after it."""
+    """Return ``(R, 5)`` weights along one axis: the pixels of a cell x the cell, two before it and two after it."""
     places = image_to_cells(np.arange(stride, dtype=np.float64), stride)
     low = np.floor(places).astype(np.intp)
     weights = np.zeros((stride, 5))
@@ -90,7 +90,7 @@ def _pixel_weights(stride: int, interpolation: str) -> np.ndarray:
 
 
 def _upsampled(maps: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Do what ``F.interpolate`` does, whose counterpart in ONNX Runtime takes five times as long.
+    """Upsample maps like ``F.interpolate``, five times as fast in ONNX Runtime.
 
     Args:
         maps: ``(B, K, h, w)``.
@@ -109,8 +109,8 @@ def _upsampled(maps: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
 def _highest_peaks(pixels: torch.Tensor, topk: int, threshold: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Find the k highest pixels that no neighbor exceeds.
 
-    Of equal neighbors the first in reading order stands for all, at the center of those in its window; where a
-    neighbor exceeds one of the equals, none of them is a peak.
+    Neighbors with the same response are one peak, at the center of those in the window of the first in reading order.
+    If any of them has a higher neighbor, none is a peak.
 
     Args:
         pixels: ``(B, K, H, W)``.
@@ -121,7 +121,7 @@ def _highest_peaks(pixels: torch.Tensor, topk: int, threshold: float) -> tuple[t
         ``(B, K, k, 2)`` x and y and ``(B, K, k)`` responses, 0 where there is no peak.
     """
     summits = pixels >= _highest_near(pixels)
-    # The first of equals alone takes one of the k places, and none of those that stand by a higher one does.
+    # Of equal neighbors, only the first is one of the k pixels, and none if one of them has a higher neighbor.
     framed = F.pad(pixels, (1, 1, 1, 0), value=-math.inf)
     above = F.max_pool2d(framed[..., :-1, :], (1, 3), stride=1)
     first = pixels > torch.maximum(above, framed[..., 1:, :-2])
@@ -142,14 +142,17 @@ def _highest_peaks(pixels: torch.Tensor, topk: int, threshold: float) -> tuple[t
 
 
 def _highest_near(pixels: torch.Tensor) -> torch.Tensor:
-    """Return the highest pixel of the 3x3 window of each."""
+    """Return the highest response in the 3x3 window of each pixel."""
     return F.max_pool2d(pixels, 3, stride=1, padding=1)
 
 
 def _window_places(first: torch.Tensor, side: int, size: torch.Tensor) -> torch.Tensor:
-    """Return ``(..., S, S)`` places in the flattened maps of windows that begin at ``(..., 2)`` cells (x, y).
+    """Return ``(..., S, S)`` indices into the flattened maps of the cells of windows.
 
-    Beyond the border of the maps, whose ``(2,)`` width and height is the size, they are the cells at it.
+    Args:
+        first: ``(..., 2)`` the first cell (x, y) of each window.
+        side: S, cells per side.
+        size: ``(2,)`` width and height of the maps; the cells at the border are repeated beyond it.
     """
     taps = torch.arange(side, device=first.device)
     columns, rows = ((first[..., axis, None].long() + taps).clamp(min=0).minimum(size[axis] - 1) for axis in range(2))
@@ -157,11 +160,11 @@ def _window_places(first: torch.Tensor, side: int, size: torch.Tensor) -> torch.
 
 
 def _vectors(maps: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """Return ``(B, V, n, 2, 6, 6)`` of ``(B, V, 2, h, w)`` maps at ``(B, V, n, 6, 6)`` places."""
+    """Return the ``(B, V, n, 2, 6, 6)`` values of ``(B, V, 2, h, w)`` maps at ``(B, V, n, 6, 6)`` indices."""
     return _gather(maps, places[:, :, None].expand(-1, -1, 2, -1, -1, -1)).transpose(2, 3)
 
 
 def _gather(maps: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """Return the values of ``(..., h, w)`` maps at places in the flattened maps, of any shape behind ``...``."""
+    """Return the values of ``(..., h, w)`` maps at indices into the flattened maps, of any shape after ``...``."""
     lead = maps.dim() - 2
     return maps.flatten(lead).gather(lead, places.flatten(lead)).reshape(places.shape)

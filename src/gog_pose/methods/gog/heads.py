@@ -1,4 +1,4 @@
-"""The heads: one 1x1 convolution for each kind of map (Sec. 2.5), or a small branch on trunks of few channels."""
+"""The heads of the paper's method: a 1x1 convolution per kind of map (Sec. 2.5), or a branch of several layers."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from gog_pose.system.options import Positive
 
 
 class GogHeads(nn.Module):
-    """Heatmaps, guiding offsets and, if asked for, refinement offsets of each supervised output.
+    """Heads for heatmaps, guiding offsets and, optionally, refinement offsets of each supervised output.
 
     Args:
-        skeleton: Sets the number of maps.
+        skeleton: Determines the number of maps.
         features: The feature maps that the heads are built on.
-        offset_unit: Input px that one unit of the offset heads represents. 1 is the public code's; a larger unit lets a
-            network that starts from scratch reach offsets of a hundred px with small weights, and keeps them precise
-            in half precision.
-        refinement: Whether there is a head for refinement offsets. Any number but 0 means yes, so that the encoder's
-            option can be given: no head without targets for it.
-        form: Of each head (``branch``); ``linear`` is the paper's.
-        response: What the heatmap head gives: the responses themselves, ``linear``, the paper's, or their logits,
-            ``sigmoid``, as the heads of CenterNet and MoveNet, whose weights can be taken then.
+        offset_unit: Px of the input image per unit of the offset heads' output. The public code has 1. With a larger
+            unit, a network that is trained from scratch predicts offsets of a hundred px with small weights, and they
+            remain precise in half precision.
+        refinement: Whether there is a head for refinement offsets. Any number except 0 means yes, so that the encoder's
+            option can be passed and the head exists only with targets.
+        form: Form of each head (``branch``); ``linear`` is the paper's.
+        response: Output of the heatmap head: ``linear`` (the paper's) for responses, ``sigmoid`` for their logits, as
+            in CenterNet and MoveNet, whose weights can then be used.
 
     Raises:
         InputError: The form or the kind of response is unknown.
     """
 
-    # The branches that a network of another method can start from, by what their maps mean.
+    # Branches whose weights a network of another method can start from, by the meaning of their maps.
     BRANCHES: ClassVar[dict[str, str]] = {"keypoint responses": "heatmap", "keypoint vectors": "offset"}
 
     def __init__(
@@ -55,7 +55,7 @@ class GogHeads(nn.Module):
         self._form = form
         self._response = response
         self._refines = bool(refinement)
-        self._strides = [feature.stride for feature in features]  # refinement offsets are a cell long
+        self._strides = [feature.stride for feature in features]  # the unit of refinement offsets is a cell
 
         def heads(maps: int, bias: float = 0.0) -> nn.ModuleList:
             return nn.ModuleList(branch(form, feature.channels, maps, bias) for feature in features)
@@ -69,7 +69,7 @@ class GogHeads(nn.Module):
         return [self._output(place, feature) for place, feature in enumerate(features)]
 
     def options(self) -> dict[str, Any]:
-        """Return the keyword arguments that heads like these are built with."""
+        """Return the keyword arguments of the constructor."""
         return {
             "offset_unit": self._offset_unit,
             "refinement": self._refines,

@@ -1,4 +1,4 @@
-"""The host's part of the paper's method: an exported file finds the peaks, the decoder places and groups them."""
+"""Host part of the paper's method: an exported file finds the peaks; the decoder refines and groups them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The paper's objective: focal L2 on heatmaps, L1 on guiding and refinement offsets, over all stacks (Sec. 2.5)."""
+"""The paper's objective: focal L2 of heatmaps, L1 of guiding and refinement offsets, over all stacks (Sec. 2.5)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class GogLoss(nn.Module):
     Args:
         heatmap_weight: Weight of the heatmap loss.
         heatmap_loss: ``l2``, the paper's focal L2, or ``cross_entropy``, for responses that are sigmoids.
-        offset_weight: Weight of the offset loss. The paper gives none; the public code has 10000 on a mean over the
-            batch that it divides once more by the batch size of a device, and takes the root of each error.
-        refinement_weight: Weight of the loss of refinement offsets, where there are any. The paper gives none; the
-            public code's default is 100 on a mean that it divides once more by the batch size of a device, 8 in its
-            recipe, which is about 10.
-        stack_weights: One weight a stack, from first to last; equal weights that sum to 1 where it is None.
-        gamma: Exponent of the heatmap loss. The public code trains with 1 whatever its command line says.
+        offset_weight: Weight of the offset loss. The paper has none. The public code has 10000 for a mean over the
+            batch that it divides again by the batch size per device, with the square root of each error.
+        refinement_weight: Weight of the loss of refinement offsets, if there are any. The paper has none. The public
+            code's default is 100 for a mean that it divides again by the batch size per device, 8 in its recipe, which
+            corresponds to about 10.
+        stack_weights: One weight per stack, from first to last; None = equal weights that sum to 1.
+        gamma: Exponent of the heatmap loss. The public code trains with 1, whatever its command-line option.
         tau: Foreground threshold of the focal L2.
 
     Raises:
@@ -52,8 +52,8 @@ class GogLoss(nn.Module):
         """Compare the maps of all stacks with the targets of a batch.
 
         Raises:
-            InputError: The network predicts refinement offsets that the encoder does not draw, or the other way around.
-            ValueError: There are not as many stack weights as stacks.
+            InputError: Only one of network and encoder has refinement offsets.
+            ValueError: The numbers of stack weights and stacks differ.
         """
         with torch.autocast(targets.heatmaps.device.type, enabled=False):
             parts = {
@@ -74,7 +74,7 @@ class GogLoss(nn.Module):
         if maps.refinements is None or targets.refinements is None or targets.refinement_weights is None:
             raise InputError(
                 "method.heads.refinement and method.encoder.refinement must both be on or both be off (0): the heads"
-                " predict refinement offsets, the encoder draws their targets"
+                " predict refinement offsets, the encoder renders their targets"
             )
         predicted = maps.refinements.float()
         return weighted_l1(predicted, targets.refinements, targets.refinement_weights, targets.mask).mean()

@@ -1,11 +1,11 @@
-"""The rules of the authors' public program, for comparison and for checkpoints that were published with it.
+"""Decoder by the rules of the authors' public program, for comparison and for the checkpoints published with it.
 
-The paper leaves the details to its source code, and that differs from ``GogDecoder`` in what a candidate is and in how
-limbs make people. This module is a second, independent decoder by those rules, quirks included: two people may share a
-keypoint, two that are merged may get a keypoint nobody detected, keypoints in the first row or column of pixels are
-lost and single keypoints are no person. Two things are as the program means them, not as it does them: the index of a
-pixel is divided as an integer, and a keypoint is known by an integer, too (the program's float32 confuses keypoints in
-images of a megapixel).
+The paper refers to its source code for details, and that differs from ``GogDecoder`` in the candidates and in the
+grouping of limbs. This module is a second, independent decoder with the program's rules, including its quirks: two
+people may share a keypoint, merged people may get a keypoint that nobody detected, keypoints in the first row or column
+of pixels are lost, and single keypoints are not people. Two errors of the program are corrected: the index of a pixel
+is divided as an integer, and keypoints are identified by integers (float32 confuses keypoints in images of a
+megapixel).
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ class OfficialDecoder:
     """Decodes maps by the rules of the public program; same interface as ``GogDecoder``.
 
     Attributes:
-        skeleton: What a person is made of; the order of the limbs is the order of grouping.
+        skeleton: Keypoint types and limbs of a person; the order of the limbs is the order of grouping.
         stride: Px of the input image per cell, R.
-        topk: Candidates kept of each keypoint type, k.
+        topk: Candidates kept per keypoint type, k.
         threshold: Lowest response of a keypoint candidate.
-        gate: A guiding offset may miss its target by less than this, px, input image.
+        gate: Upper bound, exclusive, of the distance from a guiding offset's end to its target, px, input image.
         min_length: Lower bound of the limb length L in the score, px, input image.
-        person_threshold: People whose mean response over the keypoints found is lower are dropped.
+        person_threshold: People whose mean response over their keypoints is lower are dropped.
 
     Raises:
         InputError: An option is out of its range.
@@ -97,11 +97,11 @@ class OfficialDecoder:
 
 
 class _Candidates(NamedTuple):
-    """Keypoint candidates of one type in one image, n of them.
+    """n keypoint candidates of one type in one image.
 
     Attributes:
         xyr: ``(n, 3)`` float32 x, y (px, input image) and response.
-        ids: ``(n,)`` int64, the index of the pixel in the image. Merging two people takes the larger one.
+        ids: ``(n,)`` int64 index of the pixel in the image. Merging two people keeps the larger one.
         usable: ``(n,)`` True where the response reaches the threshold.
     """
 
@@ -111,17 +111,17 @@ class _Candidates(NamedTuple):
 
     @classmethod
     def of_type(cls, xy: np.ndarray, responses: np.ndarray, threshold: float, width: int) -> _Candidates:
-        """Name ``(n, 2)`` pixels of an image of this width, with ``(n,)`` responses."""
+        """Build candidates from ``(n, 2)`` pixels of an image of this width and their ``(n,)`` responses."""
         columns, rows = xy.astype(np.int64).T
         return cls(np.concatenate([xy, responses[:, None]], axis=1), rows * width + columns, responses >= threshold)
 
 
 class _Rows(NamedTuple):
-    """Candidate limbs of one type, M of them, best score first.
+    """M candidate limbs of one type, best score first.
 
     Attributes:
         xyr: ``(M, 2, 3)`` float32 x, y, response of J_from and J_to.
-        ids: ``(M, 2)`` int64 which keypoints they are; every J_to once.
+        ids: ``(M, 2)`` int64 ids of these keypoints; every J_to occurs once.
         scores: ``(M,)`` float32.
     """
 
@@ -135,8 +135,8 @@ class _People(NamedTuple):
 
     Attributes:
         xyr: ``(M, K, 3)`` float32 x, y, response.
-        limb_scores: ``(M, K)`` float32, the best score of a limb that ended here.
-        ids: ``(M, K)`` int64.
+        limb_scores: ``(M, K)`` float32 best score of the limbs at each keypoint.
+        ids: ``(M, K)`` int64 ids of the keypoints.
     """
 
     xyr: np.ndarray
@@ -153,16 +153,16 @@ class _People(NamedTuple):
         )
 
     def keep(self, rows: np.ndarray) -> _People:
-        """Return the people that a mask or a list of indices names."""
+        """Return the people that a mask or an array of indices selects."""
         return _People(*(field[rows] for field in self))
 
     def followed_by(self, others: _People) -> _People:
-        """Return these people and others behind them."""
+        """Return these people followed by others."""
         return _People(*(np.concatenate(pair) for pair in zip(self, others, strict=True)))
 
 
 def _find_candidates(heatmaps: torch.Tensor, stride: int, topk: int) -> Peaks:
-    """Take the k highest pixels that no neighbor exceeds; equal neighbors are all taken."""
+    """Return the k highest pixels that no neighbor exceeds, including all of several equal neighbors."""
     finite = heatmaps.float().nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
     image = F.interpolate(finite, scale_factor=stride, mode="bicubic", align_corners=False)
     width = image.shape[3]
@@ -172,13 +172,13 @@ def _find_candidates(heatmaps: torch.Tensor, stride: int, topk: int) -> Peaks:
 
 
 def _collect_limbs(start: _Candidates, end: _Candidates, guides: np.ndarray, gate: float, min_length: float) -> _Rows:
-    """Pair each start with the one end that lies nearest to where its offset leads, and each end with its best start.
+    """Pair each start with the end nearest to its J_guid, then keep the best start of each end.
 
     Args:
-        start: Candidates of the type that the limb starts at.
-        end: Of the type that it ends at.
+        start: Candidates of the limb's start type.
+        end: Candidates of the limb's end type.
         guides: ``(n, 2)`` J_guid of the starts, px, input image.
-        gate: Larger errors dl are no limb, px.
+        gate: Pairs with an error dl of at least this are not limbs, px.
         min_length: Lower bound of L, px.
     """
     with np.errstate(invalid="ignore", over="ignore"):
@@ -201,18 +201,18 @@ def _collect_limbs(start: _Candidates, end: _Candidates, guides: np.ndarray, gat
 
 
 def _assemble(people: _People, limb: Sequence[int], rows: _Rows) -> _People:
-    """Add the limbs of one type to the people: raise, extend, merge and found, in this order."""
+    """Add the limbs of one type to the people in four steps: raise scores, extend, merge, and create people."""
     ends = np.asarray(limb)
-    shared = (people.ids[:, None, ends] == rows.ids).sum(axis=2)  # (people, rows) of the two ends
+    shared = (people.ids[:, None, ends] == rows.ids).sum(axis=2)  # (people, rows): how many ends the person has
     better = (rows.scores[:, None] > people.limb_scores[:, None, ends]).any(axis=2)
-    # Raise: the person has the limb's both ends.
+    # Raise the score: the person has both ends of the limb.
     person, row = np.nonzero((shared == 2) & better)
     if len(person):
         people.limb_scores[np.ix_(person, ends)] = np.maximum(
             people.limb_scores[np.ix_(person, ends)], rows.scores[row, None]
         )
         shared[shared == 2] = -1
-    # Extend: the person has one end; both are written, whatever stood there. Of two limbs the last one stays.
+    # Extend: the person has one end. Both ends are overwritten; of two limbs the last one remains.
     person, row = np.nonzero((shared == 1) & better)
     if len(person):
         place = np.ix_(person, ends)
@@ -221,7 +221,7 @@ def _assemble(people: _People, limb: Sequence[int], rows: _Rows) -> _People:
         shared[shared == 1] = -1
     if len(people.ids) > 1:
         people = _merge(people)
-    # Found: nobody knows the limb.
+    # Create people from limbs of which nobody has an end.
     new = np.flatnonzero(shared.sum(axis=0) == 0)
     founded = _People.nobody(people.ids.shape[1], len(new))
     founded.xyr[:, ends], founded.ids[:, ends] = rows.xyr[new], rows.ids[new]
@@ -230,10 +230,10 @@ def _assemble(people: _People, limb: Sequence[int], rows: _Rows) -> _People:
 
 
 def _merge(people: _People) -> _People:
-    """Merge every two people that share exactly two keypoints into the first: the maximum of every single number.
+    """Merge every two people that share exactly two keypoints into the first, by the maximum of each number.
 
-    That holds for the ids, too: of two keypoints of a type the merged person is known by the one that lies lower in the
-    image. Of several partners of one person only the last is taken over, but all of them go.
+    The same applies to ids: of two keypoints of a type, the merged person has the id of the lower one in the image. Of
+    several partners of one person, only the last is merged, but all are removed.
     """
     same = (people.ids[:, None] == people.ids) & (people.ids != _NOBODY)
     first, second = np.nonzero(np.triu(same.sum(axis=2) == 2, k=1))
@@ -247,7 +247,7 @@ def _merge(people: _People) -> _People:
 
 
 def _finish(people: _People, person_threshold: float) -> Poses:
-    """Drop weak people, empty what is missing, and sort by score."""
+    """Drop weak people, set missing keypoints to 0, and sort by score."""
     responses = people.xyr[:, :, 2]
     found = people.ids != _NOBODY
     means = np.where(found, responses, 0).sum(axis=1) / np.maximum(found.sum(axis=1), 1)

@@ -1,4 +1,4 @@
-"""Maps and targets of the paper's method, and what their fields are."""
+"""Maps, targets and fields of the paper's method."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PoseMaps(NamedTuple):
         heatmaps: ``(B, K, h, w)`` keypoint responses.
         offsets: ``(B, 2L, h, w)`` guiding offsets, px of the input image, interleaved ``x_0, y_0, x_1, ...``.
         refinements: ``(B, 2, h, w)`` refinement offsets x and y, px of the input image: from a cell to the nearest
-            keypoint of any type. None where the network has no such head.
+            keypoint of any type. None if the network has no such head.
     """
 
     heatmaps: torch.Tensor
@@ -36,9 +36,9 @@ class PoseTargets(NamedTuple):
         offset_weights: ``(L, h, w)`` 1 / person scale (1 / px) inside the support of a limb's start, 0 elsewhere.
         mask: ``(1, h, w)`` 1 = supervised, 0 = ignored.
         refinements: ``(2, h, w)`` refinement offsets x and y, px of the input image, of the keypoints of all types; 0
-            where the weight is 0. None unless the encoder draws them.
-        refinement_weights: ``(1, h, w)`` 1 on the supports of refinement offsets, 0 elsewhere; None if the encoder
-            does not draw them.
+            where the weight is 0. None unless the encoder renders them.
+        refinement_weights: ``(1, h, w)`` 1 on the supports of refinement offsets, 0 elsewhere; None unless the encoder
+            renders them.
     """
 
     heatmaps: torch.Tensor
@@ -54,11 +54,11 @@ class PoseTargets(NamedTuple):
 
 
 def require_limbs(skeleton: Skeleton) -> None:
-    """Raise ``InputError`` if a skeleton has no limbs, by which keypoints are grouped."""
+    """Raise ``InputError`` if a skeleton has no limbs, which grouping requires."""
     if not skeleton.limbs:
         raise InputError(
-            f"skeleton {skeleton.name}: limbs: there are none, but method=gog groups keypoints by them; add one, or use"
-            " method=centernet"
+            f"skeleton {skeleton.name}: limbs: there are none, but method=gog groups keypoints by limbs; add limbs, or"
+            " use method=centernet"
         )
 
 
@@ -66,7 +66,7 @@ def fields(skeleton: Skeleton, stride: int) -> tuple[Field, ...]:
     """Return the fields of ``PoseMaps``.
 
     Args:
-        skeleton: Sets the number of maps.
+        skeleton: Determines the number of maps.
         stride: Px of the input image per cell.
 
     Raises:

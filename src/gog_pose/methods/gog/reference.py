@@ -1,4 +1,4 @@
-"""Plain ways to compute what encoder and decoder compute: what tests and benchmarks compare them with."""
+"""Reference implementations of encoder and decoder, for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def encode_by_loops(
     support: int,
     min_response: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw heatmaps, guiding offsets and their weights of one image.
+    """Compute heatmaps, guiding offsets and their weights for one image.
 
     Args:
         keypoints: ``(P, K, 3)`` x, y (px, input image) and COCO visibility.
         scales: ``(P,)`` px.
         image_size: ``(H, W)`` px.
         skeleton: Keypoint types and limbs.
-        stride: Px a cell.
-        sigma: Of the Gaussian responses, px.
+        stride: Px of the input image per cell.
+        sigma: Standard deviation of the Gaussian responses, px.
         support: Side of the square of cells that carries a limb's offsets.
         min_response: Smaller responses become 0.
 
@@ -86,24 +86,24 @@ def _window(
 def encode_plainly(
     encoder: PoseEncoder, keypoints: np.ndarray, scales: np.ndarray, image_size: tuple[int, int]
 ) -> tuple[np.ndarray, ...]:
-    """Draw what an encoder draws, by loops.
+    """Compute the targets of an encoder by loops.
 
     Raises:
-        InputError: The encoder draws targets that the loops do not.
+        InputError: The encoder has targets that the loops do not support.
     """
     if encoder.quantize or encoder.refinement:
-        raise InputError("method.encoder: the loops that it is compared with draw the targets of method=gog only")
+        raise InputError("method.encoder: the reference has only the targets of method=gog; use method=gog")
     options = {name: getattr(encoder, name) for name in ("stride", "sigma", "support", "min_response")}
     return encode_by_loops(keypoints, scales, image_size, encoder.skeleton, **options)
 
 
 @dataclass(frozen=True)
 class DenseDecoder(GogDecoder):
-    """``GogDecoder`` that interpolates whole heatmaps: by definition, and much slower. The poses are the same."""
+    """``GogDecoder`` that interpolates complete heatmaps, which is much slower. The poses are the same."""
 
     @staticmethod
     def interpolate(maps: np.ndarray, stride: int, threshold: float, interpolation: str) -> Tiles:
-        """Interpolate whole heatmaps."""
+        """Interpolate complete heatmaps."""
         return whole_maps(maps, stride, threshold, interpolation)
 
 
@@ -111,10 +111,10 @@ def dense(decoder: GogDecoder) -> DenseDecoder:
     """Return the dense form of a decoder.
 
     Raises:
-        InputError: The decoder follows other rules.
+        InputError: The decoder has other rules.
     """
     if type(decoder) is not GogDecoder:
-        raise InputError("method.decoder: has no dense form to compare with; leave method=gog")
+        raise InputError("method.decoder: has no dense form to compare with; use method=gog")
     return DenseDecoder(**{field.name: getattr(decoder, field.name) for field in fields(decoder)})
 
 

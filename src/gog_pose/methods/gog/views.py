@@ -1,4 +1,4 @@
-"""Pictures of the paper's maps: heatmaps, and where guiding offsets lead."""
+"""Pictures of the paper's maps: heatmaps and guiding offsets."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from gog_pose.skeleton import Skeleton
 def draw_offsets(
     image: np.ndarray, maps: PoseMaps, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> np.ndarray:
-    """Draw where the guiding offsets at the keypoints of people lead.
+    """Draw the guiding offsets at the keypoints of people.
 
-    A line has the color of the keypoint that it should lead to; a white line leads from there to the keypoint.
-    Limbs with two found ends are drawn.
+    A line has the color of the keypoint that it should lead to; a white line connects its end with that keypoint.
+    Only limbs whose two keypoints are present are drawn.
     """
     return draw_vectors_at_keypoints(image, to_array(maps.offsets[0]), keypoints, skeleton.limbs, skeleton, stride)
 
@@ -24,9 +24,9 @@ def draw_offsets(
 def draw_taught_offsets(
     image: np.ndarray, targets: PoseTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> tuple[np.ndarray, str]:
-    """Draw the guiding offsets that are taught, from every second cell of every second row that carries one.
+    """Draw the target guiding offsets of every second cell of every second row.
 
-    The lines of a limb's support are a fan that closes in one dot, in the color of the keypoint that is there.
+    The lines of a limb's support form a fan that converges at a keypoint and has the color of its type.
     """
     offsets, weights = to_array(targets.offsets[0]), to_array(targets.offset_weights[0])
     ends = [end for _, end in skeleton.limbs]
