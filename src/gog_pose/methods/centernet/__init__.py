@@ -1,7 +1,8 @@
-"""CenterNet, the paper's baseline, on the same networks, data, training and evaluation.
+"""CenterNet, the paper's baseline, with the same networks, data, training and evaluation.
 
-"Objects as Points" (Zhou, Wang, Krähenbühl, 2019): a person is a peak at the center of its box. Offsets lead from there
-to all its keypoints; each then moves to the nearest peak of its type's heatmap, if that lies within the box.
+Source: "Objects as Points" (Zhou, Wang, Krähenbühl, 2019). A person is a peak at the center of its box. Offsets lead
+from the peak to all of its keypoints. Each keypoint then moves to the nearest peak of its type's heatmap if that lies
+within the box.
 """
 
 from gog_pose.methods.centernet.decoder import CenterDecoder

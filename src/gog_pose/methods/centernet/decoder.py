@@ -1,4 +1,4 @@
-"""CenterNet's decoder: peaks of centers to people, their regressed keypoints to the peaks nearby."""
+"""CenterNet's decoder: people from the peaks of centers, with regressed keypoints that move to nearby peaks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gog_pose.skeleton import Skeleton
 
 
 class _Peaks(NamedTuple):
-    """The best cells of each map: responses ``(B, C, n)``, flat places ``(B, C, n)``, centers ``(B, C, n, 2)`` px."""
+    """The best cells of each map: responses ``(B, C, n)``, flat indices ``(B, C, n)``, centers ``(B, C, n, 2)`` px."""
 
     responses: torch.Tensor
     places: torch.Tensor
@@ -29,20 +29,20 @@ class _Peaks(NamedTuple):
 
 @dataclass(frozen=True)
 class CenterDecoder:
-    """A person for each peak of a center ("Objects as Points", Zhou et al., 2019, Sec. 4).
+    """Decodes one person per peak of the center map ("Objects as Points", Zhou et al., 2019, Sec. 4).
 
-    Its offsets say where its keypoints are. Each keypoint then moves to the nearest peak of its type, unless that is
-    faint, outside of the person's box, or too far away. Several people may take the same peak.
+    The offsets at the peak lead to the keypoints. Each keypoint then moves to the nearest peak of its type, unless that
+    is faint, outside of the person's box, or too far away. Several people may use the same peak.
 
     Attributes:
-        skeleton: What a person is made of.
+        skeleton: Keypoint types and limbs of a person.
         stride: Px of the input image per cell, R.
-        topk: People looked for in an image.
-        keypoint_topk: Peaks looked for of each keypoint type.
+        topk: Largest number of people per image.
+        keypoint_topk: Largest number of peaks per keypoint type.
         threshold: Keypoint peaks have a higher response than this.
-        reach: A keypoint moves to a peak that is at most this part of the box's longer side away; 0 = never.
-        score_threshold: People whose center has no higher response than this are dropped.
-        refinements: Of the maps: ``shared``, one refinement offset for keypoints of all types; ``per_type``, one each.
+        reach: Largest distance from a keypoint to its peak, as a part of the box's longer side; 0 = never move.
+        score_threshold: People whose center has a response of at most this are dropped.
+        refinements: Refinement offsets of the maps: ``shared`` by keypoints of all types, or ``per_type``.
 
     Raises:
         InputError: An option is out of its range.
@@ -78,7 +78,7 @@ class CenterDecoder:
             maps: Maps of a batch, on any device.
 
         Returns:
-            The people of each image, px, input image. Keypoints that are no peak are marked as inferred and have the
+            The people of each image, px, input image. Keypoints without a peak are marked as inferred and have the
             response of their person's center.
 
         Raises:
@@ -112,7 +112,7 @@ class CenterDecoder:
         return [self._poses(*image) for image in images]
 
     def _steps(self, refinements: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-        """Return the refinement offsets ``(B, K, n, 2)`` at the places of each type."""
+        """Return the ``(B, K, n, 2)`` refinement offsets at the ``(B, K, n)`` indices of each type."""
         if self.refinements == "shared":
             return _read(refinements, places.flatten(1)).reshape(*places.shape, 2)
         of_types = refinements.reshape(-1, 2, *refinements.shape[2:])  # (B K, 2, h, w)
@@ -132,13 +132,13 @@ class CenterDecoder:
 
 
 def _highest_around(maps: torch.Tensor) -> torch.Tensor:
-    """Return the highest of the 3x3 cells around each cell, as 3x3 max pooling does in ten times the time on a CPU."""
+    """Return the highest of the 3x3 cells around each cell, ten times as fast as 3x3 max pooling on a CPU."""
     framed = F.pad(maps, (1, 1, 1, 1), value=-math.inf)
     columns = framed[..., :-2, :].maximum(framed[..., 1:-1, :]).maximum(framed[..., 2:, :])
     return columns[..., :-2].maximum(columns[..., 1:-1]).maximum(columns[..., 2:])
 
 
 def _read(maps: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """Return the values ``(B, n, C)`` of ``(B, C, h, w)`` maps at ``(B, n)`` flat places."""
+    """Return the ``(B, n, C)`` values of ``(B, C, h, w)`` maps at ``(B, n)`` flat indices."""
     flat = maps.flatten(2)
     return flat.gather(2, places[:, None].expand(-1, flat.shape[1], -1)).transpose(1, 2)

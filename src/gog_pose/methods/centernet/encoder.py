@@ -1,4 +1,4 @@
-"""CenterNet's targets of people: Gaussians at centers and keypoints, vectors at their cells."""
+"""CenterNet's encoder: Gaussians at centers and keypoints, and vectors at their cells."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from gog_pose.system.options import Count
 
 _Vectors = tuple[str, np.ndarray | int, np.ndarray, np.ndarray]  # field, map of the field, cells, values
 
-_MIN_OVERLAP = 0.7  # of boxes whose corners lie within the radius, as in CornerNet, from which CenterNet has it
+_MIN_OVERLAP = 0.7  # least IoU with boxes whose corners lie within the radius, as in CornerNet and CenterNet
 
 
 class CenterEncoder:
-    """Draws the targets of "Objects as Points" (Zhou et al., 2019), Sec. 3 and 4.
+    """Computes the targets of "Objects as Points" (Zhou et al., 2019), Sec. 3 and 4.
 
-    Coordinates follow this package's conventions: CenterNet itself divides them by the stride and rounds down, so that
-    the same cells are meant and all vectors are 3/8 of a cell longer there.
+    Coordinates follow this package's conventions. CenterNet divides them by the stride and rounds down, which selects
+    the same cells and makes all vectors 3/8 of a cell longer.
 
     Args:
         skeleton: Keypoint types.
-        stride: ``R``, input px a cell.
+        stride: Px of the input image per cell, ``R``.
         support: Side of the square of cells around a center that carries its vectors, cells, odd; CenterNet's is 1. The
-            oracle under noise reads them where a disturbed peak is, so it needs more.
-        refinements: ``shared``: one refinement offset for keypoints of all types. ``per_type``: one for each type.
+            oracle under noise requires more, because it reads the vectors at displaced peaks.
+        refinements: ``shared``: one refinement offset for keypoints of all types. ``per_type``: one per type.
 
     Raises:
         InputError: An option is out of range.
@@ -50,10 +50,10 @@ class CenterEncoder:
         self.skeleton = skeleton
         self.stride = stride
         self.support = support
-        self.sigma = float(stride)  # of a person's of 100 px; a Gaussian is as wide as the box lets its corners move
+        self.sigma = float(stride)  # typical for a person of 100 px; the width of a Gaussian depends on the box
         self.refinements = refinements
         types, kinds = skeleton.num_keypoints, len(refined(skeleton, refinements))
-        self._lengths = [1, types, 2 * types, types, 2, 2, 1, 2 * kinds, kinds]  # of the fields but the mask, in maps
+        self._lengths = [1, types, 2 * types, types, 2, 2, 1, 2 * kinds, kinds]  # maps per field except the mask
         starts = itertools.accumulate(self._lengths, initial=0)
         self._starts = dict(zip(CenterTargets._fields, starts, strict=True))
 
@@ -63,7 +63,7 @@ class CenterEncoder:
         return fields(self.skeleton, self.stride, self.refinements)
 
     def points(self, people: People) -> np.ndarray:
-        """Return ``(P, K + 1, 3)`` keypoints, the last one the center of each box, labeled."""
+        """Return ``(P, K + 1, 3)`` points: the keypoints and, as a labeled point, the center of each box."""
         centers = people.boxes[:, :2] + people.boxes[:, 2:] / 2
         labeled = np.concatenate([centers, np.full((len(centers), 1), 2)], axis=1)
         return np.concatenate([people.keypoints, labeled[:, None]], axis=1).astype(np.float32)
@@ -71,16 +71,16 @@ class CenterEncoder:
     def marks(self, people: People, image_size: tuple[int, int], ignore: np.ndarray | None = None) -> TargetMarks:
         """Compute the targets of one image as the cells that are not 0.
 
-        A person makes a target if its box has an area and one of its keypoints is labelled. Where two people's vectors
-        compete for a cell, the nearest center owns it; of keypoints' vectors, the nearest keypoint.
+        A person has a target if its box is not empty and at least one of its keypoints is labeled. Where vectors of
+        several people overlap, a cell belongs to the nearest center, or for refinement offsets to the nearest keypoint.
 
         Args:
-            people: Keypoints and boxes count.
+            people: People, of whom keypoints and boxes are used.
             image_size: ``(H, W)`` of the input image, multiples of the stride.
             ignore: ``(H, W)`` bool, True = do not supervise; a cell is ignored when most of its pixels are.
 
         Raises:
-            ValueError: A shape does not fit, or the image size is no multiple of the stride.
+            ValueError: A shape is wrong, or the image size is not a multiple of the stride.
         """
         keypoints, boxes = people.keypoints.astype(np.float64), people.boxes.astype(np.float64)
         types = self.skeleton.num_keypoints
@@ -142,25 +142,26 @@ class CenterEncoder:
         return TargetMarks((marks,))
 
     def render(self, marks: TargetMarks) -> CenterTargets:
-        """Draw the targets of a batch of images on the device of their marks: values are put down, none computed."""
+        """Write the marks of a batch of images into targets on their device."""
         (grid,) = marks.grids
         return CenterTargets._make([*torch.split(render_marks(grid), self._lengths, dim=1), grid.mask])
 
     def _cells(self, points: np.ndarray, map_size: tuple[int, int]) -> np.ndarray:
-        """Return the ``(N, 2)`` int64 x, y of the cells nearest to points in the image."""
+        """Return the ``(N, 2)`` int64 x, y of the cells of the map that are nearest to points."""
         cells = nearest_cells(points, self.stride).astype(np.int64)
         return np.asarray(np.clip(cells, 0, (map_size[1] - 1, map_size[0] - 1)))
 
 
 def gaussian_radius(height: int, width: int) -> int:
-    """Return how far both corners of a box may move so that it still overlaps itself by 0.7, cells (CornerNet, 2018).
+    """Return the distance, cells, that both corners of a box may move at an IoU of at least 0.7 (CornerNet, 2018).
 
-    The smallest of three cases: both corners move inwards, both outwards, or one each way. The formulas are those of
-    CenterNet's program, which halves roots that quadratic equations divide by 2a: published weights were trained so.
+    It is the smallest of three cases: both corners move inwards, both outwards, or one each way. The formulas are those
+    of CenterNet's program, which divides roots of quadratic equations by 2 in place of 2a; the published weights were
+    trained with them.
 
     Args:
-        height: Of the box, cells, rounded up.
-        width: Of the box, cells, rounded up.
+        height: Height of the box, cells, rounded up.
+        width: Width of the box, cells, rounded up.
     """
     total, area, least = height + width, height * width, _MIN_OVERLAP
     one_each_way = (total + math.sqrt(total**2 - 4 * area * (1 - least) / (1 + least))) / 2
@@ -172,16 +173,16 @@ def gaussian_radius(height: int, width: int) -> int:
 def _gaussians(
     cells: np.ndarray, channels: np.ndarray, radii: np.ndarray, map_size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the places ``(M,)`` int64 and values ``(M,)`` float32 of Gaussians of standard deviation (2r + 1) / 6.
+    """Return ``(M,)`` int64 flat indices and ``(M,)`` float32 values of Gaussians of standard deviation (2r + 1) / 6.
 
     Args:
         cells: ``(N, 2)`` x, y of the peaks.
-        channels: ``(N,)`` map of each.
-        radii: ``(N,)`` cells; a Gaussian fills the square of that radius.
-        map_size: ``(h, w)``.
+        channels: ``(N,)`` map of each peak.
+        radii: ``(N,)`` radius r of the square of each Gaussian, cells.
+        map_size: ``(h, w)`` cells.
     """
     places, values = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.float32)]
-    for radius in np.unique(radii):  # all squares of a size at once
+    for radius in np.unique(radii):  # all squares of the same size together
         chosen = radii == radius
         reach = np.arange(-radius, radius + 1)
         sigma = (2 * radius + 1) / 6
@@ -196,7 +197,7 @@ def _gaussians(
 
 
 class _Squares(NamedTuple):
-    """Cells that carry vectors, each once: their flat places, their centers in px, whose point they belong to."""
+    """Distinct cells that carry vectors: their flat indices, their centers in px, and the indices of their points."""
 
     cells: np.ndarray
     origins: np.ndarray
@@ -206,7 +207,7 @@ class _Squares(NamedTuple):
 def _squares(
     cells: np.ndarray, points: np.ndarray, items: np.ndarray, support: int, stride: int, map_size: tuple[int, int]
 ) -> _Squares:
-    """Return the squares of cells around points; where those of an item overlap a cell belongs to the nearest point."""
+    """Return the squares of cells around points; a cell in several squares of an item belongs to the nearest point."""
     reach = np.arange(support) - support // 2
     x, y = np.broadcast_arrays(cells[:, 0, None, None] + reach, cells[:, 1, None, None] + reach[:, None])
     inside = (x >= 0) & (x < map_size[1]) & (y >= 0) & (y < map_size[0])

@@ -1,4 +1,4 @@
-"""CenterNet's six heads per output, one for each kind of map."""
+"""CenterNet's heads: six per output, one per kind of map."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _FORMS = ("conv", "separable")
 
 
 class CenterHeads(nn.Module):
-    """Centers, keypoint heatmaps, offsets from centers to keypoints, box sizes, and both kinds of refinement offsets.
+    """Heads for centers, keypoint heatmaps, offsets from centers, box sizes and both kinds of refinement offsets.
 
     Args:
-        skeleton: Sets the number of maps.
+        skeleton: Determines the number of maps.
         features: The feature maps that the heads are built on.
-        offset_unit: Input px that one unit of the heads of offsets and sizes represents (CenterNet's: the stride).
-            That of refinement offsets is the stride, since they are a cell long.
-        form: Of each head: ``conv``, CenterNet's, or ``separable``, MoveNet's (``branch``).
-        refinements: ``shared``: one refinement offset for keypoints of all types. ``per_type``: one for each type.
+        offset_unit: Px of the input image per unit of the output of the heads of offsets and sizes (CenterNet's: the
+            stride). The unit of refinement offsets is always the stride.
+        form: Form of each head: ``conv``, CenterNet's, or ``separable``, MoveNet's (``branch``).
+        refinements: ``shared``: one refinement offset for keypoints of all types. ``per_type``: one per type.
 
     Raises:
         InputError: The form or the kind of refinement offsets is unknown.
     """
 
-    # The branches that a network of another method can start from, by what their maps mean.
+    # Branches whose weights a network of another method can start from, by the meaning of their maps.
     BRANCHES: ClassVar[dict[str, str]] = {"keypoint responses": "heatmaps", "keypoint vectors": "offsets"}
 
     def __init__(
@@ -67,7 +67,7 @@ class CenterHeads(nn.Module):
         return [self._output(place, feature) for place, feature in enumerate(features)]
 
     def options(self) -> dict[str, Any]:
-        """Return the keyword arguments that heads like these are built with."""
+        """Return the keyword arguments of the constructor."""
         return dict(self._options)
 
     def _output(self, place: int, features: torch.Tensor) -> CenterMaps:

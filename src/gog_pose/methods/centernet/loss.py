@@ -1,4 +1,4 @@
-"""CenterNet's objective: a focal loss on responses, L1 on vectors, over all stacks."""
+"""CenterNet's objective: focal loss of responses and L1 of vectors, over all stacks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from gog_pose.methods.centernet.records import CenterMaps, CenterTargets
 from gog_pose.methods.losses import LossTerms, compare_stacks
 from gog_pose.system.options import Count, NotNegative
 
-_EPSILON = 1e-4  # responses are kept this far from 0 and 1: in float16 the sigmoid reaches them
+_EPSILON = 1e-4  # least distance of responses from 0 and 1, which the sigmoid reaches in float16
 
 
 def penalty_reduced_focal(predicted: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Focal loss of responses with less of it near peaks ("Objects as Points", Eq. 1; alpha 2, beta 4).
+    """Compute the focal loss of responses, reduced near peaks ("Objects as Points", Eq. 1; alpha 2, beta 4).
 
     Args:
         predicted: ``(B, C, h, w)`` responses in [0, 1].
@@ -23,7 +23,7 @@ def penalty_reduced_focal(predicted: torch.Tensor, target: torch.Tensor, mask: t
         mask: ``(B, 1, h, w)``, 1 = supervised.
 
     Returns:
-        ``(B,)`` sums over an image, divided by its number of peaks; undivided where it has none.
+        ``(B,)`` sums over an image, divided by its number of peaks, or by 1 if it has none.
     """
     predicted = predicted.clamp(_EPSILON, 1 - _EPSILON)
     is_peak = target == 1
@@ -35,16 +35,16 @@ def penalty_reduced_focal(predicted: torch.Tensor, target: torch.Tensor, mask: t
 
 
 def mean_l1(predicted: torch.Tensor, target: torch.Tensor, weights: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """L1 loss of vectors where they are taught.
+    """Compute the L1 loss of vectors at the cells that have targets.
 
     Args:
         predicted: ``(B, 2C, h, w)`` vectors.
         target: ``(B, 2C, h, w)`` vectors.
-        weights: ``(B, C, h, w)``, 1 = taught, 0 = not.
+        weights: ``(B, C, h, w)``, 1 = the cell has a target, 0 = it has none.
         mask: ``(B, 1, h, w)``, 1 = supervised.
 
     Returns:
-        ``(B,)`` means over the taught coordinates of an image; 0 where it has none.
+        ``(B,)`` means over the supervised coordinates of an image; 0 where it has none.
     """
     weights = (weights * mask).repeat_interleave(2, dim=1)
     error = ((predicted - target).abs() * weights).sum(dim=(1, 2, 3))
@@ -54,17 +54,17 @@ def mean_l1(predicted: torch.Tensor, target: torch.Tensor, weights: torch.Tensor
 class CenterLoss(nn.Module):
     """Weighted sum of CenterNet's losses over all stacks.
 
-    Each is a mean over one image first, then over images, so that its value does not depend on how a batch is spread
-    over devices; CenterNet takes means over the batch of a device.
+    Each loss is a mean over one image first, then over images, so that its value does not depend on the distribution of
+    a batch over devices. CenterNet computes means over the batch of a device.
 
     Args:
-        stride: Px a cell: L1 losses are in cells, as CenterNet's.
+        stride: Px of the input image per cell. As in CenterNet, L1 losses are in cells.
         center_weight: Weight of the focal loss of centers.
         heatmap_weight: Weight of the focal loss of keypoints.
         offset_weight: Weight of the L1 of offsets from centers to keypoints.
         size_weight: Weight of the L1 of box sizes.
         refinement_weight: Weight of the L1 of both kinds of refinement offsets.
-        stack_weights: One weight a stack, from first to last; equal weights that sum to 1 where it is None.
+        stack_weights: One weight per stack, from first to last; None = equal weights that sum to 1.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class CenterLoss(nn.Module):
         """Compare the maps of all stacks with the targets of a batch, in float32.
 
         Raises:
-            ValueError: There are not as many stack weights as stacks.
+            ValueError: The numbers of stack weights and stacks differ.
         """
         return compare_stacks(stacks, targets, self._parts, self._weights, self.stack_weights)
 

@@ -1,7 +1,7 @@
-"""MoveNet's decoder: each keypoint of a person is the best cell of its type, near where the person's offset leads.
+"""MoveNet's decoder: each keypoint of a person is the best cell of its type near the end of the person's offset.
 
-These are the rules in the graph of MoveNet MultiPose (Google, 2021), a quirk of its grid included: whether a cell lies
-in a box, and how far it is from a place, is asked of the cell's upper left pixel.
+These are the rules in the graph of MoveNet MultiPose (Google, 2021), including a quirk of its grid: a cell's upper left
+pixel determines whether the cell lies in a box and how far it is from a point.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ from gog_pose.methods.options import require_ranges
 from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
 
-_WINDOW = 5  # cells: a center is the best of the square of this side around it
+_WINDOW = 5  # cells; side of the square around a center in which it is the highest
 
 
 @dataclass(frozen=True)
 class MoveNetDecoder:
-    """A person for each peak of a center, with a keypoint of every type.
+    """Decodes one person per peak of the center map, with a keypoint of every type.
 
-    A keypoint is the cell of the person's box with the highest response, once responses are weighed by
-    ``exp(-d^2 / D^2)``: d is the distance to where the person's offset leads, ``D^2`` the shorter side of the maps
-    times ``spread``, in cells^2. Its refinement offset is added. Several people may take the same cell.
+    A keypoint is the cell of the person's box with the highest response, weighted by ``exp(-d^2 / D^2)``, plus its
+    refinement offset. d is the distance to the end of the person's offset; ``D^2`` is the shorter side of the maps
+    times ``spread``, in cells^2. Several people may use the same cell.
 
     Attributes:
-        skeleton: What a person is made of.
+        skeleton: Keypoint types and limbs of a person.
         stride: Px of the input image per cell, R.
-        topk: People looked for in an image; MoveNet's are 6.
-        spread: How much further keypoints may lie from where offsets lead, cells^2 per cell; MoveNet's is 0.3.
-        threshold: Keypoints of no higher weighed response than this count as inferred, and not in the score.
-        score_threshold: People of no higher score than this are dropped. A score is the center's response times the
-            mean weighed response of the keypoints that count.
-        refinements: Of the maps: ``shared``, one refinement offset for keypoints of all types; ``per_type``, one each.
+        topk: Largest number of people per image; MoveNet's is 6.
+        spread: Larger values allow keypoints further from the ends of offsets, cells^2 per cell; MoveNet's is 0.3.
+        threshold: Keypoints with a weighted response of at most this are inferred and do not count in the score.
+        score_threshold: People with a score of at most this are dropped. A score is the center's response times the
+            mean weighted response of the keypoints that count.
+        refinements: Refinement offsets of the maps: ``shared`` by keypoints of all types, or ``per_type``.
 
     Raises:
         InputError: An option is out of its range.
@@ -67,13 +67,13 @@ class MoveNetDecoder:
 
     @torch.no_grad()
     def __call__(self, maps: CenterMaps) -> list[Poses]:
-        """Decode a batch; the work is done on the CPU, wherever the maps are.
+        """Decode a batch, mostly on the CPU.
 
         Args:
             maps: Maps of a batch, on any device.
 
         Returns:
-            The people of each image, px, input image. Responses are weighed ones.
+            The people of each image, px, input image, with weighted responses.
 
         Raises:
             InputError: The maps do not fit the skeleton.
@@ -88,7 +88,7 @@ class MoveNetDecoder:
         return [self._image(CenterMaps(*image[:6]), *image[6:]) for image in images]
 
     def _image(self, maps: CenterMaps, responses: np.ndarray, places: np.ndarray) -> Poses:
-        """Return the people of one image from ``(C, h, w)`` arrays and the peaks ``(P,)`` of centers."""
+        """Return the people of one image from ``(C, h, w)`` maps and ``(P,)`` responses and indices of center peaks."""
         responses, places = responses[responses > 0], places[responses > 0]
         rows, columns = np.divmod(places, maps.centers.shape[2])
         people = [self._person(maps, row, column) for row, column in zip(rows, columns, strict=True)]
@@ -104,9 +104,9 @@ class MoveNetDecoder:
         return Poses(keypoints[order], scores[order], ~counts[order])
 
     def _person(self, maps: CenterMaps, row: int, column: int) -> np.ndarray:
-        """Return ``(K, 3)`` x, y, weighed response of the person whose center is in a cell.
+        """Return ``(K, 3)`` x, y and weighted response for the person whose center is in a cell.
 
-        Where no cell lies in the person's box nothing is found.
+        All are 0 if no cell lies in the person's box.
         """
         height, width = maps.centers.shape[1:]
         corner = self.stride * np.array([column, row], dtype=np.float64)
@@ -115,7 +115,7 @@ class MoveNetDecoder:
         middle = center + maps.center_refinements[:, row, column]
         half = maps.sizes[:, row, column].clip(min=0) / 2
         ends = (np.ceil(np.stack([middle - half, middle + half]) / self.stride)).clip(0, (width, height)).astype(int)
-        x, y = (self.stride * np.arange(*ends[:, axis]) for axis in (0, 1))  # of the cells in the box
+        x, y = (self.stride * np.arange(*ends[:, axis]) for axis in (0, 1))  # px of the cells in the box
         if not (len(x) and len(y)):
             return np.zeros((len(goals), 3))
         unit = self.spread * self.stride**2 * min(height, width)  # D^2

@@ -1,4 +1,4 @@
-"""Targets and maps of CenterNet, and what their fields are."""
+"""Targets, maps and fields of CenterNet."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from gog_pose.errors import InputError
 from gog_pose.maps.fields import Field
 from gog_pose.skeleton import Skeleton
 
-REFINEMENTS = ("shared", "per_type")  # which keypoints a refinement offset is for: of all types, or of one
+REFINEMENTS = ("shared", "per_type")  # a refinement offset is for keypoints of all types, or of one
 
 
 class CenterTargets(NamedTuple):
     """The targets of the network; one image, or a batch with a leading dimension.
 
-    All vectors lead from the center of their cell and are in px of the input image.
+    All vectors start at the center of their cell and are in px of the input image.
 
     Attributes:
         centers: ``(1, h, w)`` Gaussian responses around the centers of people's boxes, in [0, 1]; 1 at their cells.
@@ -24,10 +24,10 @@ class CenterTargets(NamedTuple):
         offsets: ``(2K, h, w)`` at a center's cell, to the person's keypoints, interleaved ``x_0, y_0, x_1, ...``.
         offset_weights: ``(K, h, w)`` 1 where there is such an offset, 0 elsewhere.
         sizes: ``(2, h, w)`` at a center's cell, width and height of the box, px of the input image.
-        center_refinements: ``(2, h, w)`` at a center's cell, to the center of the box itself.
+        center_refinements: ``(2, h, w)`` at a center's cell, to the exact center of the box.
         center_weights: ``(1, h, w)`` 1 at the cells of centers, 0 elsewhere.
-        refinements: ``(2, h, w)`` at a keypoint's cell, to the keypoint itself; of the keypoints of all types. With
-            ``per_type`` ``(2K, h, w)``, each type's its own.
+        refinements: ``(2, h, w)`` at a keypoint's cell, to the exact keypoint, shared by all types. With ``per_type``
+            ``(2K, h, w)``, separate for each type.
         refinement_weights: ``(1, h, w)`` 1 at the cells of keypoints, 0 elsewhere; with ``per_type`` ``(K, h, w)``.
         mask: ``(1, h, w)`` 1 = supervised, 0 = ignored.
     """
@@ -54,11 +54,11 @@ class CenterMaps(NamedTuple):
     Attributes:
         centers: ``(B, 1, h, w)`` responses of the centers of people, in [0, 1].
         heatmaps: ``(B, K, h, w)`` keypoint responses, in [0, 1].
-        offsets: ``(B, 2K, h, w)`` from the center of a cell to the keypoints of the person whose center is there, px of
-            the input image, interleaved ``x_0, y_0, x_1, ...``.
+        offsets: ``(B, 2K, h, w)`` from the center of a cell to the keypoints of the person with its center in the cell,
+            px of the input image, interleaved ``x_0, y_0, x_1, ...``.
         sizes: ``(B, 2, h, w)`` width and height of that person's box, px of the input image.
         center_refinements: ``(B, 2, h, w)`` from the center of a cell to the center of that box, px of the input image.
-        refinements: ``(B, 2, h, w)`` from the center of a cell to the keypoint there, px of the input image; with
+        refinements: ``(B, 2, h, w)`` from the center of a cell to the keypoint in it, px of the input image; with
             ``per_type`` ``(B, 2K, h, w)``, to the keypoint of each type.
     """
 
@@ -71,14 +71,14 @@ class CenterMaps(NamedTuple):
 
 
 def refined(skeleton: Skeleton, refinements: str) -> tuple[int, ...]:
-    """Return the types of the points that refinement offsets lead to, as ``Field.points``: one item per offset.
+    """Return the ``Field.points`` of the refinement offsets, one item per offset.
 
     Args:
         skeleton: Keypoint types.
         refinements: One of ``REFINEMENTS``.
 
     Raises:
-        InputError: It is neither.
+        InputError: The kind of refinement offsets is unknown.
     """
     if refinements not in REFINEMENTS:
         raise InputError(f"refinements: {refinements!r} is unknown; choose {' or '.join(REFINEMENTS)}")
@@ -88,16 +88,16 @@ def refined(skeleton: Skeleton, refinements: str) -> tuple[int, ...]:
 def fields(skeleton: Skeleton, stride: int, refinements: str = "shared") -> tuple[Field, ...]:
     """Return the fields of ``CenterMaps``; the point type K is the center of a person's box.
 
-    Refinement offsets are not merged over views, as in CenterNet's program: the peak of a mirrored map may lie in
-    another cell. Vectors and sizes are taught in the cell of a center alone.
+    As in CenterNet's program, refinement offsets are not merged over views, because the peak of a mirrored map may lie
+    in another cell. Vectors and sizes have targets only in the cell of a center.
 
     Args:
-        skeleton: Sets the number of maps.
+        skeleton: Determines the number of maps.
         stride: Px of the input image per cell.
         refinements: One of ``REFINEMENTS``.
 
     Raises:
-        InputError: The refinement offsets are of no such kind.
+        InputError: The kind of refinement offsets is unknown.
     """
     center = skeleton.num_keypoints
     types = tuple(range(center))

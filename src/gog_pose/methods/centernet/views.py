@@ -1,4 +1,4 @@
-"""Pictures of CenterNet's maps: heatmaps, centers, and where the offsets from centers lead."""
+"""Pictures of CenterNet's maps: heatmaps, centers, and offsets from centers."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from gog_pose.methods.views import HEATMAPS, to_array
 from gog_pose.skeleton import Skeleton
 
 _CENTER: Color = (255, 255, 255)
-_LEAST = 0.25  # response of a center whose offsets are drawn
+_LEAST = 0.25  # lowest response of a center whose offsets are drawn
 
 
 def draw_centers(
     image: np.ndarray, maps: CenterMaps, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> np.ndarray:
-    """Draw the responses of centers; the people do not matter."""
+    """Draw the responses of centers; the people are not used."""
     return draw_heatmaps(image, to_array(maps.centers[0]), [_CENTER])
 
 
 def draw_offsets(
     image: np.ndarray, maps: CenterMaps, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> np.ndarray:
-    """Draw where the offsets at the peaks of centers lead; the people do not matter."""
+    """Draw the offsets at the peaks of centers; the people are not used."""
     centers = maps.centers[0, 0].float()
     peaks = (F.max_pool2d(centers[None, None], 3, stride=1, padding=1)[0, 0] == centers) & (centers >= _LEAST)
     rows, columns = np.nonzero(to_array(peaks))
@@ -39,7 +39,7 @@ def draw_offsets(
 def draw_taught_centers(
     image: np.ndarray, targets: CenterTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> tuple[np.ndarray, str]:
-    """Draw the responses of centers that are taught."""
+    """Draw the target responses of centers."""
     picture = draw_heatmaps(image, to_array(targets.centers[0]), [_CENTER])
     return picture, f"centers {np.count_nonzero(to_array(targets.centers) == 1)}"
 
@@ -47,7 +47,7 @@ def draw_taught_centers(
 def draw_taught_offsets(
     image: np.ndarray, targets: CenterTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> tuple[np.ndarray, str]:
-    """Draw the offsets that are taught, from the cells of centers that carry them."""
+    """Draw the target offsets from the cells of centers."""
     kind, rows, columns = np.nonzero(to_array(targets.offset_weights[0]) > 0)
     return _draw(image, targets.offsets, rows, columns, kind, skeleton, stride), f"offsets {len(kind)}"
 
@@ -61,7 +61,7 @@ def _draw(
     skeleton: Skeleton,
     stride: int,
 ) -> np.ndarray:
-    """Draw the offsets to keypoints of these types at these cells."""
+    """Draw the offsets to keypoints of the given types at the given cells."""
     starts = cells_to_image(np.stack([columns, rows], axis=1).astype(np.float64), stride)
     maps = to_array(offsets[0])
     tips = starts + maps.reshape(-1, 2, *maps.shape[1:])[kind, :, rows, columns]
