@@ -1,8 +1,8 @@
-"""Associative Embedding: keypoints are grouped by tags, numbers that are alike within a person only.
+"""Associative Embedding: grouping of keypoints by tags, numbers that are similar only within a person.
 
-Newell, Huang, Deng, "Associative Embedding" (2017). On one output of stride 4 it is "Bottom-up HRNet" of the paper's
-Table 3; with heatmaps at stride 2 as well it is HigherHRNet (Cheng et al., 2020). ``rules=higherhrnet`` decodes as the
-public program of both does.
+Source: Newell, Huang, Deng, "Associative Embedding" (2017). With one output of stride 4 it is "Bottom-up HRNet" of the
+paper's Table 3; with additional heatmaps at stride 2 it is HigherHRNet (Cheng et al., 2020). ``rules=higherhrnet``
+decodes like the public program of both.
 """
 
 from gog_pose.methods.associative_embedding.decoder import AssociativeDecoder

@@ -1,4 +1,4 @@
-"""The decoder: maps to poses."""
+"""The decoder of Associative Embedding, which converts maps to poses."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from gog_pose.poses import Poses
 
 
 class _Surface(NamedTuple):
-    """The maps of a batch as the decoder reads them, on the CPU.
+    """The prepared maps of a batch, on the CPU.
 
     Attributes:
-        heatmaps: ``(B, K, H, W)`` those of both resolutions merged, where there are two.
-        stride: Px per cell of them.
-        tags: ``(B, K, T, h, w)`` finite.
+        heatmaps: ``(B, K, H, W)`` heatmaps; two resolutions are merged.
+        stride: Px of the input image per cell of the heatmaps.
+        tags: ``(B, K, T, h, w)`` finite tags.
     """
 
     heatmaps: torch.Tensor
@@ -42,16 +42,16 @@ class _Surface(NamedTuple):
 class AssociativeDecoder(CandidateDecoder):
     """Grouping by tags (Newell, Huang, Deng, "Associative Embedding", 2017, Sec. 3.2).
 
-    The candidates are those of the paper's method. They are matched type by type. Then keypoints that people lack are
-    filled in where the tags are theirs. The attributes beside those of ``CandidateDecoder``:
+    The candidates are those of the paper's method and are matched type by type. Missing keypoints are then added at
+    cells with the person's tag. Attributes in addition to those of ``CandidateDecoder``:
 
     Attributes:
-        sigma: With two resolutions, that of the fine responses.
-        order: The keypoint types in the order in which they are matched; None = that of HigherHRNet for COCO's
-            keypoints, else from the center of the limbs outwards.
-        cost: Of a match, as of ``match_tags``.
-        tag_threshold: Tags at this distance or further are those of different people.
-        refine: Give people the keypoints they lack at the best cells with their tags, marked as inferred.
+        sigma: With two resolutions, the standard deviation of the fine responses.
+        order: Keypoint types in the order of matching; None = HigherHRNet's order for COCO's keypoints, otherwise from
+            the center of the limbs outwards.
+        cost: Cost of a match (``match_tags``).
+        tag_threshold: Tags at this distance or further belong to different people.
+        refine: Add missing keypoints at the best cells with the person's tag, marked as inferred.
 
     Raises:
         InputError: An option is out of its range.
@@ -67,7 +67,7 @@ class AssociativeDecoder(CandidateDecoder):
     refine: bool = True
 
     def __post_init__(self) -> None:
-        """Freeze the order into a tuple and check the options."""
+        """Convert the order to a tuple and check the options."""
         super().__post_init__()
         if self.order is not None:
             object.__setattr__(self, "order", tuple(int(kind) for kind in self.order))
@@ -84,7 +84,7 @@ class AssociativeDecoder(CandidateDecoder):
 
     @cached_property
     def types(self) -> tuple[int, ...]:
-        """The keypoint types in the order in which they are matched."""
+        """The keypoint types in the order of matching."""
         return type_order(self.skeleton) if self.order is None else tuple(self.order)
 
     @torch.no_grad()
@@ -92,10 +92,10 @@ class AssociativeDecoder(CandidateDecoder):
         """Decode a batch.
 
         Args:
-            maps: Of any floating type, on any device; tags of the image, or of the image and its mirror image.
+            maps: Maps of any floating type, on any device; tags of the image, or of the image and its mirror image.
 
         Returns:
-            The people of each image, px, input image. An image's result does not depend on the others.
+            The people of each image, px, input image. The result for an image does not depend on the other images.
 
         Raises:
             InputError: The maps do not fit the skeleton.
@@ -108,7 +108,7 @@ class AssociativeDecoder(CandidateDecoder):
         return [self._group(*image, surface.stride) for image in images]
 
     def _surface(self, maps: AssociativeMaps) -> _Surface:
-        """Merge the resolutions and bring all to the CPU."""
+        """Merge the resolutions and copy all maps to the CPU."""
         heatmaps, stride = maps.heatmaps.float(), self.stride
         if maps.fine_heatmaps is not None:
             size, stride = maps.fine_heatmaps.shape[-2:], stride // FINER
@@ -125,7 +125,7 @@ class AssociativeDecoder(CandidateDecoder):
     def _group(
         self, xy: np.ndarray, responses: np.ndarray, heatmaps: np.ndarray, tags: np.ndarray, stride: int
     ) -> Poses:
-        """Group the ``(K, n)`` peaks of one image by its tags ``(K, T, h, w)``; the stride is that of the heatmaps."""
+        """Group the ``(K, n)`` peaks of one image by its ``(K, T, h, w)`` tags; the stride is that of the heatmaps."""
         last = np.array(tags.shape[:1:-1]) - 1
         column, row = np.moveaxis(nearest_cells(xy, self.stride).clip(0, last).astype(np.intp), -1, 0)  # (K, n)
         own = tags[np.arange(len(tags))[:, None], :, row, column]  # (K, n, T)
@@ -136,7 +136,7 @@ class AssociativeDecoder(CandidateDecoder):
     def _missing(
         self, people: np.ndarray, means: np.ndarray, heatmaps: np.ndarray, tags: np.ndarray, stride: int
     ) -> np.ndarray:
-        """Return ``(N, K, 3)`` x, y (px, input image) and response of keypoints that people lack; response 0 = none."""
+        """Return ``(N, K, 3)`` x, y (px, input image) and response of missing keypoints; response 0 = none."""
         finer = self.stride // stride
         if finer > 1:
             tags = tags.repeat(finer, 2).repeat(finer, 3)
@@ -149,5 +149,5 @@ class AssociativeDecoder(CandidateDecoder):
         return inferred
 
     def _find_missing(self, *maps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Find the cells of missing keypoints; the last of the maps are tags at the resolution of the heatmaps."""
+        """Find the cells of missing keypoints by ``find_missing``; its arguments are passed on."""
         return find_missing(*maps, tag_threshold=self.tag_threshold, high=self.threshold)

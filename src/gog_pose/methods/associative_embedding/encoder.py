@@ -1,4 +1,4 @@
-"""The encoder: people to heatmaps and to the list of each person's cells."""
+"""The encoder of Associative Embedding, which converts people to heatmaps and lists of each person's cells."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from gog_pose.skeleton import Skeleton
 
 
 class AssociativeEncoder:
-    """Draws heatmaps and lists the cells of each person (Newell, Huang, Deng, "Associative Embedding", 2017, Sec. 3).
+    """Computes heatmaps and the cells of each person (Newell, Huang, Deng, "Associative Embedding", 2017, Sec. 3).
 
     By default the heatmaps are those of the paper's method, so that only the grouping differs.
 
     Args:
         skeleton: Keypoint types.
-        stride: ``R``, px of the input image per cell.
-        sigma: Of the Gaussian responses, px of the input image.
+        stride: Px of the input image per cell, ``R``.
+        sigma: Standard deviation of the Gaussian responses, px of the input image.
         min_response: Gaussian responses below this become 0.
-        quantize: Move each keypoint to the center of the nearest cell before its Gaussian is drawn, as HigherHRNet's
-            program does (it takes the cell that the keypoint lies in by its corner, half a px to the right of ours).
-        resolutions: 2 = heatmaps at half the stride as well, as HigherHRNet has.
-        fine_sigma: Of the responses at half the stride, px of the input image.
+        quantize: Move each keypoint to the center of the nearest cell before its Gaussian is rendered, as in
+            HigherHRNet's program (whose cells lie half a px further right, because it counts from a pixel's corner).
+        resolutions: 2 = additional heatmaps at half the stride, as in HigherHRNet.
+        fine_sigma: Standard deviation of the responses at half the stride, px of the input image.
 
     Raises:
         InputError: An option is out of range.
@@ -55,7 +55,7 @@ class AssociativeEncoder:
             )
         if resolutions not in (1, 2) or (resolutions == 2 and stride % FINER):
             raise InputError(
-                f"encoder.resolutions: must be 1, or 2 where the stride is even, got {resolutions} at stride {stride}"
+                f"encoder.resolutions: must be 1, or 2 if the stride is even, got {resolutions} at stride {stride}"
             )
         self.skeleton = skeleton
         self.stride = stride
@@ -71,21 +71,21 @@ class AssociativeEncoder:
         return fields(self.skeleton, self.stride)
 
     def points(self, people: People) -> np.ndarray:
-        """Return the keypoints, ``(P, K, 3)``: fields refer to no other points."""
+        """Return the ``(P, K, 3)`` keypoints; fields do not refer to other points."""
         return people.keypoints
 
     def marks(self, people: People, image_size: tuple[int, int], ignore: np.ndarray | None = None) -> TargetMarks:
         """Compute the targets of one image as the cells that are not 0.
 
-        A keypoint in an ignored cell has no cell in the list (in the public program it has).
+        The list does not contain the cells of keypoints in ignored cells (in the public program, it does).
 
         Args:
-            people: Their keypoints count; all with visibility > 0 make a target.
+            people: People, of whom the keypoints are used; all with visibility > 0 have targets.
             image_size: ``(H, W)`` of the input image, multiples of the stride.
             ignore: ``(H, W)`` bool, True = do not supervise; a cell is ignored when most of its pixels are.
 
         Raises:
-            ValueError: A shape does not fit, or the image size is no multiple of the stride.
+            ValueError: A shape is wrong, or the image size is not a multiple of the stride.
         """
         keypoints, _ = checked_keypoints(people, self.skeleton.num_keypoints, image_size, self.stride)
         labeled = (keypoints[..., 2] > 0) & np.isfinite(keypoints).all(axis=2)
@@ -97,7 +97,7 @@ class AssociativeEncoder:
         return TargetMarks(tuple(grids), ([torch.from_numpy(cells)],))
 
     def render(self, marks: TargetMarks) -> AssociativeTargets:
-        """Draw the targets of a batch of images on the device of their marks: values are put down, none computed."""
+        """Write the marks of a batch of images into targets on their device."""
         (people,) = marks.lists
         grid, *fine = marks.grids
         more = [(render_marks(one), one.mask) for one in fine]
@@ -112,7 +112,7 @@ class AssociativeEncoder:
         stride: int,
         sigma: float,
     ) -> GridMarks:
-        """Return the responses of one resolution and its mask."""
+        """Return the marks of the responses of one resolution, and its mask."""
         map_size = (image_size[0] // stride, image_size[1] // stride)
         xy = np.ascontiguousarray(keypoints[labeled][:, :2].T)
         places, values = gaussian_marks(
@@ -133,7 +133,7 @@ class AssociativeEncoder:
         )
 
     def _cells(self, keypoints: np.ndarray, labeled: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """Return the cells ``(P, K)`` of the people who have any, -1 = none."""
+        """Return the ``(P, K)`` cells of the people who have at least one, -1 = none."""
         height, width = mask.shape
         x, y = np.moveaxis(nearest_cells(np.where(labeled[..., None], keypoints[..., :2], -1e6), self.stride), -1, 0)
         inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)

@@ -1,4 +1,4 @@
-"""Heads: heatmaps and tags and, as HigherHRNet has them, heatmaps at half the stride."""
+"""The heads of Associative Embedding: heatmaps, tags and, as in HigherHRNet, heatmaps at half the stride."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ _BLOCKS = 4  # residual blocks at half the stride, HigherHRNet's
 
 
 class AssociativeHeads(nn.Module):
-    """Heatmaps and tags of each supervised output, by a 1x1 convolution or a small branch each.
+    """Heads for heatmaps and tags of each supervised output, each a 1x1 convolution or a branch of several layers.
 
-    With two resolutions, features, heatmaps and tags together are upsampled by a transposed convolution and refined by
-    four residual blocks; a 1x1 convolution gives the fine heatmaps (Cheng et al., "HigherHRNet", 2020, Sec. 3.2).
+    With two resolutions, a transposed convolution upsamples the concatenated features, heatmaps and tags, and four
+    residual blocks refine the result; a 1x1 convolution outputs the fine heatmaps (Cheng et al., "HigherHRNet", 2020,
+    Sec. 3.2).
 
     Args:
-        skeleton: Sets the number of maps.
+        skeleton: Determines the number of maps.
         features: The feature maps that the heads are built on.
-        resolutions: 1, or 2 for heatmaps at half the stride as well.
-        form: Of the branches of heatmaps and tags (``branch``); ``linear`` is the public program's.
-        response: What the heatmap heads give: responses, ``linear``, or their logits, ``sigmoid``.
+        resolutions: 1, or 2 for additional heatmaps at half the stride.
+        form: Form of the branches of heatmaps and tags (``branch``); ``linear`` is the public program's.
+        response: Output of the heatmap heads: ``linear`` for responses, ``sigmoid`` for their logits.
 
     Raises:
         InputError: An option is unknown.
     """
 
-    # The branches that a network of another method can start from, by what their maps mean.
+    # Branches whose weights a network of another method can start from, by the meaning of their maps.
     BRANCHES: ClassVar[dict[str, str]] = {"keypoint responses": "heatmap"}
 
     def __init__(
@@ -66,7 +67,7 @@ class AssociativeHeads(nn.Module):
         return [self._output(place, feature) for place, feature in enumerate(features)]
 
     def options(self) -> dict[str, Any]:
-        """Return the keyword arguments that heads like these are built with."""
+        """Return the keyword arguments of the constructor."""
         return dict(self._options)
 
     def _output(self, place: int, features: torch.Tensor) -> AssociativeMaps:
@@ -79,7 +80,7 @@ class AssociativeHeads(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Two 3x3 convolutions with batch normalization beside the input."""
+    """Two 3x3 convolutions with batch normalization and a skip connection."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -96,7 +97,7 @@ def _conv_norm(channels: int) -> nn.Sequential:
 
 
 def _finer(channels: int, maps: int) -> nn.Sequential:
-    """Return what makes features at half the stride of features and their maps."""
+    """Return the layers that compute features at half the stride from features and their maps."""
     return nn.Sequential(
         nn.ConvTranspose2d(channels + maps, channels, 4, stride=2, padding=1, bias=False),
         nn.BatchNorm2d(channels),

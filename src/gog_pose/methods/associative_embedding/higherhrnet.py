@@ -1,4 +1,4 @@
-"""The rules of HigherHRNet's public program, for its weights and for comparison."""
+"""Decoder by the rules of HigherHRNet's public program, for its weights and for comparison."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
 
 _QUARTER = 0.25  # cells
-_CORNER = 0.5  # px; the program counts from the corner of a pixel, and its networks are taught so
+_CORNER = 0.5  # px; the program and its training targets count from the corner of a pixel
 
 
 @dataclass(frozen=True)
 class HigherHRNetDecoder:
-    """Grouping as HigherHRNet's program does it (Cheng et al., 2020): maps are enlarged to the size of the input image.
+    """Decodes maps like HigherHRNet's program (Cheng et al., 2020), enlarged to the size of the input image.
 
-    Candidates are the pixels that are the highest of their window; each moves a quarter of a pixel towards the higher
-    neighbor along each axis. In place of the package ``munkres`` SciPy solves the assignment, which may decide
-    otherwise where costs are equal; with ``cost=public`` they often are.
+    Candidates are the highest pixels of their windows; each moves a quarter of a pixel towards the higher neighbor
+    along each axis. The assignment is solved by SciPy in place of the package ``munkres``, with possibly different
+    results if costs are equal, which is common with ``cost=public``.
 
     Attributes:
-        skeleton: What a person is made of.
+        skeleton: Keypoint types and limbs of a person.
         stride: Px of the input image per cell of the coarser maps, R.
         project: Enlarge the maps to the size of the input image; false = to that of the finest maps.
         window: Side of the window of a peak, pixels of the enlarged maps, odd.
-        topk: Candidates kept of each type, and people that candidates are assigned to.
+        topk: Candidates kept per type, and number of people that candidates are assigned to.
         threshold: Candidates have a higher response than this.
-        cost: Of a match, as of ``match_tags``.
-        tag_threshold: Tags at this distance or further are those of different people.
-        refine: Give people the keypoints they lack, wherever the best place is, marked as inferred.
-        score_threshold: People of a lower score, the mean of all K responses before ``refine``, are dropped.
+        cost: Cost of a match (``match_tags``).
+        tag_threshold: Tags at this distance or further belong to different people.
+        refine: Add missing keypoints at the best position, at any tag distance, marked as inferred.
+        score_threshold: People with a lower score, the mean of all K responses before ``refine``, are dropped.
 
     Raises:
         InputError: An option is out of its range.
@@ -77,10 +77,10 @@ class HigherHRNetDecoder:
 
     @torch.no_grad()
     def __call__(self, maps: AssociativeMaps) -> list[Poses]:
-        """Decode a batch; as ``AssociativeDecoder`` does.
+        """Decode a batch.
 
         Args:
-            maps: Of any floating type, on any device; tags of the image, or of the image and its mirror image.
+            maps: Maps of any floating type, on any device; tags of the image, or of the image and its mirror image.
 
         Returns:
             The people of each image, px, input image.
@@ -100,7 +100,7 @@ class HigherHRNetDecoder:
     def _group(
         self, heatmaps: np.ndarray, tags: np.ndarray, responses: np.ndarray, places: np.ndarray, *, stride: int
     ) -> Poses:
-        """Group the candidates of one image; ``(K, n)`` responses and flat places, ``(K, T, h, w)`` tags."""
+        """Group the candidates of one image from ``(K, n)`` responses and flat indices and ``(K, T, h, w)`` tags."""
         count = self.skeleton.num_keypoints
         responses = np.where(responses > self.threshold, responses, 0)
         flat = tags.reshape(*tags.shape[:2], -1)
@@ -133,7 +133,7 @@ class HigherHRNetDecoder:
         return Poses(keypoints[order], scores[order].astype(np.float32), inferred[order])
 
     def _places(self, heatmaps: np.ndarray, cells: np.ndarray, stride: int) -> np.ndarray:
-        """Return ``(N, K, 2)`` px of the input image: the cell and a quarter of one towards the higher neighbors."""
+        """Return ``(N, K, 2)`` px of the input image: cells, moved by a quarter of a cell to the higher neighbors."""
         kinds = np.arange(len(heatmaps))
         row, column = np.divmod(cells, heatmaps.shape[2])
         around = np.pad(heatmaps, ((0, 0), (1, 1), (1, 1)), mode="edge")
@@ -144,11 +144,11 @@ class HigherHRNetDecoder:
 
 
 def enlarged(maps: AssociativeMaps, size: tuple[int, int] | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """Merge the resolutions and enlarge the maps, bilinearly.
+    """Merge the resolutions and enlarge the maps bilinearly.
 
     Args:
-        maps: Of a batch.
-        size: ``(H, W)`` to bring them to; None = that of the finest maps.
+        maps: Maps of a batch.
+        size: ``(H, W)`` of the result; None = that of the finest maps.
 
     Returns:
         ``(B, K, H, W)`` heatmaps and ``(B, K, T, H, W)`` tags.

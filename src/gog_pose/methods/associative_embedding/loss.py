@@ -1,4 +1,4 @@
-"""The objective: focal L2 on heatmaps; tags of a person are pulled together, those of different people pushed apart."""
+"""The objective of Associative Embedding: focal L2 of heatmaps, and the pull and push losses of tags."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from gog_pose.methods.losses import HeatmapLoss, LossTerms, compare_stacks
 
 
 def tag_losses(tags: torch.Tensor, people: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Compute the losses of tags (Newell et al., 2017, Eq. 1, as HigherHRNet's program has it).
+    """Compute the losses of tags (Newell et al., 2017, Eq. 1, as in HigherHRNet's program).
 
-    With ``m_p`` the mean tag of person p's keypoints, of P people: pull is the mean over people of the mean squared
-    distance to ``m_p``; push is the mean over ordered pairs of different people of ``0.5 exp(-(m_p - m_q)^2)``.
+    Let ``m_p`` be the mean tag of person p's keypoints. Pull is the mean over people of the mean squared distance to
+    ``m_p``. Push is the mean over ordered pairs of different people of ``0.5 exp(-(m_p - m_q)^2)``.
 
     Args:
         tags: ``(B, K, h, w)``.
         people: For each image the ``(P, K)`` cells of its people, -1 = none.
 
     Returns:
-        ``(B,)`` pull, 0 where nobody is labeled, and ``(B,)`` push, 0 where fewer than two are.
+        ``(B,)`` pull, 0 for images without labeled people, and ``(B,)`` push, 0 for images with fewer than two.
     """
     cells = torch.cat(list(people))  # (N, K) of all images
     image = torch.cat([torch.full((len(one),), place, device=tags.device) for place, one in enumerate(people)])
@@ -48,14 +48,15 @@ class AssociativeLoss(nn.Module):
 
     Args:
         heatmap_weight: Weight of the heatmap loss.
-        heatmap_loss: Its kind, ``l2`` or ``cross_entropy`` (``HeatmapLoss``).
-        fine_heatmap_weight: Weight of the loss of the fine heatmaps, where there are any. They have four times as
-            many cells: a quarter weighs both alike, as the public means over cells do.
-        pull_weight: Weight of the pull. The public weight is 1e-3 beside a mean over the cells of 512 px crops; beside
-            half the sum over them, as here, 139 is the same. The focal factor makes the heatmap loss smaller.
-        push_weight: Weight of the push; the public weight is that of the pull.
-        stack_weights: One weight per stack, from first to last; equal weights that sum to 1 where it is None.
-        gamma: Exponent of the heatmap loss; 0 = plain, as in the public program.
+        heatmap_loss: Kind of the heatmap loss, ``l2`` or ``cross_entropy`` (``HeatmapLoss``).
+        fine_heatmap_weight: Weight of the loss of the fine heatmaps, if there are any. They have four times as many
+            cells, so 0.25 weights both resolutions equally, like the public program's means over cells.
+        pull_weight: Weight of the pull. The public weight is 1e-3 relative to a mean over the cells of 512 px crops,
+            which corresponds to 139 relative to half the sum over cells, as here. The focal factor makes the heatmap
+            loss smaller.
+        push_weight: Weight of the push; the public program has the same weight for pull and push.
+        stack_weights: One weight per stack, from first to last; None = equal weights that sum to 1.
+        gamma: Exponent of the heatmap loss; 0 = without focal factor, as in the public program.
         tau: Foreground threshold of the focal L2.
     """
 
@@ -85,8 +86,8 @@ class AssociativeLoss(nn.Module):
         """Compare the maps of all stacks with the targets of a batch, in float32.
 
         Raises:
-            InputError: The network predicts fine heatmaps that the encoder does not draw, or the other way around.
-            ValueError: There are not as many stack weights as stacks.
+            InputError: Only one of network and encoder has fine heatmaps.
+            ValueError: The numbers of stack weights and stacks differ.
         """
         return compare_stacks(stacks, targets, self._parts, self._weights, self.stack_weights)
 
@@ -101,7 +102,7 @@ class AssociativeLoss(nn.Module):
         if (maps.fine_heatmaps is None) != (targets.fine_heatmaps is None):
             raise InputError(
                 "method.heads.resolutions and method.encoder.resolutions must be equal: the heads predict fine"
-                " heatmaps, the encoder draws their targets"
+                " heatmaps, the encoder renders their targets"
             )
         if maps.fine_heatmaps is not None:
             assert targets.fine_heatmaps is not None

@@ -1,4 +1,4 @@
-"""Maps and targets of Associative Embedding, and what their fields are."""
+"""Maps, targets and fields of Associative Embedding."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from gog_pose.maps.fields import Field
 from gog_pose.skeleton import Skeleton
 
-FINER = 2  # cells of the fine heatmaps per cell of the others, along an axis
-_APART = 4.0  # between the ideal tags of two people, and from the background
+FINER = 2  # cells of the fine heatmaps per cell of the other maps, along an axis
+_APART = 4.0  # difference between the ideal tags of two people, and to the background
 _PAINTED = 6  # cells on each side of a keypoint that have the ideal tag of its person
 
 
@@ -19,9 +19,9 @@ class AssociativeMaps(NamedTuple):
 
     Attributes:
         heatmaps: ``(B, K, h, w)`` keypoint responses.
-        tags: ``(B, K, h, w)`` numbers that are alike for the keypoints of one person and differ between people. With
+        tags: ``(B, K, h, w)`` numbers that are similar for the keypoints of one person and differ between people. With
             the mirror image ``(B, 2K, h, w)``: first the tags of the image, then those of its mirror image.
-        fine_heatmaps: ``(B, K, 2h, 2w)`` responses at half the stride, as HigherHRNet predicts them; or None.
+        fine_heatmaps: ``(B, K, 2h, 2w)`` responses at half the stride, as in HigherHRNet; or None.
     """
 
     heatmaps: torch.Tensor
@@ -32,15 +32,15 @@ class AssociativeMaps(NamedTuple):
 class AssociativeTargets(NamedTuple):
     """The targets of the network; one image, or a batch with a leading dimension.
 
-    Tags have no target value: the list of each person's cells says which of them should be alike.
+    Tags have no target values; the list of each person's cells determines which tags should be similar.
 
     Attributes:
         heatmaps: ``(K, h, w)`` Gaussian responses in [0, 1].
         mask: ``(1, h, w)`` 1 = supervised, 0 = ignored.
         people: For each image ``(P, K)`` int64, the cell ``y w + x`` of each person's keypoints; -1 = not labeled,
             outside of the map, or ignored. Every person has at least one cell.
-        fine_heatmaps: ``(K, 2h, 2w)`` Gaussian responses at half the stride; None unless the encoder draws them.
-        fine_mask: ``(1, 2h, 2w)`` their mask; None like them.
+        fine_heatmaps: ``(K, 2h, 2w)`` Gaussian responses at half the stride; None unless the encoder renders them.
+        fine_mask: ``(1, 2h, 2w)`` mask of the fine heatmaps; None without them.
     """
 
     heatmaps: torch.Tensor
@@ -60,7 +60,7 @@ def fields(skeleton: Skeleton, stride: int) -> tuple[Field, ...]:
     """Return the fields of ``AssociativeMaps``.
 
     Args:
-        skeleton: Sets the number of maps.
+        skeleton: Determines the number of maps.
         stride: Px of the input image per cell of the heatmaps and tags.
     """
     points, mirror = tuple(range(skeleton.num_keypoints)), skeleton.flip_index
@@ -72,16 +72,16 @@ def fields(skeleton: Skeleton, stride: int) -> tuple[Field, ...]:
 
 
 def _ideal_tags(people: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Return ``(K, h, w)`` tags of one image: around each keypoint that of its person, elsewhere 0.
+    """Return the ``(K, h, w)`` ideal tags of one image: the person's tag around each keypoint, 0 elsewhere.
 
-    A cell near two people's keypoints of a type has the tag of the nearer one. People are numbered from top to bottom,
-    so neither their order in the list nor a mirror image changes anything.
+    A cell near keypoints of one type of two people has the tag of the nearer one. People are numbered from top to
+    bottom, so that neither their order in the list nor mirroring affects the tags.
     """
     count, types = people.shape
     labeled = people >= 0
     rows, columns = people // width * labeled, people % width * labeled
     rank = torch.arange(count, device=people.device)
-    for key in (columns.sum(1), labeled.sum(1), rows.sum(1)):  # the last one decides first
+    for key in (columns.sum(1), labeled.sum(1), rows.sum(1)):  # the last key is the primary one
         rank = rank[key[rank].argsort(stable=True)]
     people, rows, columns = people[rank], rows[rank], columns[rank]
 
@@ -91,7 +91,7 @@ def _ideal_tags(people: torch.Tensor, height: int, width: int) -> torch.Tensor:
     y, x = rows[person, kind] + dy + 0 * dx, columns[person, kind] + dx + 0 * dy  # (S, S, N)
     inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
     places = (kind * height + y) * width + x
-    keys = (dy**2 + dx**2) * count + person  # of several people, the nearest; of equally near ones, the first
+    keys = (dy**2 + dx**2) * count + person  # the nearest person wins, then the first
     nobody = torch.iinfo(torch.int64).max
     nearest = torch.full((types * height * width,), nobody, device=people.device)
     nearest.scatter_reduce_(0, places[inside], keys[inside], reduce="amin")

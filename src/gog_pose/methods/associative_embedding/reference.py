@@ -1,4 +1,4 @@
-"""Plain ways to compute what encoder and decoder compute: what tests and benchmarks compare them with."""
+"""Reference implementations of encoder and decoder, for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from gog_pose.methods.method import Reference
 def encode_plainly(
     encoder: AssociativeEncoder, keypoints: np.ndarray, scales: np.ndarray, image_size: tuple[int, int]
 ) -> tuple[np.ndarray, ...]:
-    """Draw the heatmaps of one image by a loop over keypoints, each on a whole map.
+    """Compute the heatmaps of one image by a loop over keypoints, each on a complete map.
 
     Raises:
-        InputError: The encoder quantizes keypoints, or draws two resolutions.
+        InputError: The encoder quantizes keypoints or has two resolutions.
     """
     if encoder.quantize or encoder.resolutions != 1:
-        raise InputError("method.encoder: the loop that it is compared with draws method=associative_embedding only")
+        raise InputError("method.encoder: the reference has no such targets; use method=associative_embedding")
     rows, columns = (cells_to_image(np.arange(side // encoder.stride), encoder.stride) for side in image_size)
     heatmaps = np.zeros((encoder.skeleton.num_keypoints, len(rows), len(columns)), dtype=np.float32)
     for person in keypoints:
@@ -38,19 +38,19 @@ def encode_plainly(
 
 @dataclass(frozen=True)
 class ProjectingDecoder(AssociativeDecoder):
-    """``AssociativeDecoder`` as the public program is built: all maps are projected to the size of the input image.
+    """``AssociativeDecoder`` that projects all maps to the size of the input image, like the public program.
 
-    Peaks are sought in whole interpolated heatmaps. For each keypoint that a person lacks, all px of the projected
-    heatmap and tags are looked at. The poses are the same.
+    Peaks are searched in complete interpolated heatmaps, and missing keypoints at all px of the projected heatmaps and
+    tags. The poses are the same.
     """
 
     @staticmethod
     def interpolate(maps: np.ndarray, stride: int, threshold: float, interpolation: str) -> Tiles:
-        """Interpolate whole heatmaps."""
+        """Interpolate complete heatmaps."""
         return whole_maps(maps, stride, threshold, interpolation)
 
     def _find_missing(self, *maps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Compare each person with each px."""
+        """Find the cells of missing keypoints by comparing each person with each px."""
         people, means, heatmaps, tags = maps
         width = heatmaps.shape[2]
         heatmaps = heatmaps.repeat(self.stride, 1).repeat(self.stride, 2)
@@ -71,10 +71,10 @@ def projecting(decoder: AssociativeDecoder) -> ProjectingDecoder:
     """Return the form of a decoder that projects all maps.
 
     Raises:
-        InputError: The decoder follows other rules.
+        InputError: The decoder has other rules.
     """
     if type(decoder) is not AssociativeDecoder:
-        raise InputError("method.decoder: has no plain form to compare with; leave method=associative_embedding")
+        raise InputError("method.decoder: has no reference to compare with; use method=associative_embedding")
     return ProjectingDecoder(**{field.name: getattr(decoder, field.name) for field in fields(decoder)})
 
 

@@ -1,4 +1,4 @@
-"""Pictures of the maps: heatmaps, and tags at the places that respond."""
+"""Pictures of the maps of Associative Embedding: heatmaps, and tags of cells with a response."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from gog_pose.methods.associative_embedding.records import AssociativeMaps, Asso
 from gog_pose.methods.method import View
 from gog_pose.skeleton import Skeleton
 
-_BINS = 24  # hues
-_LEAST = 0.1  # response of the cells whose tags set the range of the hues
+_BINS = 24  # number of hues
+_LEAST = 0.1  # lowest response of the cells whose tags determine the range of the hues
 _RANGE = (2, 98)  # percentiles of those tags
 
 
 def draw_responses(
     image: np.ndarray, maps: AssociativeMaps, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> np.ndarray:
-    """Draw heatmaps, the fine ones where there are any; the people do not matter."""
+    """Draw heatmaps, the fine ones if there are any; the people are not used."""
     heatmaps = maps.heatmaps if maps.fine_heatmaps is None else maps.fine_heatmaps
     return draw_heatmaps(image, _array(heatmaps[0]), keypoint_colors(skeleton))
 
@@ -29,12 +29,12 @@ def draw_responses(
 def draw_tags(
     image: np.ndarray, maps: AssociativeMaps, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> np.ndarray:
-    """Draw the responses of all types, each cell in the hue of its tag: a person should have one hue.
+    """Draw the responses of all types, each cell in the hue of its tag, so that a person should have one hue.
 
-    Hues go from red, the lowest tag, to violet, the highest.
+    The hues range from red for the lowest tag to violet for the highest.
     """
     heatmaps = _array(maps.heatmaps[0])
-    tags = _array(maps.tags[0])[: len(heatmaps)]  # with the mirror image's, those of the image
+    tags = _array(maps.tags[0])[: len(heatmaps)]  # without those of a mirror image
     seen = tags[heatmaps >= _LEAST]
     low, high = np.percentile(seen, _RANGE) if len(seen) else (0.0, 1.0)
     bins = ((tags - low) / max(high - low, 1e-6) * (_BINS - 1)).round().clip(0, _BINS - 1)
@@ -45,7 +45,7 @@ def draw_tags(
 def draw_taught_responses(
     image: np.ndarray, targets: AssociativeTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> tuple[np.ndarray, str]:
-    """Draw the heatmaps that are taught."""
+    """Draw the target heatmaps."""
     picture = draw_responses(image, targets.as_maps(), keypoints, skeleton, stride)
     return picture, f"keypoints {np.count_nonzero(keypoints[..., 2] > 0)}"
 
@@ -53,7 +53,7 @@ def draw_taught_responses(
 def draw_taught_tags(
     image: np.ndarray, targets: AssociativeTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> tuple[np.ndarray, str]:
-    """Draw which responses should have the same tag."""
+    """Draw the target responses in the hues of the ideal tags."""
     return draw_tags(image, targets.as_maps(), keypoints, skeleton, stride), f"people {len(targets.people[0])}"
 
 
