@@ -209,7 +209,7 @@ def test_senseless_options_are_refused(rules, option, value):
 
 
 def test_the_plain_form_is_of_the_fast_rules():
-    with pytest.raises(InputError, match="no plain form"):
+    with pytest.raises(InputError, match="no reference"):
         exhaustive(PaperDecoder(COCO))
 
 

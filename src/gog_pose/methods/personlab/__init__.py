@@ -1,8 +1,8 @@
-"""PersonLab: poses grow from keypoint to keypoint along offsets, each corrected by the offsets of a disk's cells.
+"""PersonLab: poses grow from keypoint to keypoint along mid-range offsets, which short-range offsets refine.
 
-Papandreou, Zhu, Chen, Gidaris, Tompson, Murphy, "PersonLab: Person Pose Estimation and Instance Segmentation with a
-Bottom-Up, Part-Based, Geometric Embedding Model" (2018), without the segmentation. ``rules=fast`` decodes as Google's
-public program does, ``rules=paper`` as the paper, of which no program is public.
+Source: Papandreou, Zhu, Chen, Gidaris, Tompson, Murphy, "PersonLab: Person Pose Estimation and Instance Segmentation
+with a Bottom-Up, Part-Based, Geometric Embedding Model" (2018), without the segmentation. ``rules=fast`` decodes like
+Google's public program, ``rules=paper`` like the paper, which has no public program.
 """
 
 from gog_pose.methods.method import Method

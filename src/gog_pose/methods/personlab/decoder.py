@@ -1,4 +1,4 @@
-"""The decoder: poses grow from the surest keypoints along mid-range offsets (Sec. 3.1 of PersonLab's paper)."""
+"""PersonLab's decoder: poses grow from confident keypoints along mid-range offsets (Sec. 3.1 of PersonLab's paper)."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import CountOrZero, require
 
 _AROUND = np.ones((3, 3), dtype=np.uint8)
-_BEFORE = np.array([[1, 1, 1], [1, 0, 0], [0, 0, 0]], dtype=np.uint8)  # neighbors that are read before a cell
+_BEFORE = np.array([[1, 1, 1], [1, 0, 0], [0, 0, 0]], dtype=np.uint8)  # neighbors before a cell in reading order
 
 
 @dataclass(frozen=True)
 class PersonLabDecoder:
-    """Decoding as in Google's ``posenet_decoder.cc`` (libcoral): roots are peaks of cells, without Hough voting.
+    """Decodes maps like Google's ``posenet_decoder.cc`` (libcoral): roots are peaks of cells, without Hough voting.
 
-    Every person has all keypoints that edges lead to; the score of each says how sure it is.
+    Every person has all keypoints that edges lead to; the score of each keypoint is its confidence.
 
     Attributes:
-        skeleton: What a person is made of.
+        skeleton: Keypoint types and limbs of a person.
         stride: Px of the input image per cell, R.
         threshold: Lowest response of a root.
-        steps: How often the end of a mid-range offset is refined by the short-range offset there.
-        nms_radius: Px, input image; keypoints of a type this near are the same one.
-        topk: People looked for in an image.
-        score_threshold: People of a lower score are dropped.
+        steps: Number of refinements of the end of a mid-range offset by the short-range offset at that point.
+        nms_radius: Keypoints of a type at most this far apart are the same keypoint, px, input image.
+        topk: Largest number of people per image.
+        score_threshold: People with a lower score are dropped.
 
     Raises:
         InputError: An option is out of its range, or the skeleton has no limbs.
@@ -71,7 +71,7 @@ class PersonLabDecoder:
 
     @cached_property
     def leaving(self) -> tuple[tuple[tuple[int, int], ...], ...]:
-        """For each keypoint type the edges that leave it, and the type that each leads to."""
+        """For each keypoint type the edges that start at it, each with the type that it leads to."""
         directed = list(enumerate(edges(self.skeleton)))
         return tuple(
             tuple((edge, end) for edge, (start, end) in directed if start == kind)
@@ -83,10 +83,10 @@ class PersonLabDecoder:
         """Decode a batch.
 
         Args:
-            maps: Of any floating type, on any device.
+            maps: Maps of any floating type, on any device.
 
         Returns:
-            The people of each image, px, input image. An image's result does not depend on the others.
+            The people of each image, px, input image. The result for an image does not depend on the other images.
 
         Raises:
             InputError: The maps do not fit the skeleton.
@@ -96,7 +96,7 @@ class PersonLabDecoder:
         return [self._people(self.read(*image)) for image in zip(*arrays, strict=True)]
 
     def read(self, heatmaps: np.ndarray, short_offsets: np.ndarray, mid_offsets: np.ndarray) -> ImageReader:
-        """Return what reads the maps of one image, ``(C, h, w)`` each, by these rules."""
+        """Return a reader of the ``(C, h, w)`` maps of one image by these rules."""
         return ImageReader(self, finite(heatmaps), short_offsets, mid_offsets)
 
     def _people(self, reader: ImageReader) -> Poses:
@@ -108,10 +108,10 @@ class PersonLabDecoder:
 
 
 class ImageReader:
-    """The maps of one image as a decoder reads them.
+    """Reader of the maps of one image: finds roots and follows offsets.
 
     Args:
-        decoder: Whose options count.
+        decoder: Decoder with the options.
         heatmaps: ``(K, h, w)`` finite.
         short_offsets: ``(2K, h, w)``.
         mid_offsets: ``(2E, h, w)``.
@@ -125,14 +125,14 @@ class ImageReader:
         self.responses, self.short, self.mid = map(PointReader, (heatmaps, short_offsets, mid_offsets))
 
     def roots(self) -> Roots:
-        """Return the peaks of cells, moved by the short-range offsets there.
+        """Return the peaks of cells, moved by their short-range offsets.
 
-        Of neighbors with the same response the first in reading order stands for all.
+        Of neighbors with the same response, only the first in reading order is a peak.
         """
         height, width = self.heatmaps.shape[1:]
         stride = self.decoder.stride
         parts = []
-        for kind, picture in enumerate(self.heatmaps):  # one after the other stays in the cache
+        for kind, picture in enumerate(self.heatmaps):  # one map at a time, which stays in the cache
             peaks = picture >= self.decoder.threshold
             peaks &= picture >= cv2.dilate(picture, _AROUND)
             peaks &= picture > cv2.dilate(picture, _BEFORE)
@@ -146,7 +146,7 @@ class ImageReader:
         return Roots.sorted(kinds, xy, self.heatmaps[kinds, rows, columns])
 
     def grow(self, kind: int, xy: np.ndarray) -> np.ndarray:
-        """Return the pose ``(K, 3)`` that starts at a keypoint: x, y (px, input image) and scores; 0 = not reached."""
+        """Return the ``(K, 3)`` pose that starts at a keypoint: x, y (px, input image) and scores; 0 = not reached."""
         x, y = image_to_cells(xy, self.decoder.stride).tolist()
         person = walk(kind, (x, y), self.decoder.leaving, self.step, self.responses.logit)
         reached = person[:, 2] > 0
@@ -154,7 +154,7 @@ class ImageReader:
         return person
 
     def step(self, edge: int, start: Place) -> Place:
-        """Follow a mid-range offset, then refine where it leads; places are in cells."""
+        """Follow a mid-range offset and refine its end; positions are in cells."""
         stride, end = self.decoder.stride, self.decoder.ends[edge]
         x, y = self.mid.moved(edge, *start, stride)
         for _ in range(self.decoder.steps):

@@ -1,4 +1,4 @@
-"""From roots, the keypoints that poses start at, to the people of an image."""
+"""Grouping of an image's people from roots, the keypoints at which poses start."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gog_pose.poses import Poses
 
 
 class Roots(NamedTuple):
-    """Keypoints that poses can start at, best first.
+    """Keypoints at which poses can start, best first.
 
     Attributes:
         kinds: ``(N,)`` keypoint types.
@@ -23,7 +23,7 @@ class Roots(NamedTuple):
 
     @classmethod
     def sorted(cls, kinds: np.ndarray, xy: np.ndarray, scores: np.ndarray) -> Roots:
-        """Return roots by their scores; of equal ones by type and place."""
+        """Return roots sorted by score, then by type and position."""
         order = np.lexsort((xy[:, 0], xy[:, 1], kinds, -scores))
         return cls(kinds[order], xy[order].astype(np.float64))
 
@@ -31,17 +31,17 @@ class Roots(NamedTuple):
 def grow_people(
     roots: Roots, grow: Callable[[int, np.ndarray], np.ndarray], *, radius: float, topk: int, least: float
 ) -> list[np.ndarray]:
-    """Grow a pose from each root at which no pose has that keypoint yet.
+    """Grow a pose from each root that does not belong to a previous pose.
 
     Args:
-        roots: Where to start.
+        roots: Keypoints at which poses start.
         grow: ``(kind, xy)`` -> ``(K, 3)`` x, y (px, input image) and score of the keypoints of a pose; 0 = not found.
-        radius: Px; a root this near to that keypoint of a pose belongs to it.
-        topk: At most this many poses.
-        least: Poses of a lower mean score are dropped, and roots near them stay.
+        radius: A root at most this far from the keypoint of its type of a pose belongs to that pose, px.
+        topk: Largest number of poses.
+        least: Poses with a lower mean score are dropped, and roots near them remain.
 
     Returns:
-        The poses in the order in which they were found.
+        The poses in the order of their roots.
     """
     people: list[np.ndarray] = []
     free = np.ones(len(roots.kinds), dtype=bool)
@@ -60,16 +60,16 @@ def grow_people(
 
 
 def rank_people(people: list[np.ndarray], *, num_keypoints: int, radius: float, least: float) -> Poses:
-    """Score people by soft suppression of their keypoints: those at a keypoint of a better person do not count.
+    """Score people by soft suppression: keypoints near the same keypoint of a better person do not count.
 
     Args:
-        people: ``(K, 3)`` each, x, y (px, input image) and score of their keypoints.
+        people: For each person ``(K, 3)`` x, y (px, input image) and score of the keypoints.
         num_keypoints: K.
-        radius: Px; keypoints of a type this near are the same.
-        least: People of a lower score are dropped, as are those of a score of 0.
+        radius: Keypoints of a type at most this far apart are the same keypoint, px.
+        least: People with a lower score, or with score 0, are dropped.
 
     Returns:
-        The people, best score first; a score is the sum of the keypoints that count / K.
+        The people, best score first; a score is the sum over the keypoints that count, divided by K.
     """
     keypoints = np.array(people, dtype=np.float64).reshape(-1, num_keypoints, 3)
     keypoints = keypoints[_order(keypoints, keypoints[..., 2].mean(axis=1))]
@@ -85,5 +85,5 @@ def rank_people(people: list[np.ndarray], *, num_keypoints: int, radius: float, 
 
 
 def _order(keypoints: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Return the order of people, best first; of equal ones by position, heights first as everywhere."""
+    """Return the order of people, best first; ties are resolved by position, y first."""
     return np.lexsort((*keypoints[:, :, 0].T, *keypoints[:, :, 1].T, -scores.astype(np.float32)))

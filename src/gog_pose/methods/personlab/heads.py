@@ -1,4 +1,4 @@
-"""The heads: one 1x1 convolution for each kind of map, or a small branch on trunks of few channels."""
+"""PersonLab's heads: a 1x1 convolution per kind of map, or a branch of several layers."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from gog_pose.system.options import Positive
 
 
 class PersonLabHeads(nn.Module):
-    """Heatmaps, short-range and mid-range offsets of each supervised output.
+    """Heads for heatmaps, short-range and mid-range offsets of each supervised output.
 
-    Mid-range offsets are not refined here: views are merged first, then loss and decoder refine them.
+    The heads do not refine mid-range offsets, because views are merged first; loss and decoder refine them.
 
     Args:
-        skeleton: Sets the number of maps.
+        skeleton: Determines the number of maps.
         features: The feature maps that the heads are built on.
-        offset_unit: Px of the input image that one unit of the mid-range heads represents; a large one lets a network
-            reach long offsets with small weights. Of the short-range heads it is the stride.
-        form: Of each head (``branch``); ``linear`` is the paper's.
+        offset_unit: Px of the input image per unit of the mid-range heads' output; with a large unit, a network
+            predicts long offsets with small weights. The unit of the short-range heads is the stride.
+        form: Form of each head (``branch``); ``linear`` is the paper's.
 
     Raises:
         InputError: The form is unknown, or the skeleton has no limbs.
     """
 
-    # The branches that a network of another method can start from, by what their maps mean.
+    # Branches whose weights a network of another method can start from, by the meaning of their maps.
     BRANCHES: ClassVar[dict[str, str]] = {"keypoint responses": "heatmap", "keypoint vectors": "mid"}
 
     def __init__(
@@ -67,5 +67,5 @@ class PersonLabHeads(nn.Module):
         ]
 
     def options(self) -> dict[str, Any]:
-        """Return the keyword arguments that heads like these are built with."""
+        """Return the keyword arguments of the constructor."""
         return dict(self._options)

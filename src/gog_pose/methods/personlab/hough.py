@@ -1,7 +1,7 @@
-"""Hough score maps: each px of a disk votes for the place of its keypoint (Eq. 1 of PersonLab's paper).
+"""Hough score maps: each px of a disk votes for the position of its keypoint (Eq. 1 of PersonLab's paper).
 
-The maps have the size of the input image, but only px between cells of which one responds vote. Where the four cells
-around a square of px agree on the px that the keypoint lies in, a few places in the square vote for all of its px.
+The maps have the size of the input image, but only px next to a cell with a response vote. If the four cells around a
+square of px point to the same px, a few points in the square vote for all of its px.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import torch
 
 from gog_pose.geometry import cells_to_image
 
-_LEAST = 0.01  # probability; px between cells of lower ones do not vote
-_BLOCK = 8192  # squares at once; what is computed for them stays in the cache
+_LEAST = 0.01  # probability; px between cells with lower probabilities do not vote
+_BLOCK = 8192  # squares per step, so that their arrays stay in the cache
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class HoughMaps:
     """Scores of an image.
 
     Attributes:
-        scores: ``(K, H + 2, W + 2)`` float32; px (x, y) is at (x + 1, y + 1), and px beside the image score 0.
-        voted: ``(K, H + 2)`` which rows there are votes for.
+        scores: ``(K, H + 2, W + 2)`` float32; px (x, y) is at (x + 1, y + 1), and px outside the image have score 0.
+        voted: ``(K, H + 2)`` bool, True for rows with votes.
     """
 
     scores: np.ndarray
@@ -38,13 +38,13 @@ class HoughMaps:
         return self.scores.shape[1] - 2, self.scores.shape[2] - 2
 
     def at(self, kinds: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Return the scores at whole px, which may lie beside the image by one."""
+        """Return the scores at whole px, which may lie outside the image by one px."""
         return np.asarray(self.scores[kinds, y + 1, x + 1])
 
     def peaks(self, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return type, ``(N, 2)`` x and y (px) and score of the px that none of the eight around it exceeds.
+        """Return type, ``(N, 2)`` x and y (px) and score of the px that no neighbor exceeds.
 
-        The threshold is positive. Of equal neighbors the first in reading order stands for all.
+        The threshold is positive. Of equal neighbors, only the first in reading order is a peak.
         """
         parts = []
         for kind in np.flatnonzero(self.voted.any(axis=1)).tolist():
@@ -64,7 +64,7 @@ class HoughMaps:
         return kinds[best], np.stack([x, y], axis=1)[best], scores[best]
 
     def windows(self, kinds: np.ndarray, left: np.ndarray, top: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Return the scores ``(N, h, w)`` of windows of a size ``(h, w)`` in the image that start at px."""
+        """Return the ``(N, h, w)`` scores of windows of size ``(h, w)``, by the px of their upper left corners."""
         around = np.lib.stride_tricks.sliding_window_view(self.scores, size, axis=(1, 2))
         return np.asarray(around[kinds, top + 1, left + 1])
 
@@ -73,9 +73,9 @@ class _Squares(NamedTuple):
     """Squares of px between four cells.
 
     Attributes:
-        kinds: ``(n,)`` for which types they vote.
-        first: ``(2, n)`` x and y of the cell left and above, px.
-        corners: ``(3, 4, n)`` float32 of the four cells: the weight of a vote, x and y of the place it is for, px.
+        kinds: ``(n,)`` types for which they vote.
+        first: ``(2, n)`` x and y of the upper left cell, px.
+        corners: ``(3, 4, n)`` float32 of the four cells: the weight of a vote, and x and y of its target, px.
     """
 
     kinds: np.ndarray
@@ -88,13 +88,13 @@ class _Squares(NamedTuple):
 
 
 class _Votes(NamedTuple):
-    """Votes for the four px around places.
+    """Votes for the four px around points.
 
     Attributes:
-        kinds: ``(n,)`` for which types.
-        low: ``(2, ..., n)`` x and y of the px left of a place and above, whole numbers.
-        shares: Four, ``(..., n)`` each: the sum of all votes for those four px, and the part of it for the two px on
-            the right, for the two below, and for the one that is both.
+        kinds: ``(n,)`` types of the votes.
+        low: ``(2, ..., n)`` x and y of the upper left px, whole numbers.
+        shares: Four arrays, ``(..., n)`` each: the sum of all votes for the four px, and its parts for the two px on
+            the right, for the two lower ones, and for the lower right one.
     """
 
     kinds: np.ndarray
@@ -108,11 +108,11 @@ def hough_maps(
     """Count votes: a px x between cells votes with its probability / (pi R^2) for the four px around x + S(x).
 
     Args:
-        heatmaps: ``(K, h, w)`` finite probabilities; read bilinearly between cells, as offsets are.
+        heatmaps: ``(K, h, w)`` finite probabilities; like the offsets, interpolated bilinearly between cells.
         short_offsets: ``(2K, h, w)`` S, finite, px of the input image.
         stride: Px of the input image per cell.
         radius: R of the disks, px of the input image.
-        least: Px do not vote where the probability at all cells around them is at most this.
+        least: Px do not vote if the probabilities of all cells around them are at most this.
     """
     types, height, width = heatmaps.shape
     size = height * stride, width * stride
@@ -138,14 +138,14 @@ def hough_maps(
                 (columns, below - both),
                 (columns + 1, both),
             ):
-                flat[step:].index_add_(0, places, torch.from_numpy(share.reshape(-1)))  # NumPy has nothing as fast
+                flat[step:].index_add_(0, places, torch.from_numpy(share.reshape(-1)))  # faster than NumPy
     voted[:, 1:] |= voted[:, :-1]
-    scores[:, [0, -1]] = scores[voted, 0] = scores[voted, -1] = 0  # px beside the image
+    scores[:, [0, -1]] = scores[voted, 0] = scores[voted, -1] = 0  # px outside the image
     return HoughMaps(scores, voted)
 
 
 def _squares(heatmaps: np.ndarray, short_offsets: np.ndarray, stride: int, least: float) -> Iterator[_Squares]:
-    """Yield the squares of whose cells one exceeds ``least``, some thousand at once."""
+    """Yield the squares with at least one cell above ``least``, in blocks."""
     types, height, width = heatmaps.shape
     weights, x, y = map(_framed, (heatmaps, *short_offsets.reshape(types, 2, height, width).swapaxes(0, 1)))
     columns, rows = (cells_to_image(np.arange(-1, side + 1, dtype=np.float32), stride) for side in (width, height))
@@ -163,7 +163,7 @@ def _squares(heatmaps: np.ndarray, short_offsets: np.ndarray, stride: int, least
 
 
 def _agreed(squares: _Squares, stride: int, size: tuple[int, int]) -> np.ndarray:
-    """Return for which squares ``(n,)`` all px are in the image and vote for the same four px."""
+    """Mark, ``(n,)`` bool, the squares whose px are all in the image and vote for the same four px."""
     low = np.floor(squares.corners[1:])
     agreed = (low == low[:, :1]).all(axis=(0, 1))
     for first, px, side in zip(squares.first, low[:, 0], size[::-1], strict=True):
@@ -172,7 +172,7 @@ def _agreed(squares: _Squares, stride: int, size: tuple[int, int]) -> np.ndarray
 
 
 def _votes_of_px(squares: _Squares, stride: int, size: tuple[int, int]) -> _Votes:
-    """Return the vote of each px: its weight, and its place plus its offset, are bilinear between the cells."""
+    """Return the votes of each px; weights and targets (px plus offset) are interpolated bilinearly between cells."""
     steps = _steps(stride)
     weights, *places = _between(steps, stride) @ squares.corners  # (R R, n) each
     own_steps = np.tile(steps, stride), np.repeat(steps, stride)
@@ -188,10 +188,10 @@ def _votes_of_px(squares: _Squares, stride: int, size: tuple[int, int]) -> _Vote
 
 
 def _votes_of_squares(squares: _Squares, stride: int) -> _Votes:
-    """Return the votes of all px of squares that agree.
+    """Return the votes of all px of squares whose px vote for the same four px.
 
     The shares of such px are products of three linear functions along x and along y. The sum of a cubic function over
-    px in a row is that over two places of the same mean and variance (Gauss), so four places vote for all px.
+    consecutive px equals that over two points of the same mean and variance (Gauss), so four points vote for all px.
     """
     steps = _steps(stride)
     weights, *places = _between(steps.mean() + steps.std() * np.array([-1, 1]), stride) @ squares.corners  # (4, n) each
@@ -202,22 +202,22 @@ def _votes_of_squares(squares: _Squares, stride: int) -> _Votes:
 
 
 def _shares(weights: np.ndarray, tx: np.ndarray, ty: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Return the shares of votes, as in ``_Votes``, for places ``(tx, ty)`` px beyond the px left and above."""
+    """Return the shares of votes (``_Votes``) for points ``(tx, ty)`` px right of and below the upper left px."""
     right, below = tx * weights, ty * weights
     return weights, right, below, tx * below
 
 
 def _between(steps: np.ndarray, stride: int) -> np.ndarray:
-    """Return the weights ``(m m, 4)`` of a square's cells in places that are ``(m,)`` steps, px, along x and y."""
+    """Return the ``(m m, 4)`` weights of a square's cells at points given by ``(m,)`` steps along x and y, px."""
     line = np.stack([1 - steps / stride, steps / stride], axis=1)
     return np.asarray(np.einsum("ya,xb->yxab", line, line).reshape(-1, 4).astype(np.float32))
 
 
 def _framed(maps: np.ndarray) -> np.ndarray:
-    """Return ``(K, h + 2, w + 2)`` maps that beyond the outer cells go on as there."""
+    """Return ``(K, h + 2, w + 2)`` maps in which the outer cells are repeated."""
     return np.pad(maps, ((0, 0), (1, 1), (1, 1)), mode="edge")
 
 
 def _steps(stride: int) -> np.ndarray:
-    """Return how far the px of a square are from the center of the cell before, which is a px of odd strides."""
+    """Return the distances of a square's px from the center of the previous cell, which is a px at odd strides."""
     return np.arange(stride) + (0.0 if stride % 2 else 0.5)

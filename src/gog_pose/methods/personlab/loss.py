@@ -18,20 +18,20 @@ from gog_pose.system.options import Count, CountOrZero, NotNegative, Positive
 class PersonLabLoss(nn.Module):
     """Weighted sum of PersonLab's losses over all stacks (Sec. 3.1 and 4.1 of its paper).
 
-    The heatmap loss is a mean over the types and cells of an image, ignored ones counted as 0. Errors of offsets are
-    in units of the radius, summed over x and y, means over the cells of an image's disks; those of mid-range offsets
-    are halved, as in the public program. Means are over one image first, then over images.
+    The heatmap loss is a mean over the types and cells of an image, in which ignored cells count as 0. Errors of
+    offsets are in units of the radius, summed over x and y and averaged over the cells of an image's disks; those of
+    mid-range offsets are halved, as in the public program. Means are first over one image, then over images.
 
     Args:
-        skeleton: Lists the edges.
+        skeleton: Determines the edges.
         stride: Px of the input image per cell.
-        radius: Of the disks, px of the input image.
+        radius: Radius of the disks, px of the input image.
         heatmap_weight: Weight of the cross entropy.
-        gamma: Exponent of its focal factor, as of ``focal_cross_entropy``; 0 = plain, the paper's.
+        gamma: Exponent of its focal factor (``focal_cross_entropy``); 0 = no focal factor, as in the paper.
         short_weight: Weight of the L1 of short-range offsets.
         mid_weight: Weight of the L1 of mid-range offsets.
-        steps: How often mid-range offsets are refined before they are compared; 0 = not.
-        stack_weights: One weight per stack, from first to last; equal weights that sum to 1 where it is None.
+        steps: Number of refinements of mid-range offsets before the comparison; 0 = none.
+        stack_weights: One weight per stack, from first to last; None = equal weights that sum to 1.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class PersonLabLoss(nn.Module):
         """Compare the maps of all stacks with the targets of a batch, in float32.
 
         Raises:
-            ValueError: There are not as many stack weights as stacks.
+            ValueError: The numbers of stack weights and stacks differ.
         """
         return compare_stacks(stacks, targets, self._parts, self._weights, self.stack_weights)
 
@@ -72,13 +72,13 @@ class PersonLabLoss(nn.Module):
         }
 
     def _mid(self, maps: PersonLabMaps, targets: PersonLabTargets) -> torch.Tensor:
-        """Return the ``(B,)`` mean errors of a coordinate, px. Offsets are refined where they are taught alone."""
+        """Return the ``(B,)`` mean errors per coordinate, px; only offsets that have targets are refined."""
         types, height, width = targets.heatmaps.shape[1:]
         mid_weights = targets.mid_weights * targets.mask
         place = mid_weights.flatten().nonzero()[:, 0]
         item, cell = place // (height * width), place % (height * width)
         image, edge = item // mid_weights.shape[1], item % mid_weights.shape[1]
-        x = 2 * item * (height * width) + cell  # in the maps of mid-range offsets
+        x = 2 * item * (height * width) + cell  # index into the maps of mid-range offsets
         predicted, taught = (
             torch.stack(
                 [field.flatten().index_select(0, x), field.flatten().index_select(0, x + height * width)], dim=1

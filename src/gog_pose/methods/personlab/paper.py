@@ -15,22 +15,22 @@ from gog_pose.methods.personlab.hough import hough_maps
 from gog_pose.methods.personlab.walk import Place
 
 _SCORES = ("expected_oks", "hough")
-_FAINTEST = 1e-6  # score of a keypoint that nothing votes for; 0 would say that it has no place
-_NARROWEST, _FEWEST = 1e-6, 1e-30  # of a spread, px, and of votes; what is divided by is not 0
+_FAINTEST = 1e-6  # score of a keypoint without votes; 0 would mean that it was not reached
+_NARROWEST, _FEWEST = 1e-6, 1e-30  # least spread, px, and least sum of votes, to avoid division by 0
 
 
 @dataclass(frozen=True)
 class PaperDecoder(PersonLabDecoder):
-    """Decoding as in the paper: roots are the maxima of Hough score maps at the size of the input image.
+    """Decodes maps like the paper: roots are the maxima of Hough score maps at the size of the input image.
 
-    Mid-range offsets are refined at the cells and read bilinearly. Limbs that form rings are not in the paper; the
-    walk takes the surest way, as that of ``PersonLabDecoder``.
+    Mid-range offsets are refined at the cells and interpolated bilinearly. The paper has no limbs that form cycles; in
+    a cycle the walk takes the most confident path, as in ``PersonLabDecoder``.
 
     Attributes:
         threshold: Lowest Hough score of a root.
-        radius: Of the disks that the network was taught, px, input image.
-        score: Of a keypoint: ``expected_oks``, the similarity that is to be expected by the votes around it, times its
-            response; or ``hough``, the Hough score there.
+        radius: Radius of the target disks, px, input image.
+        score: Score of a keypoint: ``expected_oks``, the OKS expected from the votes around it, times its response; or
+            ``hough``, its Hough score.
     """
 
     threshold: float = 0.01
@@ -44,12 +44,12 @@ class PaperDecoder(PersonLabDecoder):
         require_choices(self, {"score": _SCORES})
 
     def read(self, heatmaps: np.ndarray, short_offsets: np.ndarray, mid_offsets: np.ndarray) -> ImageReader:
-        """Return what reads the maps of one image, ``(C, h, w)`` each, by these rules."""
+        """Return a reader of the ``(C, h, w)`` maps of one image by these rules."""
         return _VotingReader(self, finite(heatmaps), finite(short_offsets), mid_offsets)
 
 
 class _VotingReader(ImageReader):
-    """The maps of one image, and its Hough score maps."""
+    """Reader of the maps of one image and of its Hough score maps."""
 
     decoder: PaperDecoder
 
@@ -64,7 +64,7 @@ class _VotingReader(ImageReader):
         return Roots.sorted(*self._hough.peaks(self.decoder.threshold))
 
     def grow(self, kind: int, xy: np.ndarray) -> np.ndarray:
-        """Return the pose ``(K, 3)`` that starts at a keypoint: x, y (px, input image) and scores."""
+        """Return the ``(K, 3)`` pose that starts at a keypoint: x, y (px, input image) and scores."""
         person = super().grow(kind, xy)
         (reached,) = np.nonzero(person[:, 2])
         width, height = np.ptp(person[reached, :2], axis=0)
@@ -77,7 +77,7 @@ class _VotingReader(ImageReader):
         return person
 
     def step(self, edge: int, start: Place) -> Place:
-        """Follow a mid-range offset that is refined at the cells; places are in cells."""
+        """Follow a mid-range offset that is refined at the cells; positions are in cells."""
         x, y = self.mid.clamped(*start)
         left, top = int(x), int(y)
         tx, ty = x - left, y - top
@@ -85,14 +85,14 @@ class _VotingReader(ImageReader):
         for row, share_y in ((top, 1 - ty), (top + 1, ty)):
             for column, share_x in ((left, 1 - tx), (left + 1, tx)):
                 share = share_x * share_y
-                if share > 0:  # so that the cell is on the map
+                if share > 0:  # true only for cells on the map
                     end_x, end_y = self._refined(edge, column, row)
                     there_x += share * (end_x - column)
                     there_y += share * (end_y - row)
         return self.mid.clamped(x + there_x, y + there_y)
 
     def _refined(self, edge: int, column: int, row: int) -> Place:
-        """Return where the refined mid-range offset of a cell leads; beyond the outer cells it is not refined."""
+        """Return the end of the refined mid-range offset of a cell; beyond the outer cells it is not refined."""
         stride, end = self.decoder.stride, self.decoder.ends[edge]
         dx, dy = self.mid.cell(edge, column, row)
         x, y = column + dx / stride, row + dy / stride
@@ -105,7 +105,7 @@ class _VotingReader(ImageReader):
         return x, y
 
     def _hough_score(self, kind: int, x: float, y: float) -> float:
-        """Return the Hough score at a place, px, read bilinearly."""
+        """Return the Hough score at a position, px, interpolated bilinearly."""
         left, top = math.floor(x), math.floor(y)
         tx, ty = x - left, y - top
         (a, b), (c, d) = self._hough.at(
@@ -115,12 +115,12 @@ class _VotingReader(ImageReader):
         return float(above + ty * (c + tx * (d - c) - above))
 
     def _expected_oks(self, kinds: np.ndarray, xy: np.ndarray, spreads: np.ndarray) -> np.ndarray:
-        """Return the mean OKS ``(N,)`` of places, px, with the places that the disks around them vote for."""
+        """Return the ``(N,)`` mean OKS of positions, px, with the px around them, weighted by their Hough scores."""
         radius = self.decoder.radius
         firsts, squared = [], []
         for places, side in zip(xy.T, self._hough.size[::-1], strict=True):
             length = min(math.floor(2 * radius) + 1, side)
-            first = np.clip(np.ceil(places - radius), 0, side - length).astype(np.int64)  # the window is in the image
+            first = np.clip(np.ceil(places - radius), 0, side - length).astype(np.int64)  # windows are in the image
             firsts.append(first)
             squared.append(np.square(first[:, None] + np.arange(length) - places[:, None]))
         (left, top), (x_squared, y_squared) = firsts, squared

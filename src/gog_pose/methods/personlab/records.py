@@ -1,4 +1,4 @@
-"""Maps and targets of PersonLab, and what their fields are."""
+"""Maps, targets and fields of PersonLab."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class PersonLabMaps(NamedTuple):
 
     Attributes:
         heatmaps: ``(B, K, h, w)`` probability that a cell lies in the disk around a keypoint.
-        short_offsets: ``(B, 2K, h, w)`` from the cell to the keypoint whose disk it lies in.
-        mid_offsets: ``(B, 2E, h, w)`` from the cell, in the disk around an edge's start, to the end of that edge in
-            the same person. ``edges`` lists the edges.
+        short_offsets: ``(B, 2K, h, w)`` from a cell to the keypoint in whose disk it lies.
+        mid_offsets: ``(B, 2E, h, w)`` from a cell in the disk around an edge's start to the end of that edge of the
+            same person. ``edges`` lists the edges.
     """
 
     heatmaps: torch.Tensor
@@ -30,10 +30,10 @@ class PersonLabTargets(NamedTuple):
     """The targets of the network; one image, or a batch with a leading dimension.
 
     Attributes:
-        heatmaps: ``(K, h, w)`` 1 in disks, 0 elsewhere. They also say where short offsets are taught.
+        heatmaps: ``(K, h, w)`` 1 in disks, 0 elsewhere; also the weights of the short offsets.
         short_offsets: ``(2K, h, w)`` px of the input image; 0 outside of disks.
         mid_offsets: ``(2E, h, w)`` px of the input image; 0 where the weight is 0.
-        mid_weights: ``(E, h, w)`` 1 in the disks around starts of edges both of whose ends are labeled, 0 elsewhere.
+        mid_weights: ``(E, h, w)`` 1 in the disks around starts of edges with two labeled ends, 0 elsewhere.
         mask: ``(1, h, w)`` 1 = supervised, 0 = ignored.
     """
 
@@ -58,8 +58,8 @@ def edges(skeleton: Skeleton) -> tuple[tuple[int, int], ...]:
     """
     if not skeleton.limbs:
         raise InputError(
-            f"skeleton {skeleton.name}: limbs: there are none, but method=personlab walks along them from keypoint to"
-            " keypoint; add one, or use method=centernet"
+            f"skeleton {skeleton.name}: limbs: there are none, but method=personlab follows limbs from keypoint to"
+            " keypoint; add limbs, or use method=centernet"
         )
     forward: dict[tuple[int, int], None] = {}
     for start, end in skeleton.limbs:
@@ -69,10 +69,10 @@ def edges(skeleton: Skeleton) -> tuple[tuple[int, int], ...]:
 
 
 def fields(skeleton: Skeleton, stride: int) -> tuple[Field, ...]:
-    """Return the fields of ``PersonLabMaps``. Offsets mean something in disks alone, so views are averaged by those.
+    """Return the fields of ``PersonLabMaps``. Offsets are meaningful only in disks, so heatmaps weight their views.
 
     Args:
-        skeleton: Sets the number of maps.
+        skeleton: Determines the number of maps.
         stride: Px of the input image per cell.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Plain ways to compute what encoder and decoders compute: what tests and benchmarks compare them with."""
+"""Reference implementations of encoder and decoders, for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from gog_pose.poses import Poses
 def encode_plainly(
     encoder: PersonLabEncoder, keypoints: np.ndarray, scales: np.ndarray, image_size: tuple[int, int]
 ) -> tuple[np.ndarray, ...]:
-    """Draw the targets of one image by a loop over types, the distances of each keypoint on a whole map.
+    """Compute the targets of one image by a loop over types, with the distances of each keypoint on a complete map.
 
-    Cells at the same distance from two people's keypoints are those of the person listed first.
+    Cells at the same distance from the keypoints of two people belong to the person listed first.
     """
     xs, ys = (cells_to_image(np.arange(side // encoder.stride), encoder.stride) for side in image_size[::-1])
     cells = np.stack(np.meshgrid(xs, ys))  # (2, h, w)
@@ -52,10 +52,10 @@ def encode_plainly(
 
 @dataclass(frozen=True)
 class ExhaustiveDecoder(PersonLabDecoder):
-    """``PersonLabDecoder`` that walks from all roots and then drops people found before. The poses are the same."""
+    """``PersonLabDecoder`` that walks from all roots and then drops duplicates. The poses are the same."""
 
     def _people(self, reader: ImageReader) -> Poses:
-        """Walk from all roots; a person whose root lies at a better person is the same one."""
+        """Walk from all roots; a person whose root lies near that keypoint of a better person is a duplicate."""
         roots = reader.roots()
         people: list[np.ndarray] = []
         for kind, xy in zip(roots.kinds.tolist(), roots.xy, strict=True):
@@ -71,21 +71,21 @@ def exhaustive(decoder: PersonLabDecoder) -> ExhaustiveDecoder:
     """Return the form of a decoder that walks from all roots.
 
     Raises:
-        InputError: The decoder follows other rules.
+        InputError: The decoder has other rules.
     """
     if type(decoder) is not PersonLabDecoder:
-        raise InputError("method.decoder: has no plain form to compare with; leave method=personlab")
+        raise InputError("method.decoder: has no reference to compare with; use method=personlab")
     return ExhaustiveDecoder(**{field.name: getattr(decoder, field.name) for field in fields(decoder)})
 
 
 def hough_plainly(heatmaps: np.ndarray, short_offsets: np.ndarray, *, stride: int, radius: float) -> np.ndarray:
-    """Return the Hough scores ``(K, H, W)`` of all px: every px of the image votes, one type after the other."""
+    """Return the ``(K, H, W)`` Hough scores of all px; every px of the image votes, one type after the other."""
     types, height, width = heatmaps.shape
     size = height * stride, width * stride
     xs, ys = np.arange(size[1]), np.arange(size[0])
     columns, rows = (np.clip((px - (stride - 1) / 2) / stride, 0, side - 1) for px, side in ((xs, width), (ys, height)))
     right, below = _line(columns, width), _line(rows, height)  # (W, w), (H, h)
-    scores = np.zeros((types, size[0] + 2, size[1] + 2))  # px beside the image too
+    scores = np.zeros((types, size[0] + 2, size[1] + 2))  # including px next to the image
     for kind in range(types):
         weight, dx, dy = (
             below @ a.astype(np.float64) @ right.T for a in (heatmaps[kind], *short_offsets[2 * kind : 2 * kind + 2])
@@ -101,7 +101,7 @@ def hough_plainly(heatmaps: np.ndarray, short_offsets: np.ndarray, *, stride: in
 
 
 def _line(places: np.ndarray, cells: int) -> np.ndarray:
-    """Return the weights ``(N, cells)`` of linear interpolation at places between cells."""
+    """Return the ``(N, cells)`` weights of linear interpolation at positions between cells."""
     return np.asarray(np.maximum(0, 1 - np.abs(places[:, None] - np.arange(cells))))
 
 

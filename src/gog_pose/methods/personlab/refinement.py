@@ -1,4 +1,4 @@
-"""Recurrent refinement: the end of a mid-range offset moves by the short-range offset of its type that is there."""
+"""Recurrent refinement: the end of a mid-range offset moves by the short-range offset of its type at that point."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from gog_pose.geometry import image_to_cells
 def refined(
     xy: torch.Tensor, short_offsets: torch.Tensor, items: torch.Tensor, *, stride: int, steps: int
 ) -> torch.Tensor:
-    """Move points by the short-range offsets where they are, several times; gradients pass through all of it.
+    """Move points repeatedly by the short-range offsets at their positions; all steps are differentiable.
 
-    Offsets are read bilinearly. Where a corner of the reading lies outside of the map, a point stays.
+    Offsets are interpolated bilinearly. A point does not move if one of its four cells lies outside of the map.
 
     Args:
         xy: ``(N, 2)`` float32 points, px of the input image.
         short_offsets: ``(M, 2, h, w)`` float32 maps of x and y, px of the input image.
         items: ``(N,)`` int64, the map of each point.
         stride: Px of the input image per cell.
-        steps: How often the points move.
+        steps: Number of moves.
     """
     for _ in range(steps):
         xy = xy + _read(short_offsets, items, image_to_cells(xy, stride))
@@ -27,7 +27,7 @@ def refined(
 
 
 def _read(maps: torch.Tensor, items: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
-    """Read ``(M, 2, h, w)`` maps bilinearly at ``(N, 2)`` cells; 0 where a corner is outside."""
+    """Interpolate ``(M, 2, h, w)`` maps bilinearly at ``(N, 2)`` cells; 0 where one of the four cells is outside."""
     height, width = maps.shape[2:]
     size = cells.new_tensor([width, height])
     inside = ((cells >= 0) & (cells <= size - 1) & (size > 1)).all(dim=1)

@@ -1,4 +1,4 @@
-"""Pictures of the maps: disks, and where short-range and mid-range offsets lead."""
+"""Pictures of PersonLab's maps: disks, short-range and mid-range offsets."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from gog_pose.methods.personlab.records import PersonLabMaps, PersonLabTargets, 
 from gog_pose.methods.views import HEATMAPS, draw_fans, draw_vectors_at_keypoints, to_array
 from gog_pose.skeleton import Skeleton
 
-_LEAST = 0.5  # probability of the cells whose short-range offsets are drawn
-_EVERY = 3  # of the rows and columns of cells, so that lines can be told apart
+_LEAST = 0.5  # lowest probability of the cells whose short-range offsets are drawn
+_EVERY = 3  # step between drawn rows and columns of cells, so that lines remain distinguishable
 
 
 def draw_short_offsets(
@@ -24,7 +24,7 @@ def draw_short_offsets(
 def draw_taught_short_offsets(
     image: np.ndarray, targets: PersonLabTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> tuple[np.ndarray, str]:
-    """Draw the short-range offsets that are taught: a disk is a fan that closes in one dot."""
+    """Draw the target short-range offsets; those of a disk form a fan that converges at the keypoint."""
     picture = draw_short_offsets(image, targets.as_maps(), keypoints, skeleton, stride)
     return picture, f"disks of {to_array(targets.heatmaps[0]).any(axis=(1, 2)).sum()} keypoint types"
 
@@ -32,10 +32,10 @@ def draw_taught_short_offsets(
 def draw_mid_offsets(
     image: np.ndarray, maps: PersonLabMaps, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> np.ndarray:
-    """Draw where the mid-range offsets at the keypoints of people lead, before they are refined.
+    """Draw the mid-range offsets at the keypoints of people, before they are refined.
 
-    A line has the color of the keypoint that it should lead to; a white line leads from there to the keypoint.
-    Edges with two found ends are drawn.
+    A line has the color of the keypoint that it should lead to; a white line connects its end with that keypoint.
+    Only edges whose two keypoints are present are drawn.
     """
     offsets = to_array(maps.mid_offsets[0])
     return draw_vectors_at_keypoints(image, offsets, keypoints, edges(skeleton), skeleton, stride)
@@ -44,7 +44,7 @@ def draw_mid_offsets(
 def draw_taught_mid_offsets(
     image: np.ndarray, targets: PersonLabTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> tuple[np.ndarray, str]:
-    """Draw the mid-range offsets that are taught at the keypoints of people."""
+    """Draw the target mid-range offsets at the keypoints of people."""
     picture = draw_mid_offsets(image, targets.as_maps(), keypoints, skeleton, stride)
     taught = to_array(targets.mid_weights[0]).any(axis=(1, 2)).sum()
     return picture, f"edges {taught} of {len(edges(skeleton))}"

@@ -1,4 +1,4 @@
-"""The walk from one keypoint of a person along edges to all others."""
+"""The walk along edges from one keypoint of a person to all others."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any, Protocol
 
 import numpy as np
 
-_SUREST = 16.0  # logit; of responses of 0 and 1 it is infinite
+_SUREST = 16.0  # logit in place of infinity for responses of 0 and 1
 
 Place = tuple[float, float]  # x and y, cells
 
 
 class Step(Protocol):
-    """The way to a keypoint from another one."""
+    """A function that follows an edge from one keypoint to another."""
 
     def __call__(self, edge: int, start: Place) -> Place:
-        """Return where an edge leads from a place."""
+        """Return the end of an edge that starts at a position."""
 
 
 class PointReader:
-    """Maps of one image that are read bilinearly at single places on them.
+    """Bilinear interpolation of the maps of one image at single positions.
 
-    A walk reads a few hundred places, one after the other. Python's own numbers are faster at that than NumPy's, and a
-    ``memoryview`` gives them.
+    A walk reads a few hundred positions one by one. For this, Python numbers from a ``memoryview`` are faster than
+    NumPy's.
 
     Args:
         maps: ``(C, h, w)`` float32.
@@ -41,18 +41,18 @@ class PointReader:
         self._values: Any = np.ascontiguousarray(maps, dtype=np.float32).reshape(-1).data
 
     def clamped(self, x: float, y: float) -> Place:
-        """Return the nearest place on the map; that of NaN is 0."""
+        """Return the nearest position on the map; nan becomes 0."""
         x = x if x > 0 else 0.0
         y = y if y > 0 else 0.0
         return (x if x < self._right else self._right), (y if y < self._bottom else self._bottom)
 
     def cell(self, item: int, column: int, row: int) -> Place:
-        """Read the two maps of an item at a cell."""
+        """Return the values of the two maps of an item at a cell."""
         place = 2 * item * self._area + row * self._width + column
         return self._values[place], self._values[place + self._area]
 
     def vector(self, item: int, x: float, y: float) -> Place:
-        """Read the two maps of an item at a place, cells."""
+        """Interpolate the two maps of an item at a position, cells."""
         column, row = int(x), int(y)
         tx, ty = x - column, y - row
         values, area, width = self._values, self._area, self._width
@@ -67,12 +67,12 @@ class PointReader:
         return dx, top + ty * (c + tx * (values[place + down + right] - c) - top)
 
     def moved(self, item: int, x: float, y: float, stride: int) -> Place:
-        """Move a place, cells, by the vector there, px; it stays on the map."""
+        """Move a position, cells, by its vector, px, clamped to the map."""
         dx, dy = self.vector(item, x, y)
         return self.clamped(x + dx / stride, y + dy / stride)
 
     def logit(self, channel: int, x: float, y: float) -> float:
-        """Read the logit of a map of probabilities at a place, cells."""
+        """Interpolate the logits of a map of probabilities at a position, cells."""
         column, row = int(x), int(y)
         tx, ty = x - column, y - row
         values = self._values
@@ -91,20 +91,20 @@ def walk(
     step: Step,
     logit: Callable[[int, float, float], float],
 ) -> np.ndarray:
-    """Reach all keypoints of a person, the surest first (``posenet_decoder.cc`` of Google's libcoral).
+    """Reach all keypoints of a person, the most confident first (``posenet_decoder.cc`` of Google's libcoral).
 
-    In a tree there is one way to a keypoint. Where the limbs form rings, a keypoint is reached by the way on which it
-    responds the most.
+    In a tree there is one path to each keypoint. If the limbs form cycles, a keypoint is reached by the path on which
+    its response is highest.
 
     Args:
-        kind: Keypoint type that the walk starts from.
-        start: Its place, cells.
-        leaving: For each type the edges that leave it, and the type that each leads to.
-        step: Where an edge leads.
-        logit: ``(kind, x, y)`` -> how sure a keypoint is there.
+        kind: Keypoint type at which the walk starts.
+        start: Position of that keypoint, cells.
+        leaving: For each type the edges that start at it, each with the type that it leads to.
+        step: Returns the end of an edge.
+        logit: ``(kind, x, y)`` -> logit of the probability of a keypoint.
 
     Returns:
-        ``(K, 3)`` x, y (cells) and probability; 0 where no edges lead to a type.
+        ``(K, 3)`` x, y (cells) and probability; 0 for types that no edges lead to.
     """
     person = [(0.0, 0.0, 0.0)] * len(leaving)
     reached = [False] * len(leaving)
