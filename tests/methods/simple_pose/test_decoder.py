@@ -88,7 +88,8 @@ def test_any_skeleton():
     people, maps = scene(*TWO, skeleton=chain)
     for assemble in ("listed", "joint"):
         assert_found(SimplePoseDecoder(chain, assemble=assemble)(maps)[0], people)
-    with pytest.raises(InputError, match="body: neck is for COCO's 17 keypoints, skeleton chain differs in a, b, c,"):
+    words = "body: neck requires COCO's 17 keypoints, but skeleton chain differs in a, b, c,"
+    with pytest.raises(InputError, match=words):
         body_of(chain, "neck")
     with pytest.raises(InputError, match="there are none, but method=simple_pose"):
         body_of(replace(chain, limbs=[]))

@@ -1,7 +1,7 @@
 """Simple Pose: limbs are maps of responses, high along the line between two keypoints.
 
-Li, Su, Wang, "Simple Pose: Rethinking and Improving a Bottom-up Approach for Multi-Person Pose Estimation" (AAAI 2020),
-the system that the paper's method grew out of. ``rules=official`` decodes as its public program does.
+Source: Li, Su, Wang, "Simple Pose: Rethinking and Improving a Bottom-up Approach for Multi-Person Pose Estimation"
+(AAAI 2020), the predecessor of the paper's method. ``rules=official`` decodes like its public program.
 """
 
 from gog_pose.methods.method import Method

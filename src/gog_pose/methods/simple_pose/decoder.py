@@ -1,4 +1,4 @@
-"""The decoder: maps to poses."""
+"""The decoder of Simple Pose, which converts maps to poses."""
 
 from __future__ import annotations
 
@@ -31,23 +31,25 @@ _Samples = Annotated[int, Range(2, 1000)]
 
 @dataclass(frozen=True)
 class SimplePoseDecoder(CandidateDecoder):
-    """Grouping by limb maps (Li, Su, Wang, "Simple Pose", 2020).
+    """Decodes maps by grouping with limb maps (Li, Su, Wang, "Simple Pose", 2020).
 
     The candidates are those of the paper's method. A limb is scored by the responses of its map on the line between two
-    candidates, read on the same bicubic surface. The attributes beside those of ``CandidateDecoder``:
+    candidates, read on the same bicubic surface. Attributes in addition to those of ``CandidateDecoder``:
 
     Attributes:
         body: The points and limbs that have maps (``body_of``).
-        samples: Places on a line at which its map is read.
-        limb_threshold: A place responds if the map is higher there.
-        consistency: Least part of the places of a limb that must respond.
-        long_limb: Limbs longer than this part of the long side of the input lose strength (``score_lines``).
-        assemble: ``listed``: the rules of the public program, limb type by limb type (``group_listed``), where a person
-            gets either end of a limb; or ``joint``: those of the paper's method, where the limbs of all types compete.
-        length_ratio: Of ``listed``: a limb must be shorter than this many times the longest limb of the person.
-        merge_tolerance: Of ``listed``: two people are not joined by a limb weaker than this part of their weakest.
-        agreement: Of ``joint``, as of ``GogDecoder``.
-        reach: Fragments that no limb connects are joined, as of ``GogDecoder``; 0 = never, as in the public program.
+        samples: Number of points on a line at which its map is read.
+        limb_threshold: A point responds if its response is higher.
+        consistency: Smallest part of the points of a limb that must respond.
+        long_limb: Limbs longer than this part of the longer side of the input lose strength (``score_lines``).
+        assemble: ``listed``: the rules of the public program, limb type by limb type (``group_listed``), in which a
+            limb can also add its first end; or ``joint``: the rules of the paper's method, in which the limbs of all
+            types are sorted together.
+        length_ratio: For ``listed``: a limb must be shorter than this many times the longest limb of the person.
+        merge_tolerance: For ``listed``: a limb joins two people only if its strength is at least this part of their
+            weakest limb's.
+        agreement: For ``joint``, as in ``GogDecoder``.
+        reach: Joining of fragments that no limb connects, as in ``GogDecoder``; 0 = never, as in the public program.
 
     Raises:
         InputError: An option is out of its range.
@@ -91,10 +93,10 @@ class SimplePoseDecoder(CandidateDecoder):
         """Decode a batch.
 
         Args:
-            maps: Of any floating type, on any device.
+            maps: Maps of any floating type, on any device.
 
         Returns:
-            The people of each image, px, input image. An image's result does not depend on the others.
+            The people of each image, px, input image. The result for an image does not depend on the other images.
 
         Raises:
             InputError: The maps do not fit the body.
@@ -106,7 +108,7 @@ class SimplePoseDecoder(CandidateDecoder):
         return [self._group(xy, responses, finite(image)) for xy, responses, image in images]
 
     def _group(self, xy: np.ndarray, responses: np.ndarray, maps: np.ndarray) -> Poses:
-        """Group the ``(K, n)`` peaks of one image by its limb maps ``(L, h, w)``."""
+        """Group the ``(K, n)`` peaks of one image by its ``(L, h, w)`` limb maps."""
         limbs = self.taught.limbs
         lines = self._lines(xy, responses, maps)
         if self.assemble == "listed":
@@ -138,7 +140,7 @@ class SimplePoseDecoder(CandidateDecoder):
         )
 
     def preview(self, maps: np.ndarray) -> Read | None:
-        """Return a test of where limb maps ``(L, h, w)`` may respond; None in plain decoders, which read everything."""
+        """Return a test for points at which ``(L, h, w)`` limb maps may respond; None = all points are read."""
         above = blocks_above(maps, self.limb_threshold)
 
         def may_respond(source: np.ndarray, points: np.ndarray) -> np.ndarray:

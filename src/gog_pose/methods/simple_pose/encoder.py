@@ -1,4 +1,4 @@
-"""The encoder: people to heatmaps and limb maps."""
+"""The encoder of Simple Pose, which converts people to heatmaps and limb maps."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ from gog_pose.methods.simple_pose.records import SimplePoseTargets, fields
 from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import Count, Positive
 
-_FARTHEST = 1e6  # px; a keypoint beyond is a mistake
+_FARTHEST = 1e6  # px; keypoints beyond are mistakes
 
 
 class SimplePoseEncoder:
-    """Draws heatmaps and limb maps (Li, Su, Wang, "Simple Pose", 2020).
+    """Computes heatmaps and limb maps (Li, Su, Wang, "Simple Pose", 2020).
 
-    By default the heatmaps are those of the paper's method, so that only the grouping differs. Where several people
-    reach a cell of a limb map, the largest response counts; the public program takes their mean, which halves the
-    response of a limb that crosses the rectangle of another one.
+    By default the heatmaps are those of the paper's method, so that only the grouping differs. Where limbs of several
+    people overlap, a cell takes the largest response. The public program takes the mean, which halves the response of a
+    limb that crosses the rectangle of another one.
 
     Args:
         skeleton: Keypoint types and limbs.
-        stride: ``R``, px of the input image per cell.
-        sigma: Of the Gaussian responses of keypoints, px of the input image; the public program has 9.
-        limb_sigma: Of the responses across a limb, px of the input image.
+        stride: Px of the input image per cell, ``R``.
+        sigma: Standard deviation of the Gaussian responses of keypoints, px of the input image; the public program's is
+            9.
+        limb_sigma: Standard deviation of the responses across a limb, px of the input image.
         min_response: Responses below this become 0.
         body: The points and limbs that have maps (``body_of``).
 
@@ -70,7 +71,7 @@ class SimplePoseEncoder:
         return fields(self.skeleton, self.stride, self.body)
 
     def points(self, people: People) -> np.ndarray:
-        """Return ``(P, T, 3)`` the keypoints, the neck if there is one, and the middle of each limb."""
+        """Return ``(P, T, 3)`` points: the keypoints, the neck if there is one, and the middle of each limb."""
         points = self._points(np.asarray(people.keypoints, dtype=np.float32))
         starts, ends = np.array(self.taught.limbs, dtype=np.intp).T
         return np.concatenate([points, _middles(points[:, starts], points[:, ends])], axis=1)
@@ -79,12 +80,13 @@ class SimplePoseEncoder:
         """Compute the targets of one image as the cells that are not 0.
 
         Args:
-            people: Their keypoints count; all with visibility > 0 make a target, limbs where both ends have it.
+            people: People, of whom the keypoints are used. Those with visibility > 0 have targets, and limbs whose ends
+                both have.
             image_size: ``(H, W)`` of the input image, multiples of the stride.
             ignore: ``(H, W)`` bool, True = do not supervise; a cell is ignored when most of its pixels are.
 
         Raises:
-            ValueError: A shape does not fit, or the image size is no multiple of the stride.
+            ValueError: A shape is wrong, or the image size is not a multiple of the stride.
         """
         keypoints, (height, width) = checked_keypoints(people, self.skeleton.num_keypoints, image_size, self.stride)
         grid: dict[str, Any] = {
@@ -95,7 +97,7 @@ class SimplePoseEncoder:
         types, limbs = self.taught.num_keypoints, np.array(self.taught.limbs, dtype=np.intp)
 
         points = self._points(keypoints)
-        labeled = (points[..., 2] > 0) & (np.abs(points[..., :2]) < _FARTHEST).all(axis=2)  # nan is not less, either
+        labeled = (points[..., 2] > 0) & (np.abs(points[..., :2]) < _FARTHEST).all(axis=2)  # false for nan, too
         xy = np.ascontiguousarray(points[labeled][:, :2].T)
         places, values = gaussian_marks(xy, np.nonzero(labeled)[1], sigma=self.sigma, **grid)
         person, limb = np.nonzero(labeled[:, limbs].all(axis=2))
@@ -115,13 +117,13 @@ class SimplePoseEncoder:
         )
 
     def render(self, marks: TargetMarks) -> SimplePoseTargets:
-        """Draw the targets of a batch of images on the device of their marks: values are put down, none computed."""
+        """Write the marks of a batch of images into targets on their device."""
         (grid,) = marks.grids
         heatmaps, limbs = torch.split(render_marks(grid), [self.taught.num_keypoints, self.taught.num_limbs], dim=1)
         return SimplePoseTargets(heatmaps, limbs, grid.mask)
 
     def _points(self, keypoints: np.ndarray) -> np.ndarray:
-        """Return ``(P, K, 3)`` the points of the body."""
+        """Return the ``(P, K, 3)`` points of the body."""
         if self.body == "skeleton":
             return keypoints
         left, right = shoulders(self.skeleton)
@@ -129,7 +131,7 @@ class SimplePoseEncoder:
 
 
 def _middles(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """Return the ``(P, n, 3)`` middles of points; labeled where both of them are, else 0."""
+    """Return the ``(P, n, 3)`` middles of pairs of points, labeled if both points are, otherwise 0."""
     both = (start[..., 2:] > 0) & (end[..., 2:] > 0)
     middle = np.concatenate([(start[..., :2] + end[..., :2]) / 2, np.minimum(start[..., 2:], end[..., 2:])], axis=2)
     return np.where(both, middle, 0).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Heads: one branch for heatmaps and one for limb maps, of each supervised output."""
+"""The heads of Simple Pose: one branch for heatmaps and one for limb maps per supervised output."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from gog_pose.skeleton import Skeleton
 
 
 class SimplePoseHeads(nn.Module):
-    """Heatmaps and limb maps of each supervised output.
+    """Heads for heatmaps and limb maps of each supervised output.
 
     Args:
         skeleton: Keypoints and limbs.
         features: The feature maps that the heads are built on.
         body: The points and limbs that have maps (``body_of``).
-        form: Of each head (``branch``); ``linear`` is the public program's.
-        response: What the heads give: the responses, ``linear``, the public program's, or their logits, ``sigmoid``.
+        form: Form of each head (``branch``); ``linear`` is the public program's.
+        response: Output of the heads: ``linear`` (the public program's) for responses, ``sigmoid`` for their logits.
 
     Raises:
         InputError: An option is unknown, or the skeleton has no such body.
     """
 
-    # The branches that a network of another method can start from, by what their maps mean.
+    # Branches whose weights a network of another method can start from, by the meaning of their maps.
     BRANCHES: ClassVar[dict[str, str]] = {"keypoint responses": "heatmap"}
 
     def __init__(
@@ -59,5 +59,5 @@ class SimplePoseHeads(nn.Module):
         ]
 
     def options(self) -> dict[str, Any]:
-        """Return the keyword arguments that heads like these are built with."""
+        """Return the keyword arguments of the constructor."""
         return dict(self._options)

@@ -1,4 +1,4 @@
-"""The objective: focal L2 on heatmaps and limb maps, over all stacks and, where there are several, over all scales."""
+"""The objective of Simple Pose: focal L2 of heatmaps and limb maps, over all stacks and scales."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from gog_pose.methods.losses import HeatmapLoss, LossTerms, sum_over_stacks
 from gog_pose.methods.simple_pose.records import SimplePoseMaps, SimplePoseTargets
 from gog_pose.system.options import NotNegative, Share
 
-_HALF = 0.5  # a pooled cell is supervised where its mask is as much or more
+_HALF = 0.5  # least mask of a supervised pooled cell
 
 
 class SimplePoseLoss(nn.Module):
     """Weighted sum of the losses of all outputs: the stacks, each at one or several strides.
 
-    An output at a coarser stride has the targets averaged over its cells, as in the public program.
+    The targets of an output at a coarser stride are averaged over its cells, as in the public program.
 
     Args:
         heatmap_weight: Weight of the loss of the heatmaps.
-        limb_weight: Weight of the loss of the limb maps. The public program weighs heatmaps three times as much, and
-            has no factor of 1/2 in the focal L2.
-        heatmap_loss: Kind of both losses: ``l2`` or ``cross_entropy``, for responses that are sigmoids.
-        stack_weights: One per stack, from first to last; equal weights where it is None. They are divided by their sum.
-        scale_weights: Of the outputs at stride R, 2R, 4R, ...: coarser ones have a quarter of the cells each. Those in
-            use are divided by their sum.
+        limb_weight: Weight of the loss of the limb maps. In the public program, the weight of heatmaps is three times
+            as large, and the focal L2 has no factor of 1/2.
+        heatmap_loss: Kind of both losses: ``l2``, or ``cross_entropy`` for responses that are sigmoids.
+        stack_weights: One weight per stack, from first to last, divided by their sum; None = equal weights.
+        scale_weights: Weights of the outputs at stride R, 2R, 4R, ..., of which each has a quarter of the cells of the
+            previous one. The weights in use are divided by their sum.
         gamma: Exponent of both losses; the public program trains with 1.
         tau: Foreground threshold of the focal L2.
 
@@ -57,12 +57,12 @@ class SimplePoseLoss(nn.Module):
         """Compare the maps of all outputs with the targets of a batch, in float32.
 
         Args:
-            outputs: Stack by stack, in each the coarsest first and the one at the stride of the targets last.
-            targets: Of the batch.
+            outputs: Maps sorted by stack, then from coarse to fine; the last of a stack has the stride of the targets.
+            targets: Targets of the batch.
 
         Raises:
             InputError: There are more scales than scale weights.
-            ValueError: There are not as many stack weights as stacks.
+            ValueError: The numbers of stack weights and stacks differ.
         """
         weights = self._output_weights(outputs, targets)
         with torch.autocast(targets.mask.device.type, enabled=False):
@@ -101,10 +101,10 @@ def _size(maps: SimplePoseMaps) -> tuple[int, int]:
 
 
 def _pooled(targets: SimplePoseTargets, size: tuple[int, int]) -> SimplePoseTargets:
-    """Return the targets on larger cells, as the public program has them.
+    """Return the targets on larger cells, as in the public program.
 
-    Responses are averaged over a cell. The mask is read bilinearly at its center, and cells below one half of it are
-    not supervised; others count by it.
+    Responses are averaged over a cell. The mask is interpolated bilinearly at the cell's center; cells with a mask
+    below 0.5 are not supervised, and the others are weighted by their mask.
     """
     mask = F.interpolate(targets.mask, size, mode="bilinear", align_corners=False)
     return SimplePoseTargets(

@@ -1,4 +1,4 @@
-"""The rules of Simple Pose's public program, for its weights and for comparison."""
+"""Decoder by the rules of Simple Pose's public program, for its weights and for comparison."""
 
 from __future__ import annotations
 
@@ -21,30 +21,31 @@ from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import Share, require
 
-_RADIUS = 2  # px: of the box around a peak
-_SAMPLES = 20  # px on a limb that are read at most
-_LONG = 0.5  # of the height: longer limbs lose strength
-_FEWEST = 2  # points of a person
+_RADIUS = 2  # px from a peak to the side of its box
+_SAMPLES = 20  # largest number of px that are read on a limb
+_LONG = 0.5  # part of the height; longer limbs lose strength
+_FEWEST = 2  # smallest number of points of a person
 
 
 @dataclass(frozen=True)
 class OfficialDecoder:
-    """Grouping as the public program does it: all maps are enlarged, bicubically, to the size of the input.
+    """Decodes maps like the public program: all maps are enlarged bicubically to the size of the input.
 
-    The program enlarges them to the size of the original image, so that its windows depend on that; here they are px of
-    the network input. Quirks included: the shift of a peak towards the centroid of its box has x and y exchanged, its
-    confidence is the mean of the box, and a person found through the second end of a limb never gets the first.
+    The program enlarges them to the size of the original image, so that its windows depend on that size; here they are
+    px of the network input. The program's quirks are included: the shift of a peak towards the centroid of its box has
+    x and y exchanged, its confidence is the mean of the box, and a limb whose second end a person has never adds its
+    first end.
 
     Attributes:
         skeleton: Keypoints and limbs; their order is the order of grouping.
         stride: Px of the input image per cell, R.
         body: The points and limbs that have maps (``body_of``).
         threshold: Lowest response of a peak.
-        limb_threshold: A pixel on a limb responds if the map is higher there.
-        consistency: Least part of the pixels of a limb that must respond.
+        limb_threshold: A pixel on a limb responds if its response is higher.
+        consistency: Smallest part of the pixels of a limb that must respond.
         length_ratio: A limb must be shorter than this many times the longest limb of the person.
-        merge_tolerance: Two people are not joined by a limb weaker than this part of their weakest.
-        both_ends: Give people either end of a limb, which the program does not.
+        merge_tolerance: A limb joins two people only if its strength is at least this part of their weakest limb's.
+        both_ends: Allow limbs to add their first end, which the program does not.
         person_threshold: People whose responses and strengths sum to less than this per point are dropped.
 
     Raises:
@@ -81,13 +82,13 @@ class OfficialDecoder:
 
     @torch.no_grad()
     def __call__(self, maps: SimplePoseMaps) -> list[Poses]:
-        """Decode a batch; as ``SimplePoseDecoder`` does.
+        """Decode a batch.
 
         Args:
-            maps: Of any floating type, on any device.
+            maps: Maps of any floating type, on any device.
 
         Returns:
-            The people of each image, px, input image. The score is 1 - 1 / sum of responses and strengths.
+            The people of each image, px, input image. The score is 1 - 1 / (sum of responses and strengths).
 
         Raises:
             InputError: The maps do not fit the body.
@@ -99,7 +100,7 @@ class OfficialDecoder:
         ]
 
     def _group(self, heatmaps: np.ndarray, maps: np.ndarray) -> Poses:
-        """Group the people of one image, ``(K, H, W)`` and ``(L, H, W)``."""
+        """Return the people of one image from ``(K, H, W)`` heatmaps and ``(L, H, W)`` limb maps."""
         xy, responses = box_peaks(heatmaps, self.threshold)
         limbs = body_of(self.skeleton, self.body).limbs
         lines = pixel_lines(
@@ -130,7 +131,7 @@ class OfficialDecoder:
 
 
 def enlarged(maps: torch.Tensor, stride: int) -> np.ndarray:
-    """Return ``(C, h, w)`` maps at the size of the network input, ``(C, R h, R w)``, bicubically interpolated."""
+    """Interpolate ``(C, h, w)`` maps bicubically to the size of the network input, ``(C, R h, R w)``."""
     known = torch.from_numpy(finite(maps.float().cpu().numpy()))
     if not known.numel():
         return np.zeros((known.shape[0], stride * known.shape[1], stride * known.shape[2]), dtype=np.float32)
@@ -140,21 +141,21 @@ def enlarged(maps: torch.Tensor, stride: int) -> np.ndarray:
 def box_peaks(heatmaps: np.ndarray, threshold: float) -> tuple[np.ndarray, np.ndarray]:
     """Find the pixels that no neighbor exceeds, and move each towards the centroid of the 5 x 5 box around it.
 
-    Of equal neighbors the first in reading order counts. The program takes all of them; flawless maps have two for each
-    neck halfway between two pixels, predicted maps none.
+    Of equal neighbors, only the first in reading order is a peak. The program returns all of them; ground-truth maps
+    have two for each neck halfway between two pixels, predicted maps have none.
 
     Args:
         heatmaps: ``(K, H, W)`` px.
         threshold: Lowest response of a peak.
 
     Returns:
-        ``(K, n, 2)`` places, px, in reading order of the pixels, and ``(K, n)`` means of the boxes, 0 = no peak. A box
-        that the border cuts off moves nothing; the response is that of the pixel then.
+        ``(K, n, 2)`` positions, px, in reading order of the pixels, and ``(K, n)`` means of the boxes, 0 = no peak. A
+        peak whose box extends beyond the border does not move and has the response of its pixel.
     """
     types, height, width = heatmaps.shape
     highest = F.max_pool2d(torch.from_numpy(heatmaps), 3, stride=1, padding=1).numpy() if heatmaps.size else heatmaps
     around = np.pad(heatmaps, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
-    before = np.maximum(around[:, 1:-1, :-2], around[:, :-2, :-2])  # the neighbors that are read before
+    before = np.maximum(around[:, 1:-1, :-2], around[:, :-2, :-2])  # the neighbors before it in reading order
     before = np.maximum(before, np.maximum(around[:, :-2, 1:-1], around[:, :-2, 2:]))
     kind, y, x = np.nonzero((heatmaps == highest) & (heatmaps > before) & (heatmaps >= threshold))
     rank = np.arange(len(kind)) - np.searchsorted(kind, kind)
@@ -185,19 +186,19 @@ def pixel_lines(
     threshold: float,
     consistency: float,
 ) -> Lines:
-    """Score pairs of peaks by the nearest pixels on the line between them, one per px of length but no more than 20.
+    """Score pairs of peaks by the nearest pixels on the line between them, one per px of length but at most 20.
 
     Args:
-        lines: Pairs.
+        lines: Pairs of peaks.
         xy: ``(K, n, 2)`` peaks, px.
         limbs: L pairs of types.
-        maps: ``(L, H, W)`` px.
+        maps: ``(L, H, W)`` limb maps, px.
         threshold: A pixel responds if its response is higher.
-        consistency: Least part of the pixels that must respond.
+        consistency: Smallest part of the pixels that must respond.
 
     Returns:
-        Those with enough pixels that respond and a positive strength: the mean less the penalty of limbs longer than
-        half the height.
+        The lines with enough responding pixels and a positive strength, which is the mean minus a penalty for limbs
+        longer than half the height.
     """
     starts, ends = np.array(limbs, dtype=np.intp).T
     first = xy[starts[lines.limb], lines.start]

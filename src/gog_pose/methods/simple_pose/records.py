@@ -1,4 +1,4 @@
-"""Maps and targets of Simple Pose, and what their fields are."""
+"""Maps, targets and fields of Simple Pose."""
 
 from __future__ import annotations
 
@@ -44,12 +44,13 @@ class SimplePoseTargets(NamedTuple):
 def fields(skeleton: Skeleton, stride: int, body: str) -> tuple[Field, ...]:
     """Return the fields of ``SimplePoseMaps``.
 
-    The response of a limb lies around the middle of the limb, a point of its own (``SimplePoseEncoder.points``).
+    The response of a limb lies around the middle of the limb, which is an additional point
+    (``SimplePoseEncoder.points``).
 
     Args:
         skeleton: Keypoints and limbs.
         stride: Px of the input image per cell.
-        body: Its kind (``body_of``).
+        body: Kind of the body (``body_of``).
 
     Raises:
         InputError: The skeleton has no such body.

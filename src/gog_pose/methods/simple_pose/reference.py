@@ -1,4 +1,4 @@
-"""Plain ways to compute what encoder and decoder compute: what tests and benchmarks compare them with."""
+"""Reference implementations of encoder and decoder, for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from gog_pose.methods.simple_pose.encoder import SimplePoseEncoder
 def encode_plainly(
     encoder: SimplePoseEncoder, keypoints: np.ndarray, scales: np.ndarray, image_size: tuple[int, int]
 ) -> tuple[np.ndarray, ...]:
-    """Draw heatmaps and limb maps of one image by loops over people, each on whole maps.
+    """Compute heatmaps and limb maps of one image by loops over people, each on complete maps.
 
     Raises:
-        InputError: The encoder adds points to the skeleton's.
+        InputError: The encoder adds points to those of the skeleton.
     """
     if encoder.body != "skeleton":
-        raise InputError("method.encoder: the loops that it is compared with draw method.encoder.body=skeleton only")
+        raise InputError("method.encoder: the reference has only body=skeleton; use method.encoder.body=skeleton")
     limbs = encoder.taught.limbs
     rows, columns = (cells_to_image(np.arange(side // encoder.stride), encoder.stride) for side in image_size)
     heatmaps = np.zeros((encoder.skeleton.num_keypoints, len(rows), len(columns)), dtype=np.float32)
@@ -50,7 +50,7 @@ def encode_plainly(
 
 
 def _within(lines: np.ndarray, start: float, end: float, stride: int) -> np.ndarray:
-    """Mark the rows or columns that lie between two coordinates, one stride to each side of them included."""
+    """Mark the rows or columns that lie between two coordinates, including one stride on each side."""
     low, high = min(start, end) - stride, max(start, end) + stride
     first, last = (np.floor(image_to_cells(side, stride) + 0.5) for side in (low, high))
     return np.asarray((lines >= cells_to_image(first, stride)) & (lines <= cells_to_image(last, stride)))
@@ -58,15 +58,15 @@ def _within(lines: np.ndarray, start: float, end: float, stride: int) -> np.ndar
 
 @dataclass(frozen=True)
 class DenseDecoder(SimplePoseDecoder):
-    """``SimplePoseDecoder`` without shortcuts: whole heatmaps are interpolated, all places of all lines are read."""
+    """``SimplePoseDecoder`` that interpolates complete heatmaps and reads all points of all lines."""
 
     @staticmethod
     def interpolate(maps: np.ndarray, stride: int, threshold: float, interpolation: str) -> Tiles:
-        """Interpolate whole heatmaps."""
+        """Interpolate complete heatmaps."""
         return whole_maps(maps, stride, threshold, interpolation)
 
     def preview(self, maps: np.ndarray) -> Read | None:
-        """Return None: all places are read."""
+        """Return None, so that all points are read."""
         return None
 
 
@@ -74,10 +74,10 @@ def dense(decoder: SimplePoseDecoder) -> DenseDecoder:
     """Return the dense form of a decoder.
 
     Raises:
-        InputError: The decoder follows other rules.
+        InputError: The decoder has other rules.
     """
     if type(decoder) is not SimplePoseDecoder:
-        raise InputError("method.decoder: has no dense form to compare with; leave method=simple_pose")
+        raise InputError("method.decoder: has no dense form to compare with; use method=simple_pose")
     return DenseDecoder(**{field.name: getattr(decoder, field.name) for field in fields(decoder)})
 
 

@@ -1,4 +1,4 @@
-"""Pictures of the maps: heatmaps, and limb maps."""
+"""Pictures of Simple Pose's heatmaps and limb maps."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from gog_pose.skeleton import Skeleton
 def draw_responses(
     image: np.ndarray, maps: SimplePoseMaps, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> np.ndarray:
-    """Draw the heatmaps, that of the neck among them; the people do not matter."""
+    """Draw the heatmaps, including that of the neck; the people are not used."""
     return draw_heatmaps(image, to_array(maps.heatmaps[0]), keypoint_colors(_body(maps, skeleton)))
 
 
 def draw_limbs(
     image: np.ndarray, maps: SimplePoseMaps, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> np.ndarray:
-    """Draw the limb maps, each in the mean color of its two ends; the people do not matter."""
+    """Draw the limb maps, each in the mean color of its two ends; the people are not used."""
     body = _body(maps, skeleton)
     colors = np.array(keypoint_colors(body))[np.array(body.limbs)].mean(axis=1)  # (L, 3)
     return draw_heatmaps(image, to_array(maps.limbs[0]), [(int(r), int(g), int(b)) for r, g, b in colors])
@@ -31,7 +31,7 @@ def draw_limbs(
 def draw_taught_responses(
     image: np.ndarray, targets: SimplePoseTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> tuple[np.ndarray, str]:
-    """Draw the heatmaps that are taught."""
+    """Draw the target heatmaps."""
     picture = draw_responses(image, targets.as_maps(), keypoints, skeleton, stride)
     return picture, f"keypoints {np.count_nonzero(keypoints[..., 2] > 0)}"
 
@@ -39,14 +39,14 @@ def draw_taught_responses(
 def draw_taught_limbs(
     image: np.ndarray, targets: SimplePoseTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> tuple[np.ndarray, str]:
-    """Draw the limb maps that are taught."""
+    """Draw the target limb maps."""
     picture = draw_limbs(image, targets.as_maps(), keypoints, skeleton, stride)
     limbs = to_array(targets.limbs[0])
     return picture, f"limbs {np.count_nonzero(limbs.any(axis=(1, 2)))} of {len(limbs)}"
 
 
 def _body(maps: SimplePoseMaps, skeleton: Skeleton) -> Skeleton:
-    """Return the body that maps are of; one with a neck has a heatmap more than the skeleton has keypoints."""
+    """Return the body of maps; with a neck there is one heatmap more than keypoints of the skeleton."""
     return body_of(skeleton, "neck" if maps.heatmaps.shape[1] > skeleton.num_keypoints else "skeleton")
 
 
