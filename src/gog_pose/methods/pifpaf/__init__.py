@@ -1,6 +1,6 @@
-"""PIFPAF: composite fields, each cell predicts where its keypoint or both ends of its limb are, and how exactly.
+"""PIFPAF: composite fields, in which each cell predicts its keypoint or both ends of its limb, with a spread.
 
-Kreiss, Bertoni, Alahi, "PifPaf: Composite Fields for Human Pose Estimation" (2019).
+Source: Kreiss, Bertoni, Alahi, "PifPaf: Composite Fields for Human Pose Estimation" (2019).
 """
 
 from gog_pose.methods.method import Method

@@ -1,4 +1,4 @@
-"""High-resolution confidence of keypoints (Sec. 3.2), computed only at the pixels that are asked for."""
+"""High-resolution confidence of keypoints (Sec. 3.2), computed only at requested pixels."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import numpy as np
 
 from gog_pose.maps.ranges import SortedBoxes, counted
 
-_LEAST_SCALE = 1.0  # px; smaller keypoints, and smaller windows on each side, count as this large
-REACH = 2.0  # scales from a predicted place to the edge of its window
-_FRACTION = 4096.0  # of a px; places and scales that agree to it are the same
+_LEAST_SCALE = 1.0  # px; lower limit of scales and of half the sides of windows
+REACH = 2.0  # scales from a predicted position to the edge of its window
+_FRACTION = 4096.0  # parts of a px; positions and scales that agree to one part are equal
 _TILE = 32  # px
-_CORE = 0.5  # scales from a predicted place to the edge of the window that seeds are sought in
+_CORE = 0.5  # scales from a predicted position to the edge of the window in which seeds are searched
 
 
 class Predictions(NamedTuple):
-    """Cells that respond to a keypoint, and what they predict.
+    """Predictions of the cells that respond to a keypoint.
 
     Attributes:
         types: ``(N,)`` keypoint type.
-        xy: ``(2, N)`` float64 places, px of the input image.
+        xy: ``(2, N)`` float64 positions, px of the input image.
         responses: ``(N,)``.
         scales: ``(N,)`` px of the input image.
     """
@@ -32,13 +32,13 @@ class Predictions(NamedTuple):
 
 
 class Confidence:
-    """Sums of Gaussians around predicted places: each of the cells of a keypoint adds its part.
+    """Sums of Gaussians around predicted positions, one per responding cell.
 
     Args:
-        predictions: Of one image.
+        predictions: Predictions of one image.
         num_types: K.
         image_size: ``(H, W)`` px of the input image.
-        cells: Cells that a keypoint of confidence 1 has.
+        cells: Number of cells of a keypoint of confidence 1.
         clip: Whether sums above 1 count as 1.
     """
 
@@ -54,11 +54,11 @@ class Confidence:
         self._scales = np.maximum(scales, _LEAST_SCALE)
 
     def at(self, types: np.ndarray, xy: np.ndarray) -> np.ndarray:
-        """Return the ``(M,)`` confidence at places; beyond the image that at its edge.
+        """Return the ``(M,)`` confidence at positions; outside of the image, that at its edge.
 
         Args:
             types: ``(M,)`` keypoint types.
-            xy: ``(2, M)`` px of the input image; the nearest pixel counts.
+            xy: ``(2, M)`` px of the input image, rounded to the nearest pixel.
         """
         pixels = self._pixels(xy)
         count, places = self._compact(types, pixels)
@@ -70,7 +70,7 @@ class Confidence:
         return np.asarray(of_place[places])
 
     def scales_at(self, types: np.ndarray, xy: np.ndarray) -> np.ndarray:
-        """Return the ``(M,)`` mean of the scales predicted around places, px; 0 where there are none."""
+        """Return the ``(M,)`` mean of the scales predicted around positions, px; 0 where there are none."""
         query, point = self._boxes(1.0).covering(types, self._pixels(xy))
         parts = self._parts[point]
         total = np.bincount(query, parts, minlength=len(types))
@@ -81,7 +81,7 @@ class Confidence:
         """Sum Gaussians that end at half a scale.
 
         Returns:
-            ``(M,)`` types, ``(2, M)`` x, y of the pixels that any of them covers, each once, and ``(M,)`` the sums.
+            ``(M,)`` types and ``(2, M)`` x, y of the covered pixels, each once, and their ``(M,)`` sums.
         """
         low, high = self._windows(_CORE)
         width, height = high - low + 1
@@ -95,10 +95,10 @@ class Confidence:
         return types[first], pixels[:, first], self._limited(sums[places[first]])
 
     def _compact(self, types: np.ndarray, pixels: np.ndarray) -> tuple[int, np.ndarray]:
-        """Number pixels without the parts of the image that have none: whole maps would cost more than all else.
+        """Number pixels, skipping empty tiles of the image, because complete maps would dominate the run time.
 
         Returns:
-            How many numbers there are, and the ``(M,)`` number of each pixel; equal pixels of a type have equal ones.
+            The count of numbers, and the ``(M,)`` number of each pixel; equal pixels of a type have equal numbers.
         """
         kinds, height, width = self._shape
         rows, columns = -(-height // _TILE), -(-width // _TILE)
@@ -109,23 +109,23 @@ class Confidence:
         return int(used.sum()) * _TILE**2, ((np.cumsum(used) - 1)[tile] * _TILE + y) * _TILE + x
 
     def _boxes(self, reach: float) -> SortedBoxes:
-        """Return the windows around predicted places; they are sorted once."""
+        """Return the windows around predicted positions, which are sorted only once."""
         if reach not in self._sorted:
             self._sorted[reach] = SortedBoxes(self._types, self._xy[0], *self._windows(reach), self._shape[0])
         return self._sorted[reach]
 
     def _pixels(self, xy: np.ndarray) -> np.ndarray:
-        """Return the pixels of the image nearest to places."""
+        """Return the pixels of the image nearest to positions."""
         return np.clip(np.round(xy), 0, self._last).astype(np.intp)
 
     def _windows(self, reach: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return first and last pixel ``(2, N)`` of the windows around predicted places, one or more pixels each."""
+        """Return the ``(2, N)`` first and last pixels of the windows around predicted positions, at least one each."""
         half = np.maximum(reach * self._scales, _LEAST_SCALE)
         low = self._pixels(self._xy - half)
         return low, np.maximum(np.minimum(np.round(self._xy + half), self._last), low).astype(np.intp)
 
     def _gaussians(self, pixels: np.ndarray, point: np.ndarray) -> np.ndarray:
-        """Return what predictions add to pixels, ``(M,)``."""
+        """Return the ``(M,)`` values of the Gaussians of predictions at pixels."""
         (dx, dy), scales = pixels - self._xy[:, point], self._scales[point]
         return np.asarray(self._parts[point] * np.exp((dx**2 + dy**2) / (-2 * scales**2)))
 
@@ -134,7 +134,7 @@ class Confidence:
 
 
 def _merged(predictions: Predictions) -> Predictions:
-    """Add up the responses of cells that predict the same, to a fraction of a pixel that does not matter."""
+    """Sum the responses of cells whose predictions agree up to a negligible fraction of a pixel."""
     types, xy, responses, scales = predictions
     keys = np.round(np.stack([*xy, scales]) * _FRACTION)
     order = np.lexsort((*keys, types))
@@ -148,6 +148,6 @@ def _merged(predictions: Predictions) -> Predictions:
 
 def _firsts(numbers: np.ndarray, count: int) -> np.ndarray:
     """Return one index of each number that occurs; all numbers are below ``count``."""
-    index = np.empty(count, dtype=np.intp)  # read only where it is set
+    index = np.empty(count, dtype=np.intp)  # read only where it is initialized
     index[numbers] = np.arange(len(numbers))
     return np.flatnonzero(index[numbers] == np.arange(len(numbers)))

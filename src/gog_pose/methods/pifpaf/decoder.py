@@ -1,4 +1,4 @@
-"""The decoder: maps to poses."""
+"""PIFPAF's decoder, which converts maps to poses."""
 
 from __future__ import annotations
 
@@ -31,49 +31,49 @@ _CHOICES = {
     "distance": ("spread", "scale"),
 }
 _LEAST_SEED = 4.0  # px; side of the square that a seed occupies
-_LEAST_SCALE = 8.0  # px; of a keypoint, where distances are measured in scales
-_LARGEST_SPREAD = 20.0  # log px; spreads are kept within it, so that their exponentials are numbers
+_LEAST_SCALE = 8.0  # px; lower limit of a keypoint's scale as the unit of distances
+_LARGEST_SPREAD = 20.0  # log px; spreads are clipped to it, so that their exponentials are finite
 _COMPLETED = 0.001  # highest response of a keypoint that completion adds
 _COMPLETION_THRESHOLD = 1e-4  # of limb responses
 _COMPLETION_FLOOR = 0.9
-_COMPLETION_LEAST = 1e-8  # score of a connection
-_BEST = 3  # keypoints that weigh as much in the weighted score
+_COMPLETION_LEAST = 1e-8  # lowest score of a connection
+_BEST = 3  # number of best keypoints in the weighted score, and their weight
 
 Arrays = Any  # the maps of one image, a PifpafMaps of arrays
 
 
 @dataclass(frozen=True)
 class PifpafDecoder:
-    """Growth of poses along limbs ("PifPaf", 2019, Sec. 3.4), by the rules of the program of the paper's figures.
+    """Grows poses along limbs ("PifPaf", 2019, Sec. 3.4), by the rules of the program that gave the paper's results.
 
-    All cells of a keypoint add Gaussians to a confidence map of the size of the input image. Seeds are its peaks. From
-    the most confident seed on, each seed that lies in no pose yet grows into one: limbs lead from its keypoints to
-    those it lacks, if the way back leads to the same keypoint. Later versions of the program changed some of the rules;
-    ``score``, ``connection``, ``seeds``, ``distance``, ``clip`` and ``floor`` select them.
+    All cells of a keypoint add Gaussians to a confidence map of the size of the input image, whose peaks are seeds.
+    Starting with the most confident seed, each seed that lies in no pose grows into a pose: limbs lead from its
+    keypoints to missing ones, if the reverse direction leads back to the same keypoint. Later versions of the program
+    changed some rules; ``score``, ``connection``, ``seeds``, ``distance``, ``clip`` and ``floor`` select them.
 
     Attributes:
-        skeleton: What a person is made of.
+        skeleton: Keypoint types and limbs of a person.
         stride: Px of the input image per cell of the features.
         coarser: Cells of the features per cell of the fields, along an axis.
-        side: Side of the square of cells around a keypoint that the network was taught, cells of the fields.
-        threshold: Keypoint responses above count.
-        limb_threshold: Limb responses above count.
+        side: Side of the square of target cells around a keypoint, cells of the fields.
+        threshold: Keypoint responses up to this are ignored.
+        limb_threshold: Limb responses up to this are ignored.
         seed_threshold: Confidence above which a pose can start.
         clip: Whether confidence above 1 counts as 1.
         floor: Part of a limb's response that does not depend on the confidence of the keypoint that it leads to.
-        seeds: ``peaks`` of the confidence, whole px, or the places that ``cells`` predict.
+        seeds: ``peaks`` of the confidence (whole px), or the positions that ``cells`` predict.
         distance: Unit of reach and softness: the predicted ``spread`` of a vector, or the ``scale`` of the keypoint.
-        reach: Units within which a limb's cell is of a keypoint, along an axis.
-        softness: Units of distance by which the score of a limb's cell falls to 1/e.
+        reach: Largest distance from a keypoint to the predicted end of a limb's cell, units along each axis.
+        softness: Distance at which the score of a limb's cell falls to 1/e, units.
         softness_range: Bounds of that distance, cells of the fields.
-        connection: The best cell of a limb alone, ``max``, or the mean of the two best, ``blend``.
+        connection: ``max``: only the best cell of a limb; ``blend``: the mean of the two best.
         connection_threshold: Lowest score of a connection.
-        reverse: Cells by which the way back may miss a keypoint, sum along both axes.
-        complete: Give people the keypoints they lack where weak limbs lead, marked as inferred.
-        suppressed_occupy: Whether a keypoint that a better pose's suppresses still suppresses others.
-        score: Of a person, from its keypoints' confidence: ``mean_square`` over all K; ``best_mean``: 0.9 of that and
-            0.1 of the best; ``weighted``: mean in which the best three weigh three times as much.
-        score_threshold: People of a lower score are dropped.
+        reverse: Largest error of the reverse direction, sum along both axes, cells of the fields.
+        complete: Add missing keypoints at the ends of weak limbs, marked as inferred.
+        suppressed_occupy: Whether a suppressed keypoint still suppresses keypoints of other poses.
+        score: Score of a person from the confidence of its keypoints. ``mean_square``: over all K. ``best_mean``: 0.9
+            of the mean square plus 0.1 of the best. ``weighted``: mean with threefold weight of the best three.
+        score_threshold: People with a lower score are dropped.
 
     Raises:
         InputError: An option is out of its range, or the skeleton has no limbs.
@@ -105,7 +105,7 @@ class PifpafDecoder:
     score_threshold: float = 0.0
 
     def __post_init__(self) -> None:
-        """Freeze the range into a tuple and check the options."""
+        """Convert the range to a tuple and check the options."""
         require_limbs(self.skeleton)
         require_choices(self, _CHOICES)
         require_ranges(
@@ -127,7 +127,7 @@ class PifpafDecoder:
 
     @cached_property
     def walks(self) -> Walks:
-        """Ways along the limbs."""
+        """The limbs in both directions."""
         return Walks.of(self.skeleton)
 
     @torch.no_grad()
@@ -135,10 +135,10 @@ class PifpafDecoder:
         """Decode a batch.
 
         Args:
-            maps: Of any floating type, on any device.
+            maps: Maps of any floating type, on any device.
 
         Returns:
-            The people of each image, px, input image. An image's result does not depend on the others.
+            The people of each image, px, input image. The result for an image does not depend on the other images.
 
         Raises:
             InputError: The maps do not fit the skeleton.
@@ -170,20 +170,20 @@ class PifpafDecoder:
 
     @staticmethod
     def together(neighbors: Neighbors, seeds: list[int]) -> list[int]:
-        """Return the places in a list of seeds of those that grow together; the result does not depend on it."""
+        """Return the indices of the seeds that grow in one batch; the choice does not affect the poses."""
         return neighbors.apart(seeds)
 
     def _seeds(self, predictions: Predictions, confidence: Confidence) -> Seeds:
-        """Return where poses can start."""
+        """Return the keypoints at which poses can start."""
         if self.seeds == "cells":
             return cells(predictions, confidence, self.seed_threshold)
         return peaks(confidence, self.seed_threshold)
 
     def _grown(self, seeds: Seeds, links: Links, confidence: Confidence, image_size: tuple[int, int]) -> Grown:
-        """Grow a pose from each seed that lies in no pose of a better seed.
+        """Grow a pose from each seed that does not lie in the pose of a better seed.
 
-        Seeds that most likely are of different people grow together. Those that turn out to lie in the pose of a better
-        seed are left out.
+        Seeds that probably belong to different people grow in one batch. Poses whose seed then lies in the pose of a
+        better seed are dropped.
         """
         types = self.skeleton.num_keypoints
         if self.connection == "max":
@@ -226,7 +226,7 @@ class PifpafDecoder:
         )
 
     def _completed(self, poses: Grown, maps: Arrays, confidence: Confidence) -> Grown:
-        """Grow poses along weak limbs; what they gain is hardly sure."""
+        """Grow poses along weak limbs; the added keypoints have a low confidence."""
         responses = maps.limb_heatmaps.reshape(self.skeleton.num_limbs, -1)
 
         @cache
@@ -251,14 +251,14 @@ class PifpafDecoder:
         return Grown(full.xy, np.where(poses.values > 0, poses.values, gained))
 
     def _predictions(self, maps: Arrays) -> Predictions:
-        """Return what the cells that respond to keypoints predict."""
+        """Return the predictions of the cells that respond to keypoints."""
         kind, row, column = np.unravel_index(np.flatnonzero(maps.heatmaps > self.threshold), maps.heatmaps.shape)
         responses, scales = (finite(field[kind, row, column]) for field in (maps.heatmaps, maps.scales))
         xy = self._places(maps.vectors, kind, row, column)
         return Predictions(kind, xy, responses.astype(np.float64), scales.astype(np.float64))
 
     def _links(self, maps: Arrays, confidence: Confidence, walks: np.ndarray, cell: np.ndarray, floor: float) -> Links:
-        """Return what cells on limbs predict, ``(N,)`` flat cells with the ways that they are to be read in."""
+        """Return the links that ``(N,)`` flat cells on limbs predict, for ``(N,)`` directed limbs."""
         responses = finite(maps.limb_heatmaps.reshape(self.skeleton.num_limbs, -1)[walks // 2, cell])
         source, target = self._limb_ends(maps, walks, cell), self._limb_ends(maps, walks ^ 1, cell)
         scores = responses * (floor + (1 - floor) * confidence.at(self.walks.targets[walks], target))
@@ -278,18 +278,18 @@ class PifpafDecoder:
         return np.asarray(np.exp(np.clip(logs, -_LARGEST_SPREAD, _LARGEST_SPREAD)))
 
     def _limb_ends(self, maps: Arrays, walks: np.ndarray, cell: np.ndarray) -> np.ndarray:
-        """Return the ``(2, N)`` places that ways start from by the prediction of cells, px of the input image."""
+        """Return the ``(2, N)`` starts of directed limbs that cells predict, px of the input image."""
         return self._places(maps.limb_vectors, self._ends_of(walks), *np.divmod(cell, maps.limb_vectors.shape[2]))
 
     def _ends_of(self, walks: np.ndarray) -> np.ndarray:
-        """Return the item of ``limb_vectors`` and ``limb_spreads`` for the end that ways start from."""
+        """Return the items of ``limb_vectors`` and ``limb_spreads`` for the starts of directed limbs."""
         return np.asarray(walks // 2 + walks % 2 * self.skeleton.num_limbs)
 
     def _growth(self, table: LinkTable, least: float, reverse: float | None) -> Growth:
         return Growth(self.walks, table, least, reverse, self.connection == "blend")
 
     def _places(self, vectors: np.ndarray, item: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-        """Return the ``(2, N)`` places that the vectors of items lead to, px of the input image."""
+        """Return the ``(2, N)`` ends of the vectors of items, px of the input image."""
         origins = cells_to_image(np.stack([column, row]).astype(np.float64), self.stride * self.coarser)
         return np.asarray(
             origins + finite(np.stack([vectors[2 * item, row, column], vectors[2 * item + 1, row, column]]))
@@ -303,7 +303,7 @@ class PifpafDecoder:
         confidence: Confidence,
         image_size: tuple[int, int],
     ) -> Poses:
-        """Remove keypoints that better poses have, and people that have none left."""
+        """Remove keypoints that better poses have, and people without remaining keypoints."""
         order = np.argsort(-self._scores(values), kind="stable")
         xy, values, inferred = xy[order], values[order], inferred[order]
         poses = Grown(xy, values)
@@ -334,12 +334,12 @@ class PifpafDecoder:
 
 
 def seed_radii(confidence: Confidence) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Return what gives half the sides of the squares that seeds occupy, px, of their types and places."""
+    """Return a function of types and positions of seeds that returns half the sides of their squares, px."""
     return lambda types, xy: np.maximum(_LEAST_SEED, confidence.scales_at(types, xy)) / 2
 
 
 def _started(seeds: Seeds, num_types: int) -> Grown:
-    """Return the poses that have nothing but their seeds."""
+    """Return poses that consist only of their seeds."""
     count = len(seeds.types)
     poses = Grown(np.zeros((count, num_types, 2)), np.zeros((count, num_types)))
     poses.xy[np.arange(count), seeds.types] = seeds.xy.T
@@ -348,19 +348,19 @@ def _started(seeds: Seeds, num_types: int) -> Grown:
 
 
 def _occupied(poses: Grown, radii: np.ndarray, image_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the ``(B, 2, K)`` first and last x, y of keypoints' squares; last ones of -1 where there are none."""
+    """Return the ``(B, 2, K)`` first and last x, y of keypoints' squares; the last are -1 for missing keypoints."""
     low, high = squares(poses.xy.swapaxes(1, 2), radii, image_size)
     return low, np.where(poses.values[:, None] > 0, high, -1)
 
 
 def _inside(places: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Return the ``(..., M)`` whether places ``(2, M)`` are within boxes ``(..., 2, M)``."""
+    """Mark, ``(..., M)`` bool, the ``(2, M)`` pixels that lie in ``(..., 2, M)`` boxes."""
     inside = (low <= places) & (places <= high)
     return np.asarray(inside[..., 0, :] & inside[..., 1, :])
 
 
 def _radii(poses: Grown, confidence: Confidence) -> np.ndarray:
-    """Return the ``(B, K)`` scales at the keypoints of poses, px; 0 where they have none."""
+    """Return the ``(B, K)`` scales at the keypoints of poses, px; 0 for missing keypoints."""
     radii = np.zeros(poses.values.shape)
     pose, kind = np.nonzero(poses.values)
     radii[pose, kind] = confidence.scales_at(kind, poses.xy[pose, kind].T)

@@ -1,4 +1,4 @@
-"""The encoder: people to composite fields."""
+"""PIFPAF's encoder, which converts people to composite fields."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ from gog_pose.methods.pifpaf.records import PifpafTargets, fields, require_limbs
 from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import Count
 
-_FREE = 0.4  # of a limb's length, most that stays free at each end
-_DECIMALS = 6  # of places on limbs: half a cell is half a cell, however it was computed
+_FREE = 0.4  # largest part of a limb's length without cells at each end
+_DECIMALS = 6  # of positions on limbs, so that exact halves are rounded consistently
 
 
 class PifpafEncoder:
-    """Draws the targets of "PifPaf: Composite Fields for Human Pose Estimation" (Kreiss et al., 2019, Sec. 3.2, 3.3).
+    """Computes the targets of "PifPaf: Composite Fields for Human Pose Estimation" (Kreiss et al., 2019, Sec. 3.2-3.3).
 
-    Everything is rounded to the same cells as in the public program. Two things differ: a cell at the same distance
-    from two people's keypoints does not depend on the order of the people, and ignored regions are not eroded.
+    Positions are rounded to the same cells as in the public program, with two differences: the targets of a cell at the
+    same distance from the keypoints of two people do not depend on the order of people, and ignored regions are not
+    eroded.
 
     Args:
         skeleton: Keypoint types and limbs.
         stride: Px of the input image per cell of the features.
-        coarser: Cells of the features per cell of the fields, along an axis. 2 on a trunk of stride 4 gives the fields
-            of stride 8 of the public program.
+        coarser: Cells of the features per cell of the fields, along an axis. With 2 and a trunk of stride 4, the fields
+            have stride 8 as in the public program.
         side: Side of the square of cells around a keypoint, cells of the fields.
         width: Width of the band of cells along a limb, cells of the fields.
 
@@ -55,7 +56,7 @@ class PifpafEncoder:
         self.coarser = coarser
         self.side = side
         self.width = width
-        self.sigma = side * stride * coarser / 4  # px; of responses, whose squares are about four times as wide
+        self.sigma = side * stride * coarser / 4  # px; the squares are about four times as wide
         types, limbs = skeleton.num_keypoints, skeleton.num_limbs
         lengths = {"heatmaps": types, "limb_heatmaps": limbs, "vectors": 2 * types, "scales": types}
         self._lengths = {**lengths, "limb_vectors": 4 * limbs}
@@ -67,21 +68,21 @@ class PifpafEncoder:
         return fields(self.skeleton, self.stride * self.coarser)
 
     def points(self, people: People) -> np.ndarray:
-        """Return the keypoints, ``(P, K, 3)``: fields refer to no other points."""
+        """Return the ``(P, K, 3)`` keypoints; fields do not refer to other points."""
         return people.keypoints
 
     def marks(self, people: People, image_size: tuple[int, int], ignore: np.ndarray | None = None) -> TargetMarks:
         """Compute the targets of one image as the cells that are not 0.
 
-        A limb makes a target if both its ends are labeled.
+        A limb has a target if both of its ends are labeled.
 
         Args:
-            people: Their keypoints count; all with visibility > 0 make a target.
+            people: People, of whom the keypoints are used; all with visibility > 0 have targets.
             image_size: ``(H, W)`` of the input image, multiples of the fields' stride.
             ignore: ``(H, W)`` bool, True = do not supervise; a cell is ignored when most of its pixels are.
 
         Raises:
-            ValueError: A shape does not fit, or the image size is no multiple of the stride.
+            ValueError: A shape is wrong, or the image size is not a multiple of the stride.
         """
         stride = self.stride * self.coarser
         keypoints, map_size = checked_keypoints(people, self.skeleton.num_keypoints, image_size, stride, np.float64)
@@ -102,7 +103,7 @@ class PifpafEncoder:
         return TargetMarks((grid,))
 
     def render(self, marks: TargetMarks) -> PifpafTargets:
-        """Draw the targets of a batch of images on the device of their marks: values are put down, none computed."""
+        """Write the marks of a batch of images into targets on their device."""
         (grid,) = marks.grids
         return PifpafTargets._make([*torch.split(render_marks(grid), list(self._lengths.values()), dim=1), grid.mask])
 
@@ -150,7 +151,7 @@ class PifpafEncoder:
 
 
 class _Mark(NamedTuple):
-    """Values of a field: its name, ``(M,)`` map of the field, flat cell, and value."""
+    """Values of a field: its name, and ``(M,)`` maps of the field, flat cells and values."""
 
     field: str
     channel: np.ndarray
@@ -162,8 +163,8 @@ class _Owned(NamedTuple):
     """Cells of squares, each once per item.
 
     Attributes:
-        cells: ``(M,)`` flat places on the map.
-        owner: ``(M,)`` square that each belongs to.
+        cells: ``(M,)`` flat indices of cells on the map.
+        owner: ``(M,)`` index of the square that each cell belongs to.
         vectors: ``(G, M, 2)`` from each cell to the goals of its square, cells.
     """
 
@@ -182,18 +183,18 @@ def _owned(
     side: int,
     map_size: tuple[int, int],
 ) -> _Owned:
-    """Lay squares of cells; where those of an item overlap, a cell belongs to the square with the nearest goal.
+    """Compute the cells of squares; a cell in several squares of an item belongs to the one with the nearest goal.
 
-    Squares at the same distance are told apart by their size, then by their goals, never by their order.
+    Ties are resolved by size, then by the goals, independent of the order of squares.
 
     Args:
         corners: ``(N, 2)`` whole x, y of the first cell of each square.
-        goals: ``(G, N, 2)`` points of each square, cells; the nearer one counts.
+        goals: ``(G, N, 2)`` points of each square, cells, of which the nearest one counts.
         items: ``(N,)`` item of each square.
-        sizes: ``(N,)`` number by which squares are distinguished.
-        num_items: All items are below it.
-        side: Of a square, cells.
-        map_size: ``(h, w)``.
+        sizes: ``(N,)`` numbers that resolve ties.
+        num_items: Number of items.
+        side: Side of a square, cells.
+        map_size: ``(h, w)`` cells.
     """
     height, width = map_size
     steps = np.arange(side, dtype=np.float64)[:, None, None]
@@ -212,14 +213,14 @@ def _owned(
 
 
 def _stations(ends: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Place squares along limbs, one per cell of a limb's length; about two cells at each end stay free.
+    """Place squares along limbs, one per cell of a limb's length, except for about two cells at each end.
 
     Args:
-        ends: ``(2, N, 2)`` of limbs, cells.
+        ends: ``(2, N, 2)`` ends of limbs, cells.
         width: Side of a square, cells.
 
     Returns:
-        ``(M, 2)`` first cell of each square, and the ``(M,)`` limb that it belongs to.
+        ``(M, 2)`` first cell of each square, and the ``(M,)`` index of its limb.
     """
     half = (width - 1) / 2
     lengths = np.linalg.norm(ends[1] - ends[0], axis=1)
@@ -233,7 +234,7 @@ def _stations(ends: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _sizes(cells: np.ndarray, labeled: np.ndarray) -> np.ndarray:
-    """Return the ``(P,)`` root of the area that each person's labeled keypoints span, cells."""
+    """Return the ``(P,)`` square roots of the areas that each person's labeled keypoints span, cells."""
     low = np.where(labeled[..., None], cells, np.inf).min(axis=1, initial=np.inf)
     high = np.where(labeled[..., None], cells, -np.inf).max(axis=1, initial=-np.inf)
     return np.asarray(np.sqrt(np.maximum(high - low, 0).prod(axis=1)))

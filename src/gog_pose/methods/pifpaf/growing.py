@@ -1,4 +1,4 @@
-"""Growing poses: from the keypoints that a pose has along limbs to those it lacks (Sec. 3.4)."""
+"""Growth of poses along limbs from the keypoints that they have to missing ones (Sec. 3.4)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy as np
 from gog_pose.maps.ranges import SortedBoxes
 from gog_pose.skeleton import Skeleton
 
-_APART = 2.0**22  # px between the keys of two ways
+_APART = 2.0**22  # px between the keys of two directed limbs
 _SAME_LENGTH = 2.0**-12  # px
 _SAME_SCORE = 1e-7
 
 
 class Walks(NamedTuple):
-    """The ways along limbs: each limb in both directions; those of limb l are ``2 l`` and ``2 l + 1``.
+    """Directed limbs: each limb in both directions; those of limb l have the indices ``2 l`` and ``2 l + 1``.
 
     Attributes:
-        sources: ``(2L,)`` keypoint types that they start from.
-        targets: ``(2L,)`` keypoint types that they lead to.
+        sources: ``(2L,)`` keypoint types at which they start.
+        targets: ``(2L,)`` keypoint types to which they lead.
     """
 
     sources: np.ndarray
@@ -29,7 +29,7 @@ class Walks(NamedTuple):
 
     @classmethod
     def of(cls, skeleton: Skeleton) -> Walks:
-        """Return the ways of a skeleton."""
+        """Return the directed limbs of a skeleton."""
         limbs = np.array(skeleton.limbs, dtype=np.intp)
         return cls(limbs.ravel(), limbs[:, ::-1].ravel())
 
@@ -38,13 +38,13 @@ class Links(NamedTuple):
     """Predictions of cells on limbs, for one direction.
 
     Attributes:
-        walks: ``(N,)`` number of the way.
-        cells: ``(N,)`` flat place on the map; of equally good links of a way the first one counts.
-        sources: ``(2, N)`` x, y of the end that the way starts from, px of the input image.
-        targets: ``(2, N)`` x, y of the other end.
-        reaches: ``(N,)`` distance of a keypoint from ``sources``, px along an axis, up to which the link is of it.
-        decays: ``(N,)`` px by which the score of a link falls to 1/e.
-        scores: ``(N,)``.
+        walks: ``(N,)`` index of the directed limb.
+        cells: ``(N,)`` flat index of the cell; of equally good links of a directed limb, the first cell counts.
+        sources: ``(2, N)`` x, y of the start of the directed limb, px of the input image.
+        targets: ``(2, N)`` x, y of its end.
+        reaches: ``(N,)`` largest distance from ``sources`` to a keypoint of the link, px along each axis.
+        decays: ``(N,)`` distance at which the score of a link falls to 1/e, px.
+        scores: ``(N,)`` scores of the links.
     """
 
     walks: np.ndarray
@@ -60,7 +60,7 @@ class Links(NamedTuple):
         return Links._make(field[..., some] for field in self)
 
     def distinct(self) -> Links:
-        """Leave out links that agree with another: all cells of a limb may, and the search would find each of them."""
+        """Return the links without duplicates, which are common among the cells of a limb and slow down the search."""
         order = np.argsort(self.walks * _APART + self.sources[0])
         some = self.chosen(order)
         lengths = np.stack([*some.sources, *some.targets, some.reaches, some.decays])
@@ -78,25 +78,25 @@ class Links(NamedTuple):
 
 
 class LinkTable(Protocol):
-    """Links that can be found by the keypoint that they start from."""
+    """Links that can be searched by the keypoint at which they start."""
 
     def near(self, walks: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, Links]:
         """Find the links of keypoints.
 
         Args:
-            walks: ``(M,)`` ways.
-            places: ``(2, M)`` x, y of the keypoints that they start from, px of the input image.
+            walks: ``(M,)`` directed limbs.
+            places: ``(2, M)`` x, y of the keypoints at which they start, px of the input image.
 
         Returns:
-            ``(P,)`` query of each link, ascending, ``(P,)`` indices, and the links that these are of.
+            ``(P,)`` query of each found link, ascending, its ``(P,)`` index, and the links that the indices refer to.
         """
 
 
 class SortedLinks:
-    """Links in memory, sorted by the place that they start from.
+    """Links in memory, sorted by their start.
 
     Args:
-        links: All of them.
+        links: All links.
         num_walks: 2L.
     """
 
@@ -111,11 +111,11 @@ class SortedLinks:
 
 
 class SearchedLinks:
-    """Links that are computed when a keypoint near them is asked for: for cells that are many, and keypoints few.
+    """Links that are computed only near the keypoints of queries, for many cells and few keypoints.
 
     Args:
-        of_walk: Gives for a way the places ``(2, N)`` that links start from and their ``(N,)`` reaches.
-        links: Gives links, by ``(P,)`` ways and indices among the N of each way.
+        of_walk: Returns for a directed limb the ``(2, N)`` starts of its links and their ``(N,)`` reaches.
+        links: Returns links by ``(P,)`` directed limbs and ``(P,)`` indices among the N of each.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class SearchedLinks:
 
 
 class Grown(NamedTuple):
-    """Poses.
+    """Poses that grow or have grown.
 
     Attributes:
         xy: ``(B, K, 2)`` px of the input image.
@@ -149,14 +149,14 @@ class Grown(NamedTuple):
 
 
 class Growth(NamedTuple):
-    """Rules of growing.
+    """Rules of growth.
 
     Attributes:
-        walks: Of the skeleton.
+        walks: Directed limbs of the skeleton.
         table: The links.
         least: Lowest score of a connection.
-        reverse: Px, sum along x and y, by which the way back may miss the keypoint; None: it is not walked.
-        blend: Whether the second best link counts, too, if its score is at least half the best.
+        reverse: Largest error of the reverse direction, sum along x and y, px; None = it is not checked.
+        blend: Whether the second best link counts, too, if its score is more than half the best.
     """
 
     walks: Walks
@@ -166,10 +166,10 @@ class Growth(NamedTuple):
     blend: bool
 
     def grow(self, poses: Grown) -> Grown:
-        """Let each pose grow until no limb leads from a keypoint that it has to one that it lacks.
+        """Grow each pose until no limb leads from one of its keypoints to a missing one.
 
-        The limb at the keypoint of the highest confidence comes first; of equal ones the last limb. Each way is tried
-        once per pose. Poses do not affect each other.
+        The limb at the keypoint of the highest confidence is visited first; of equal ones, the last limb. Each directed
+        limb is visited once per pose. Poses do not affect each other.
         """
         xy, values = poses.xy.copy(), poses.values.copy()
         order = np.arange(len(self.walks.sources)).reshape(-1, 2)[::-1].ravel()  # last limbs first, forwards first
@@ -193,7 +193,7 @@ class Growth(NamedTuple):
             values[pose, target] = np.sqrt(scores[found] * values[pose, source])
 
     def _connect(self, walks: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return ``(M,)`` scores, 0 = no connection, and ``(2, M)`` ends of the ways from keypoints."""
+        """Return ``(M,)`` scores, 0 = no connection, and ``(2, M)`` ends of directed limbs from keypoints."""
         scores, ends = self._follow(walks, places)
         if self.reverse is not None:
             found = np.flatnonzero(scores >= self.least)
@@ -223,13 +223,13 @@ class Growth(NamedTuple):
 
 
 def _best(query: np.ndarray, values: np.ndarray, cells: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """Return for each query that occurs the place of its highest value; of equal ones that of the first cell.
+    """Return for each query that occurs the index of its highest value, or of equal values that of the first cell.
 
     Args:
-        query: ``(P,)`` ascending.
-        values: ``(P,)``.
-        cells: ``(N,)``.
-        index: ``(P,)`` which of the N.
+        query: ``(P,)`` query of each value, ascending.
+        values: ``(P,)`` values.
+        cells: ``(N,)`` cells of all links.
+        index: ``(P,)`` index of each value's link among the N.
     """
     new = _changes(query)
     starts = np.flatnonzero(new)
@@ -243,7 +243,7 @@ def _best(query: np.ndarray, values: np.ndarray, cells: np.ndarray, index: np.nd
 
 
 def _changes(numbers: np.ndarray) -> np.ndarray:
-    """Return the ``(N,)`` whether a number differs from the one before it."""
+    """Mark, ``(N,)`` bool, the numbers that differ from the previous one."""
     new = np.ones(len(numbers), dtype=bool)
     np.not_equal(numbers[1:], numbers[:-1], out=new[1:])
     return new

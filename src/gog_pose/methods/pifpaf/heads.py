@@ -1,4 +1,4 @@
-"""Heads: one branch for each field of PIFPAF."""
+"""PIFPAF's heads: one branch per field."""
 
 from __future__ import annotations
 
@@ -16,30 +16,31 @@ from gog_pose.methods.pifpaf.records import PifpafMaps, require_limbs
 from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import Count
 
-_LEAST_SPREAD = -2.0  # log cells
-_SPREAD_SLOPE = 0.01  # below it
-_SUREST = 12.0  # logit of a response
-_LOGIT_SLOPE = 0.001  # beyond it
+_LEAST_SPREAD = -2.0  # soft lower bound, log cells
+_SPREAD_SLOPE = 0.01  # below this bound
+_SUREST = 12.0  # soft bound of the logit of a response
+_LOGIT_SLOPE = 0.001  # beyond this bound
 
 
 class PifpafHeads(nn.Module):
-    """Responses, vectors and their spreads, and scales: ``5 K + 7 L`` maps of each supervised output.
+    """Heads for responses, vectors and their spreads, and scales: ``5 K + 7 L`` maps of each supervised output.
 
     Lengths are predicted in cells of the fields. Spreads have a soft lower bound of ``e^-2`` cells, as in later
-    versions of the public program: without it a few exact vectors dominate the loss, and half precision overflows.
-    Logits of responses have soft bounds, too: a sigmoid that rounds to 0 or 1 has no gradient and would stay wrong.
+    versions of the public program; without it a few exact vectors dominate the loss, and half precision overflows.
+    Logits of responses also have soft bounds, because a sigmoid that rounds to 0 or 1 has no gradient and errors would
+    remain.
 
     Args:
-        skeleton: Sets the number of maps.
+        skeleton: Determines the number of maps.
         features: The feature maps that the heads are built on.
         coarser: Cells of the features per cell of the fields, along an axis; the features are averaged.
-        form: Of each head (``branch``); ``linear`` is the public program's.
+        form: Form of each head (``branch``); ``linear`` is the public program's.
 
     Raises:
         InputError: The form is unknown, or the skeleton has no limbs.
     """
 
-    # The branch that a network of another method can start from, by what its maps mean.
+    # Branch whose weights a network of another method can start from, by the meaning of its maps.
     BRANCHES: ClassVar[dict[str, str]] = {"keypoint responses": "heatmaps"}
 
     def __init__(
@@ -69,7 +70,7 @@ class PifpafHeads(nn.Module):
         return [self._output(place, feature) for place, feature in enumerate(features)]
 
     def options(self) -> dict[str, Any]:
-        """Return the keyword arguments that heads like these are built with."""
+        """Return the keyword arguments of the constructor."""
         return dict(self._options)
 
     def _output(self, place: int, features: torch.Tensor) -> PifpafMaps:

@@ -12,13 +12,13 @@ from gog_pose.methods.losses import LossTerms, compare_stacks, focal_cross_entro
 from gog_pose.methods.pifpaf.records import PifpafMaps, PifpafTargets
 from gog_pose.system.options import Count, NotNegative
 
-_LOG_2 = 0.694  # as the public program has it, so that its values are ours
-_PER_CELLS = 1000  # sums over cells are divided by it, the public program's unit
+_LOG_2 = 0.694  # rounded as in the public program, so that the values are the same
+_PER_CELLS = 1000  # sums over cells are divided by this, as in the public program
 _LEAST_SPREAD = -7.0  # log cells; the heads stay far above it
 
 
 def mean_cross_entropy(predicted: torch.Tensor, target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Cross entropy of responses.
+    """Compute the cross entropy of responses.
 
     Args:
         predicted: ``(B, C, h, w)`` responses in [0, 1].
@@ -35,13 +35,13 @@ def mean_cross_entropy(predicted: torch.Tensor, target: torch.Tensor, mask: torc
 def laplace(
     predicted: torch.Tensor, target: torch.Tensor, spreads: torch.Tensor, weights: torch.Tensor, stride: int
 ) -> torch.Tensor:
-    """Negative log-likelihood of the lengths of errors ("PifPaf", Sec. 3.4): ``log 2b + |x - t| / b``, in cells.
+    """Compute the negative log-likelihood of error lengths ("PifPaf", Sec. 3.4), ``log 2b + |x - t| / b``, in cells.
 
     Args:
         predicted: ``(B, 2C, h, w)`` vectors x, px.
         target: ``(B, 2C, h, w)`` vectors t, px.
         spreads: ``(B, C, h, w)`` log b, b in px.
-        weights: ``(B, C, h, w)``, 1 = taught, 0 = not.
+        weights: ``(B, C, h, w)``, 1 = the cell has a target, 0 = it has none.
         stride: Px per cell.
 
     Returns:
@@ -54,12 +54,12 @@ def laplace(
 
 
 def sum_l1(predicted: torch.Tensor, target: torch.Tensor, weights: torch.Tensor, stride: int) -> torch.Tensor:
-    """L1 loss of scales, in cells.
+    """Compute the L1 loss of scales, in cells.
 
     Args:
         predicted: ``(B, C, h, w)`` scales, px.
         target: ``(B, C, h, w)`` scales, px.
-        weights: ``(B, C, h, w)``, 1 = taught, 0 = not.
+        weights: ``(B, C, h, w)``, 1 = the cell has a target, 0 = it has none.
         stride: Px per cell.
 
     Returns:
@@ -71,8 +71,8 @@ def sum_l1(predicted: torch.Tensor, target: torch.Tensor, weights: torch.Tensor,
 class PifpafLoss(nn.Module):
     """Weighted sum of PIFPAF's losses over all stacks.
 
-    The default weights are the public program's. Cells of stride 4 are four times as many as its cells of stride 8, and
-    squares have 16 of them all the same: the mean cross entropy weighs a keypoint a fourth there.
+    The default weights are the public program's, for cells of stride 8. At stride 4 there are four times as many cells,
+    but a square still has 16, so the weight of a keypoint in the mean cross entropy is a quarter.
 
     Args:
         stride: Px of the input image per cell of the features.
@@ -82,7 +82,7 @@ class PifpafLoss(nn.Module):
         scale_weight: Weight of the L1 of scales.
         limb_heatmap_weight: Weight of the cross entropy of limb responses.
         limb_vector_weight: Weight of the likelihoods of the vectors to both ends of limbs.
-        stack_weights: One weight per stack, from first to last; equal weights that sum to 1 where it is None.
+        stack_weights: One weight per stack, from first to last; None = equal weights that sum to 1.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class PifpafLoss(nn.Module):
         """Compare the maps of all stacks with the targets of a batch, in float32.
 
         Raises:
-            ValueError: There are not as many stack weights as stacks.
+            ValueError: The numbers of stack weights and stacks differ.
         """
         return compare_stacks(stacks, targets, self._parts, self._weights, self.stack_weights)
 

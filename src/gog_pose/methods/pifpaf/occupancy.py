@@ -1,4 +1,4 @@
-"""Pixels that keypoints occupy."""
+"""Occupancy of pixels by keypoints."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-_FIRST = 128  # places that are looked at together, at first
+_FIRST = 128  # size of the first batch of positions
 
 
 def pixels(xy: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
-    """Return the pixels nearest to ``(..., 2, M)`` places; beyond the image those at its edge."""
+    """Return the pixels nearest to ``(..., 2, M)`` positions; outside of the image, those at its edge."""
     height, width = image_size
     return np.asarray(np.clip(np.round(xy), 0, [[width - 1], [height - 1]])).astype(np.intp)
 
 
 def squares(xy: np.ndarray, radii: np.ndarray, image_size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the squares around places, of one pixel or more.
+    """Return the squares around positions, of at least one pixel.
 
     Args:
         xy: ``(..., 2, M)`` px.
@@ -37,7 +37,7 @@ class Occupancy:
     Args:
         num_types: K.
         image_size: ``(H, W)`` px of the input image.
-        most: The largest number of squares; smaller maps are cleared faster.
+        most: Upper bound of the number of squares; it determines the integer type, and small types are faster.
     """
 
     def __init__(self, num_types: int, image_size: tuple[int, int], most: int) -> None:
@@ -46,32 +46,32 @@ class Occupancy:
         self._image_size = image_size
 
     def places(self, types: np.ndarray, xy: np.ndarray) -> np.ndarray:
-        """Return the ``(M,)`` flat pixels nearest to ``(2, M)`` places; beyond the image those at its edge."""
+        """Return the ``(M,)`` flat pixels nearest to ``(2, M)`` positions; outside of the image, those at its edge."""
         x, y = pixels(xy, self._image_size)
         _, height, width = self._holder.shape
         return np.asarray((types * height + y) * width + x)
 
     def holders(self, places: np.ndarray) -> np.ndarray:
-        """Return the ``(M,)`` numbers of what occupies flat pixels; 0 = nothing."""
+        """Return the ``(M,)`` numbers of the squares that occupy flat pixels; 0 = none."""
         return np.asarray(self._holder.ravel()[places])
 
     def occupy_in_turn(
         self, types: np.ndarray, xy: np.ndarray, radii: Callable[[np.ndarray, np.ndarray], np.ndarray]
     ) -> np.ndarray:
-        """Occupy the squares around those places that are free when it is their turn, with the numbers 1, 2, ...
+        """Visit positions in order; if a position is free, occupy the square around it with the next number from 1.
 
         Args:
-            types: ``(M,)``.
+            types: ``(M,)`` keypoint types.
             xy: ``(2, M)`` px.
-            radii: Gives half the sides of the squares at places, px.
+            radii: Returns half the sides of the squares for types and positions, px.
 
         Returns:
-            The ``(N,)`` indices of the places that were free.
+            The ``(N,)`` indices of the positions that were free.
         """
         places = self.places(types, xy)
         kept: list[int] = []
         start, count = 0, _FIRST
-        while start < len(places):  # few of the later places are free: their squares need not be known
+        while start < len(places):  # later positions are rarely free, and then need no square
             some = start + np.flatnonzero(self.holders(places[start : start + count]) == 0)
             low, high = squares(xy[:, some], radii(types[some], xy[:, some]), self._image_size)
             boxes = np.concatenate([types[None, some], low, high + 1]).T.tolist()

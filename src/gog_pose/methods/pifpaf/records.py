@@ -1,4 +1,4 @@
-"""Maps and targets of PIFPAF, and what their fields are."""
+"""Maps, targets and fields of PIFPAF."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from gog_pose.errors import InputError
 from gog_pose.maps.fields import Field
 from gog_pose.skeleton import Skeleton
 
-_IDEAL_SPREAD = math.log(1.5)  # log px, input image: of vectors that are exact; e^-1 cells of stride 4
+_IDEAL_SPREAD = math.log(1.5)  # of exact vectors, log px, input image; e^-1 cells of stride 4
 
 
 class PifpafMaps(NamedTuple):
     """The maps that the network predicts.
 
-    A vector comes with the spread b of its error, the scale of a Laplace distribution; the maps hold ``log b``.
+    Each vector has a spread b of its error, the scale of a Laplace distribution; the maps contain ``log b``.
 
     Attributes:
         heatmaps: ``(B, K, h, w)`` responses of cells near a keypoint, in [0, 1]; a person's keypoint has 16 such cells.
         vectors: ``(B, 2K, h, w)`` from the center of a cell to that keypoint, px of the input image, interleaved
             ``x_0, y_0, x_1, ...``.
-        spreads: ``(B, K, h, w)`` of those vectors, log px of the input image.
+        spreads: ``(B, K, h, w)`` spreads of those vectors, log px of the input image.
         scales: ``(B, K, h, w)`` size of that keypoint, px of the input image: its OKS sigma x the person's size.
         limb_heatmaps: ``(B, L, h, w)`` responses of cells on a limb, in [0, 1].
         limb_vectors: ``(B, 4L, h, w)`` from the center of a cell on a limb to its two ends, px of the input image:
             first those to the first ends of all limbs, interleaved, then those to the second ends.
-        limb_spreads: ``(B, 2L, h, w)`` of those vectors, log px of the input image, in the same order.
+        limb_spreads: ``(B, 2L, h, w)`` spreads of those vectors, log px of the input image, in the same order.
     """
 
     heatmaps: torch.Tensor
@@ -43,14 +43,14 @@ class PifpafMaps(NamedTuple):
 class PifpafTargets(NamedTuple):
     """The targets of the network; one image, or a batch with a leading dimension.
 
-    Vectors and scales are taught where the response is 1, and 0 elsewhere. Spreads have no target.
+    Vectors and scales have targets where the response is 1, and are 0 elsewhere. Spreads have no targets.
 
     Attributes:
-        heatmaps: ``(K, h, w)`` 1 in the square of cells around each keypoint, else 0.
-        limb_heatmaps: ``(L, h, w)`` 1 in the band of cells along each limb, else 0.
+        heatmaps: ``(K, h, w)`` 1 in the square of cells around each keypoint, 0 elsewhere.
+        limb_heatmaps: ``(L, h, w)`` 1 in the band of cells along each limb, 0 elsewhere.
         vectors: ``(2K, h, w)`` from a cell to the nearest keypoint, px of the input image, interleaved.
-        scales: ``(K, h, w)`` OKS sigma x the root of the area that the keypoints of the person span, px of the input
-            image.
+        scales: ``(K, h, w)`` OKS sigma x the square root of the area that the keypoints of the person span, px of the
+            input image.
         limb_vectors: ``(4L, h, w)`` from a cell to the ends of its limb, px of the input image, as in the maps.
         mask: ``(1, h, w)`` 1 = supervised, 0 = ignored.
     """
@@ -79,11 +79,11 @@ class PifpafTargets(NamedTuple):
 def fields(skeleton: Skeleton, stride: int) -> tuple[Field, ...]:
     """Return the fields of ``PifpafMaps``.
 
-    Both ends of all limbs are in one field, so that the mirror image of a limb that runs against its counterpart, as
-    from shoulder to shoulder, finds its vectors: they change places with those to the other ends.
+    One field contains the vectors to both ends of all limbs. This allows mirroring to exchange the two ends of limbs
+    whose mirror image has the opposite direction, such as from shoulder to shoulder.
 
     Args:
-        skeleton: Sets the number of maps.
+        skeleton: Determines the number of maps.
         stride: Px of the input image per cell.
     """
     types, mirror = tuple(range(skeleton.num_keypoints)), skeleton.flip_index
@@ -123,10 +123,13 @@ def fields(skeleton: Skeleton, stride: int) -> tuple[Field, ...]:
 
 
 def require_limbs(skeleton: Skeleton) -> None:
-    """Check that keypoints can be joined.
+    """Check that a skeleton has limbs, along which poses grow.
 
     Raises:
         InputError: The skeleton has no limbs.
     """
     if not skeleton.limbs:
-        raise InputError(f"skeleton {skeleton.name}: limbs: there are none; method pifpaf joins keypoints along limbs")
+        raise InputError(
+            f"skeleton {skeleton.name}: limbs: there are none, but method=pifpaf grows poses along limbs; add limbs, or"
+            " use method=centernet"
+        )

@@ -1,4 +1,4 @@
-"""Plain ways to compute what encoder and decoder compute: what tests and benchmarks compare them with."""
+"""Reference implementations of encoder and decoder, for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gog_pose.methods.pifpaf.speculation import Neighbors
 def encode_plainly(
     encoder: PifpafEncoder, keypoints: np.ndarray, scales: np.ndarray, image_size: tuple[int, int]
 ) -> tuple[np.ndarray, ...]:
-    """Draw the responses of one image by loops over people and cells."""
+    """Compute the responses of one image by loops over people and cells."""
     stride, skeleton = encoder.stride * encoder.coarser, encoder.skeleton
     height, width = (side // stride for side in image_size)
     heatmaps = np.zeros((skeleton.num_keypoints, height, width), dtype=np.float32)
@@ -48,16 +48,16 @@ def _fill(heatmap: np.ndarray, center: np.ndarray, side: int) -> None:
 
 
 class _WholeMaps(Confidence):
-    """Confidence that is computed at every pixel of the image, as the public program does it."""
+    """Confidence that is computed at every pixel of the image, as in the public program."""
 
     def at(self, types: np.ndarray, xy: np.ndarray) -> np.ndarray:
-        """Read the whole maps."""
+        """Return values of the complete maps."""
         column, row = self._pixels(xy)
         return np.asarray(self._limited(self._maps)[types, row, column])
 
     @cached_property
     def _maps(self) -> np.ndarray:
-        """``(K, H, W)``."""
+        """``(K, H, W)`` confidence of all pixels."""
         maps = np.zeros(self._shape)
         rows, columns = np.arange(self._shape[1]), np.arange(self._shape[2])
         (x0, y0), (x1, y1) = self._windows(REACH)
@@ -70,7 +70,7 @@ class _WholeMaps(Confidence):
 
 @dataclass(frozen=True)
 class DensePifpafDecoder(PifpafDecoder):
-    """``PifpafDecoder`` as the public program is built: whole confidence maps, and one pose after the other."""
+    """``PifpafDecoder`` with complete confidence maps that grows one pose at a time, like the public program."""
 
     CONFIDENCE: ClassVar[type[Confidence]] = _WholeMaps
 
@@ -81,13 +81,13 @@ class DensePifpafDecoder(PifpafDecoder):
 
 
 def dense(decoder: PifpafDecoder) -> DensePifpafDecoder:
-    """Return the form of a decoder that computes whole maps.
+    """Return the form of a decoder that computes complete maps.
 
     Raises:
-        InputError: The decoder follows other rules.
+        InputError: The decoder has other rules.
     """
     if type(decoder) is not PifpafDecoder:
-        raise InputError("method.decoder: has no plain form to compare with; leave method=pifpaf")
+        raise InputError("method.decoder: has no reference to compare with; use method=pifpaf")
     return DensePifpafDecoder(**{field.name: getattr(decoder, field.name) for field in fields(decoder)})
 
 

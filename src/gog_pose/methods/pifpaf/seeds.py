@@ -1,4 +1,4 @@
-"""Seeds: keypoints that poses start from."""
+"""Seeds: keypoints at which poses start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gog_pose.methods.pifpaf.confidence import Confidence, Predictions
 
 
 class Seeds(NamedTuple):
-    """Keypoints that poses start from, the most confident first.
+    """Keypoints at which poses start, the most confident first.
 
     Attributes:
         types: ``(N,)`` keypoint types.
@@ -27,7 +27,7 @@ class Seeds(NamedTuple):
         return Seeds._make(field[..., some] for field in self)
 
     def above(self, threshold: float) -> Seeds:
-        """Return the seeds of higher confidence, by confidence, then type, then place, all descending."""
+        """Return the seeds of higher confidence, sorted by confidence, type and position, all descending."""
         some = self.chosen(self.values > threshold)
         return some.chosen(np.lexsort((some.xy[1], some.xy[0], some.types, some.values))[::-1])
 
@@ -38,6 +38,6 @@ def peaks(confidence: Confidence, threshold: float) -> Seeds:
 
 
 def cells(predictions: Predictions, confidence: Confidence, threshold: float) -> Seeds:
-    """Return the places that cells predict, where the confidence is high: not rounded, but many for each keypoint."""
+    """Return the predicted positions with high confidence, which are not rounded, and many for each keypoint."""
     values = confidence.at(predictions.types, predictions.xy)
     return Seeds(predictions.types, predictions.xy, values).above(threshold)

@@ -1,4 +1,4 @@
-"""Which seeds to grow together: growing many poses at once costs little more than one."""
+"""Choice of the seeds that grow in one batch, which costs little more than a single one."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import itertools
 
 import numpy as np
 
-_STEPS = 4  # links between two seeds that belong to one person
+_STEPS = 4  # largest number of links between two seeds of one person
 
 
 class Neighbors:
-    """Seeds that links join: most likely of one person.
+    """Seeds that links connect, which probably belong to one person.
 
     Args:
-        count: All numbers of seeds are below.
-        starts: ``(N,)`` number of the seed that each link starts from; 0 = none.
-        ends: ``(N,)`` number of the seed that it leads to; 0 = none.
+        count: Upper bound of the numbers of seeds, exclusive.
+        starts: ``(N,)`` number of the seed at which each link starts; 0 = none.
+        ends: ``(N,)`` number of the seed to which it leads; 0 = none.
     """
 
     def __init__(self, count: int, starts: np.ndarray, ends: np.ndarray) -> None:
@@ -29,7 +29,7 @@ class Neighbors:
         self._others = [others[start:end] for start, end in itertools.pairwise(bounds)]
 
     def apart(self, seeds: list[int]) -> list[int]:
-        """Return the places in a list of seeds of those that few links do not join to one that comes before."""
+        """Return the indices of the seeds that at most ``_STEPS`` links do not connect to a previous kept seed."""
         kept = []
         reached: set[int] = set()
         for place, seed in enumerate(seeds):

@@ -1,4 +1,4 @@
-"""Pictures of the composite fields: responses, and where the vectors of the cells that respond lead."""
+"""Pictures of the composite fields: responses, and the vectors of responding cells."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from gog_pose.methods.pifpaf.records import PifpafMaps, PifpafTargets
 from gog_pose.methods.views import HEATMAPS, draw_fans, to_array
 from gog_pose.skeleton import Skeleton
 
-_LEAST = 0.3  # response of the cells whose vectors are drawn
+_LEAST = 0.3  # lowest response of the cells whose vectors are drawn
 
 
 def draw_vectors_to_keypoints(
     image: np.ndarray, maps: PifpafMaps, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> np.ndarray:
-    """Draw a line from each cell that responds to a keypoint to the predicted place; the people do not matter."""
+    """Draw a line from each responding cell to its predicted keypoint; the people are not used."""
     return _drawn(image, maps.heatmaps, maps.vectors, range(skeleton.num_keypoints), skeleton)
 
 
 def draw_vectors_to_ends(
     image: np.ndarray, maps: PifpafMaps, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> np.ndarray:
-    """Draw lines from each cell that responds to a limb to both ends that it predicts; the people do not matter."""
+    """Draw lines from each responding cell of a limb to its two predicted ends; the people are not used."""
     ends = [limb[end] for end in (0, 1) for limb in skeleton.limbs]
     return _drawn(image, maps.limb_heatmaps.repeat(1, 2, 1, 1), maps.limb_vectors, ends, skeleton)
 
@@ -31,7 +31,7 @@ def draw_vectors_to_ends(
 def draw_taught_vectors(
     image: np.ndarray, targets: PifpafTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> tuple[np.ndarray, str]:
-    """Draw the vectors to keypoints that are taught."""
+    """Draw the target vectors to keypoints."""
     picture = draw_vectors_to_keypoints(image, targets.as_maps(), keypoints, skeleton, stride)
     return picture, f"keypoints {np.count_nonzero(keypoints[..., 2] > 0)}"
 
@@ -39,7 +39,7 @@ def draw_taught_vectors(
 def draw_taught_ends(
     image: np.ndarray, targets: PifpafTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> tuple[np.ndarray, str]:
-    """Draw the vectors to the ends of limbs that are taught."""
+    """Draw the target vectors to the ends of limbs."""
     picture = draw_vectors_to_ends(image, targets.as_maps(), keypoints, skeleton, stride)
     return picture, f"limbs {int(targets.limb_heatmaps[0].amax(dim=(1, 2)).sum())} of {skeleton.num_limbs}"
 
@@ -47,7 +47,7 @@ def draw_taught_ends(
 def _drawn(
     image: np.ndarray, responses: torch.Tensor, vectors: torch.Tensor, goals: range | list[int], skeleton: Skeleton
 ) -> np.ndarray:
-    """Draw the vectors of the cells that respond, each in the color of the keypoint that it leads to."""
+    """Draw the vectors of responding cells, each in the color of the keypoint to which it leads."""
     heatmaps, maps = to_array(responses[0]), to_array(vectors[0])
     stride = image.shape[0] // heatmaps.shape[1]  # of the fields, which may be coarser than the features
     return draw_fans(image, maps, heatmaps > _LEAST, goals, skeleton, stride)
