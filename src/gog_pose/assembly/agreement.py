@@ -1,7 +1,7 @@
 """Agreement: a higher score for limbs whose two ends are connected to the same third keypoint.
 
 If keypoints of two people are so close that the offsets of one are read at the peak of the other, both peaks lead to
-the same end with the same score, and the first limb is chosen at random. Agreement uses the rest of the skeleton: the
+the same end with the same score, and the choice between them is arbitrary. Agreement uses the rest of the skeleton: the
 ends of a true limb are connected to the same third keypoints. This requires triangles of limbs; the more triangles a
 skeleton has, the more agreement helps.
 """
