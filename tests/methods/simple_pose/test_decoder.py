@@ -243,7 +243,7 @@ def test_shapes_that_do_not_fit_are_refused():
         encoder.marks(people_of(np.zeros((1, 5, 3))), (64, 64))
     with pytest.raises(ValueError, match="multiple of the stride"):
         encoder.marks(people_of(np.zeros((1, 17, 3))), (63, 64))
-    with pytest.raises(InputError, match="limbs of shape"):
+    with pytest.raises(InputError, match="limbs: shape"):
         SimplePoseDecoder(COCO)(SimplePoseMaps(torch.zeros(1, 17, 4, 4), torch.zeros(1, 30, 4, 4)))
 
 
