@@ -1,4 +1,4 @@
-# `make` lists the targets. Needs Python >= 3.10, make and PyPI, nothing else.
+# `make` lists the targets. Only Python >= 3.10, make and access to PyPI are needed.
 
 PYTHON      ?= python3
 TORCH_INDEX ?=
@@ -21,14 +21,14 @@ resume     = $(addprefix resume=,$(firstword $(shell ls -t $(1)/checkpoints/last
 help:  ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-24s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo
-	@echo '  PYTHON=python3.12   which Python makes the environment'
-	@echo '  TORCH_INDEX=URL     a further package index, such as https://download.pytorch.org/whl/cpu,'
-	@echo '                      whose torch is 200 MB where the CUDA build of PyPI is gigabytes'
-	@echo '  ARGS="-k decoder"   further arguments of pytest'
-	@echo '  JOBS=4              processes of the test suite, one per core'
-	@echo '  SCALE=full          tables at the paper'"'"'s size, on GPUs; small is the default; more in experiments/README.md'
+	@echo '  PYTHON=python3.12   Python of the environment'
+	@echo '  TORCH_INDEX=URL     additional package index, such as https://download.pytorch.org/whl/cpu'
+	@echo '                      (its torch has 200 MB, the CUDA build on PyPI several GB)'
+	@echo '  ARGS="-k decoder"   additional arguments for pytest'
+	@echo '  JOBS=4              number of test processes; default 2'
+	@echo '  SCALE=full          tables at the size of the paper, on GPUs; default: small; see experiments/README.md'
 
-install: $(INSTALLED)  ## Make the environment .venv with the locked versions
+install: $(INSTALLED)  ## Create the environment .venv with the locked versions
 
 $(INSTALLED): pyproject.toml requirements/lock.txt
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("Python >= 3.10 is needed, this is " + sys.version.split()[0] + "; name another one: make install PYTHON=python3.12")'
@@ -37,10 +37,10 @@ $(INSTALLED): pyproject.toml requirements/lock.txt
 		--constraint requirements/lock.txt --editable '.[dev]'
 	@touch $@
 
-test: $(INSTALLED)  ## Run the default test suite
+test: $(INSTALLED)  ## Run the default tests: not slow, no GPU
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-test-slow: $(INSTALLED)  ## Run the tests that take minutes
+test-slow: $(INSTALLED)  ## Run the tests that take minutes each
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: $(INSTALLED)  ## Check style and types
@@ -48,7 +48,7 @@ lint: $(INSTALLED)  ## Check style and types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-format: $(INSTALLED)  ## Fix what can be fixed by itself: imports, layout
+format: $(INSTALLED)  ## Fix style automatically: imports, layout
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
@@ -58,7 +58,7 @@ docs: $(INSTALLED)  ## Build the documentation site in site/; warnings are error
 	$(BIN)/zensical build --clean --strict
 
 # The wheel's commands run outside the repository, so that they cannot find its files. Nothing is uploaded.
-release: $(INSTALLED)  ## Build the release in dist/, check it, try the wheel in a fresh environment
+release: $(INSTALLED)  ## Build the release in dist/, check it, test the wheel in a fresh environment
 	rm -rf dist $(RELEASE)
 	$(BIN)/python -m pip install --quiet --constraint requirements/lock.txt --editable '.[release]'
 	$(BIN)/python -m build --outdir dist
@@ -72,8 +72,8 @@ release: $(INSTALLED)  ## Build the release in dist/, check it, try the wheel in
 	$(BIN)/python -c 'import json, sys; sys.exit(not json.load(open("$(RELEASE)/poses/predictions.json")))'
 	@ls -l dist
 
-# A second call goes on from the newest checkpoint of the first; `rm -r outputs/demo` starts over.
-demo: $(SCENES)  ## Find people in a photograph, train the bundled model on synthetic people (6 minutes)
+# A second call resumes from the newest checkpoint of the first; `rm -r outputs/demo` starts over.
+demo: $(SCENES)  ## Train the bundled model on synthetic people, find people in a photograph (6 minutes)
 	$(BIN)/gog-train experiment=demo data.root=$(SYNTHETIC) hydra.run.dir=$(DEMO) \
 		$(call resume,$(DEMO))
 	$(BIN)/gog-predict 'source=$(SYNTHETIC)/val/*0.jpg' checkpoint=$(DEMO)/checkpoints/best.ckpt \
@@ -86,7 +86,7 @@ demo: $(SCENES)  ## Find people in a photograph, train the bundled model on synt
 $(SCENES): | $(INSTALLED)
 	$(BIN)/gog-synthesize output=$(SYNTHETIC) hydra.run.dir=$(DEMO)/synthesize
 
-clean:  ## Remove caches and build products; data, outputs and .venv stay
+clean:  ## Remove caches and build products; keep data, outputs and .venv
 	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests -name __pycache__ -prune -exec rm -rf {} +
 

@@ -15,11 +15,11 @@ option  = $(if $($(1)),--$(2)='$($(1))')
 OPTIONS = --scale=$(SCALE) $(if $(SEEDS),--seeds $(SEEDS)) $(call option,LIMIT,limit) $(call option,DATA,data) \
 	$(call option,ANNOTATIONS,annotations) $(call option,RESULTS,results) $(call option,RUNS,runs) \
 	$(call option,TRAIN,train) $(call option,EVALUATE,evaluate) $(call option,ORACLE,oracle)
-# Targets are named as studies, with hyphens; two of them are several studies.
+# A target has the name of its study, with hyphens; two targets run several studies.
 SEVERAL_speed   := speed codec train_step
 SEVERAL_methods := methods_search methods methods_decoders methods_bound methods_speed
 study   = $(or $(SEVERAL_$@),$(subst -,_,$(@:ablation-%=%)))
-# With `make -n` the runner, too, only prints its commands; + starts it then.
+# With `make -n`, the runner is started (+) with --dry-run, so that it prints its commands.
 DRY_RUN = $(if $(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),--dry-run)
 
 $(STUDIES): | $(INSTALLED)
@@ -29,7 +29,7 @@ methods:  ## Six grouping methods on equal terms (photographs: DATA=DIR)
 table1:  ## Table 1: CenterNet and ours
 table2:  ## Table 2: encoding and decoding
 table3:  ## Table 3: other input sizes, on test-dev
-upper-bound:  ## Sec. 3: the upper bound
+upper-bound:  ## Sec. 3: the upper bound by the oracle
 ablation-encoding:  ## Encodings of keypoints, by the oracle
 ablation-limbs:  ## Limbs, by the oracle
 ablation-sigma:  ## Spreads of the Gaussians, by the oracle
