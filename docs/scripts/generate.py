@@ -1,6 +1,6 @@
-"""Generate the pages of the documentation that repeat other files: the configuration reference and the changelog.
+"""Generation of two documentation pages from other files: the configuration reference and the changelog.
 
-Called by ``make docs``. The generated pages are not committed.
+``make docs`` calls this script. The generated pages are not committed.
 """
 
 from pathlib import Path
@@ -10,9 +10,9 @@ CONF = REPOSITORY / "conf"
 DOCS = REPOSITORY / "docs"
 INTRODUCTION = """# Configuration reference
 
-This page is generated from the YAML files in `conf/`. Each command reads the file of its name, and takes one file of
-each group as `group=option`. `gog-train --cfg job` prints the composed configuration of a run. A comment behind a value
-gives its meaning and its unit.
+This page is generated from the YAML files in `conf/`. Each command reads the file with its name, and
+`group=option` selects one file of a group. `gog-train --cfg job` prints the composed configuration of a run. The comment
+after a value states its meaning and its unit.
 """
 
 
