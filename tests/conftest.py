@@ -1,4 +1,4 @@
-"""What all tests share: quiet libraries, a modest number of threads, and data that only some machines have."""
+"""Settings of all tests: quiet libraries, few threads, and fixtures for data that only some machines have."""
 
 import os
 from importlib import metadata

@@ -1,4 +1,4 @@
-"""What the pages of the documentation say to type can be typed: commands compose, targets, links and pictures exist."""
+"""Pages of the documentation: commands compose, make targets, links and pictures exist."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""PoseEstimator: coordinates come back to the original image, whatever its size and whatever lies beside it."""
+"""PoseEstimator: coordinates are those of the original image, for all sizes of images and batches."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ SKELETON = load_skeleton("coco_19")
 
 
 class Seeing(nn.Module):
-    """Answers with the image itself; ``centroids`` reads one keypoint from it, the center of its brightness."""
+    """Predicts the image itself; ``centroids`` reads one keypoint from it, the center of its brightness."""
 
     skeleton = Skeleton("dot", ("dot", "other"), ((0, 1),), (), (0.1, 0.1))
     max_stride = 32
@@ -126,7 +126,7 @@ def test_senseless_options_are_refused(options, words):
 
 
 class Perfect(nn.Module):
-    """Answers with the targets of people it knows, mirrored where the input is the mirror image of the first."""
+    """Predicts the targets of given people, mirrored if the input is the mirror image of the first."""
 
     skeleton = SKELETON
     max_stride = 64
@@ -176,7 +176,7 @@ def test_perfect_maps_give_the_people_back(flip, long_side):
 
 
 class PerfectAtAnySize(nn.Module):
-    """Answers inputs of any size with the targets of people it knows, px of an image of known size."""
+    """Predicts, for inputs of any size, the targets of given people, px of an image of known size."""
 
     skeleton = SKELETON
     max_stride = 64
@@ -189,7 +189,7 @@ class PerfectAtAnySize(nn.Module):
         self.sizes = []
 
     def forward(self, images):
-        """Find out by the size at which scale the input is, and draw the people there."""
+        """Infer the scale of the input from its size, and render the people at this scale."""
         size = tuple(images.shape[2:])
         self.sizes.append(size)
         (matrix,) = (

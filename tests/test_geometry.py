@@ -1,4 +1,4 @@
-"""Pixel conventions: every map agrees with what OpenCV does to pixels, and every inverse is one."""
+"""Pixel conventions: every mapping of points agrees with OpenCV's warp of pixels, and inverses are exact."""
 
 import cv2
 import numpy as np

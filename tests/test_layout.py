@@ -1,4 +1,4 @@
-"""The layout of the package: who may import whom, read from the source."""
+"""The layout of the package: allowed imports, read from the source."""
 
 import ast
 import re

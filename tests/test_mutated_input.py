@@ -1,4 +1,4 @@
-"""Files that somebody or something has changed: used or refused in one line, never a traceback.
+"""Mutated files are used or refused in one line, never with a traceback.
 
 ``KINDS`` lists what is mutated: a kind of input is a sound example and a function that uses a mutant of it.
 """

@@ -1,4 +1,4 @@
-"""The wheel works where the repository is not: its commands find their configuration and run."""
+"""The wheel works without the repository: its commands find their configuration and run."""
 
 import importlib.util
 import os

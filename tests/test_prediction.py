@@ -1,4 +1,4 @@
-"""Prediction from Python: frames to files, the pictures of maps in their place, in constant memory."""
+"""Prediction from Python: frames to files, correctly placed pictures of maps, constant memory."""
 
 import json
 import weakref
@@ -27,7 +27,7 @@ from gog_pose.skeleton import load_skeleton
 
 
 def estimator_of(method, **options):
-    """Return an estimator that has learned nothing."""
+    """Return an estimator with random weights."""
     torch.manual_seed(0)
     skeleton = load_skeleton("coco_19")
     trunk = Hourglass(stacks=1, channels=(8, 12), blocks=(1, 1), stem_channels=4)

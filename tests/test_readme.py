@@ -1,4 +1,4 @@
-"""README and CONTRIBUTING can be followed: commands compose, targets and links exist. tests/test_docs.py: the pages."""
+"""README and CONTRIBUTING: commands compose, targets and links exist. tests/test_docs.py tests the other pages."""
 
 import re
 import shlex

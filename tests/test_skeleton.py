@@ -1,4 +1,4 @@
-"""Skeletons are closed under mirroring and refuse what is not."""
+"""Skeletons must be closed under mirroring; others are refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The notebooks run from the first cell to the last, in a folder that has nothing but the photograph."""
+"""The notebooks run from the first cell to the last, in a folder with only the photograph."""
 
 import json
 import shutil

@@ -10,9 +10,9 @@ CONF = REPOSITORY / "conf"
 DOCS = REPOSITORY / "docs"
 INTRODUCTION = """# Configuration reference
 
-This page is generated from the YAML files in `conf/`. Each command reads the file with its name, and
-`group=option` selects one file of a group. `gog-train --cfg job` prints the composed configuration of a run. The comment
-after a value states its meaning and its unit.
+This page is generated from the YAML files in `conf/`. Each command reads the file with its name, and `group=option`
+selects one file of a group. `gog-train --cfg job` prints the composed configuration of a run. The comment after a value
+states its meaning and its unit.
 """
 
 

@@ -1,4 +1,4 @@
-"""Support: triangles by hand, and what they are good for."""
+"""Agreement of limbs: triangles by hand, and their effect on grouping."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Completion: where offsets lead from what people have to what they lack."""
+"""Completion: missing keypoints at the ends of offsets from detected keypoints."""
 
 import math
 

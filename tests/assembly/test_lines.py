@@ -1,4 +1,4 @@
-"""Limbs from maps: strengths by hand, the shortcut against reading everything, one limb per peak."""
+"""Limbs from maps: strengths by hand, the shortcut against reading all positions, one limb per peak."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The loop that the encoder is timed against draws the same targets; the measurement is one of the right things."""
+"""The reference loop renders the same targets as the encoder, and the benchmark measures both."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The straightforward reading makes the same crops; what is measured has all its parts and adds up."""
+"""The straightforward loader makes the same crops; the measured parts are complete and add up."""
 
 import json
 import subprocess
@@ -52,7 +52,7 @@ def test_the_straightforward_reading_makes_the_same_crops(scenes):
 
 @pytest.fixture(scope="module")
 def record(scenes):
-    """What is measured, with one loading process; not in processes of their own, which take long to start."""
+    """Return the measurements with one loading process, without separate processes, which start slowly."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "in_own_process", lambda function, case: function(case))
         return DataBenchmark(data=partial(module, scenes), num_workers=[1], batches=2, images=4, repeats=1).run()

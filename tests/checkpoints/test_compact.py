@@ -1,4 +1,4 @@
-"""A compact checkpoint predicts what its source does, in half the bytes, and can be trained on."""
+"""A compact checkpoint gives the predictions of its source in half the bytes, and can be trained further."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Checkpoints of format 2: plain values that name trunk and method, from which all is built again."""
+"""Checkpoints: plain values that name trunk and method, from which the network and decoder are rebuilt."""
 
 import json
 import zipfile

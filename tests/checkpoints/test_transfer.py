@@ -1,4 +1,4 @@
-"""A network takes from a checkpoint what fits it, and says what it took."""
+"""A network takes the fitting parts of a checkpoint, and lists them."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""A run shows what its user needs: no advertising, one line per validation, no bar in a log file."""
+"""Console output of a run: no advertising, one line per validation, no bar in a log file."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""gog-evaluate: one AP, whoever computes it, in whatever batches and processes."""
+"""gog-evaluate: the AP is the same in pycocotools, in training, and for all batch sizes and processes."""
 
 import contextlib
 import csv
@@ -115,7 +115,7 @@ def options(root):
 
 
 def by_hand(annotations, detections, image_ids):
-    """AP as pycocotools says it of a file of detections."""
+    """Return the AP of a file of detections by pycocotools."""
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(annotations)
         evaluation = COCOeval(truth, truth.loadRes(str(detections)), "keypoints")

@@ -1,4 +1,4 @@
-"""gog-import-weights: strict on every tensor, safe with what is in the file, and the result is a checkpoint of ours."""
+"""gog-import-weights: strict check of every tensor, safe reading, and a checkpoint of this package as the result."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ SKELETONS = {skeleton.num_limbs: skeleton for skeleton in map(load_skeleton, ("c
 
 
 def tensors(shapes):
-    """Tensors of full size that take up nothing in a file: each is one number, repeated."""
+    """Return tensors of full size that need no space in a file: each is one repeated number."""
     return {
         name: torch.tensor(hash(name) % 7 / 7 if shape else 0, dtype=torch.float32 if shape else torch.int64).expand(
             shape

@@ -1,4 +1,4 @@
-"""gog-inspect as users run it: what it prints and writes, and how it ends."""
+"""gog-inspect as users run it: its output, its files and its exit codes."""
 
 import json
 import shutil

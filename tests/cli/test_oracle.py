@@ -1,4 +1,4 @@
-"""gog-oracle as users run it: what it prints and writes, and its mistakes in one line."""
+"""gog-oracle as users run it: its output, its files, and its one-line errors."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""gog-predict: every source gets its own overlay, and neither bad files nor Ctrl+C cost what was found before."""
+"""gog-predict: every source has its own overlay; bad files and Ctrl+C do not lose earlier results."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Sweeps: a grid on one device, a refusal on several, and the search spaces that Optuna and W&B are given."""
+"""Sweeps: a grid on one device, an error on several devices, and the search spaces of Optuna and W&B."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""``gog-train`` as users run it: it trains, resumes, survives interruption, and tells mistakes in one line."""
+"""``gog-train`` as users run it: training, resuming, interruption, and one-line errors."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""Options that change how training runs, not what it computes: the weights that they lead to are the same."""
+"""Options that change the execution of a training but not its result: the weights are the same."""
 
 import sys
 
@@ -75,7 +75,7 @@ def test_what_torch_compile_does_not_understand_is_told(checkpoint, words, capfd
 
 
 def test_accumulated_batches_share_the_batch_size_and_sum_up_to_the_same_update(checkpoint, monkeypatch):
-    """With fixed batch statistics, which an accumulated batch takes of its own few images."""
+    """Batch statistics are fixed, because each part of an accumulated batch would have its own."""
 
     def fixed(norm, x):
         return functional.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)

@@ -1,4 +1,4 @@
-"""The reader keeps what COCO says and refuses, in one line, what does not fit."""
+"""The annotation reader keeps COCO's values, and refuses invalid ones in one line."""
 
 import gc
 import json
@@ -84,7 +84,7 @@ def runs(counts):
 
 
 def python_objects(thing):
-    """How many containers of Python hang on a thing."""
+    """Return the number of Python containers that an object refers to."""
     seen, waiting = set(), [thing]
     while waiting:
         for other in gc.get_referents(waiting.pop()):

@@ -116,7 +116,7 @@ def fit(data, tmp_path, epochs=1, **options):
 
 
 def recorded(folder, encode_on, workers, refinement, tmp_path):
-    """What the steps of a short training run see."""
+    """The batches of a short training run."""
     encoder = PoseEncoder(load_skeleton("coco_19"), refinement=refinement)
     data = module(folder, encode_on=encode_on, num_workers=workers, val_batch_size=3, encoder=encoder, val_subset="all")
     return fit(data, tmp_path)

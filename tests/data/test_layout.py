@@ -1,4 +1,4 @@
-"""Where the files of a data set are, by split."""
+"""Files of a data set by split."""
 
 import json
 from pathlib import Path

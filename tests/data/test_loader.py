@@ -1,4 +1,4 @@
-"""Loading processes start when the threads of collectives have come to rest."""
+"""Loading processes start when the threads of collectives are idle."""
 
 import os
 
@@ -11,7 +11,7 @@ from gog_pose.data.loader import Loader
 
 @pytest.fixture
 def events(monkeypatch):
-    """What happens when a loader starts its processes, in a process that talks to others."""
+    """Events while a loader starts its processes, in a process that communicates with others."""
     happened = []
     fork = os.fork
 

@@ -38,7 +38,7 @@ def test_outlines_are_found_whatever_their_order():
 
 
 def test_polygons_are_united():
-    """Not where they overlap taken from one another, as even and odd."""
+    """Overlaps stay covered (there is no even-odd rule)."""
     square = [2, 2, 8, 2, 8, 8, 2, 8]
     once, twice = (Outlines([(0, polygons)]).mask(0, (10, 10)) for polygons in ([square], [square, square]))
     assert np.array_equal(once, twice)

@@ -1,4 +1,4 @@
-"""AP is what pycocotools says, on exactly the images that were given."""
+"""The AP equals that of pycocotools, on exactly the given images."""
 
 import json
 import math

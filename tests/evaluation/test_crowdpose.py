@@ -1,4 +1,4 @@
-"""CrowdPose is evaluated as its own program does it: OKS by the box, and AP by crowd index."""
+"""Evaluation of CrowdPose as in its own program: OKS by the box, and AP by crowd index."""
 
 import json
 import math
@@ -23,7 +23,7 @@ def moved(x):
 
 @pytest.fixture
 def evaluator(tmp_path):
-    """Return what makes an evaluator of images with these crowd indices and one person each; ids count from 1."""
+    """Return a constructor of evaluators for images with these crowd indices and one person each; ids count from 1."""
 
     def make(*crowd_indices):
         images = [

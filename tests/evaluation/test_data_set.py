@@ -1,4 +1,4 @@
-"""The pass over a data set: every image once, in batches of one size, by whatever network on whatever devices."""
+"""The pass over a data set: every image once, in batches of one input size, for all networks and devices."""
 
 import json
 from functools import partial

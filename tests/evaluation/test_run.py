@@ -1,4 +1,4 @@
-"""The evaluation from Python: one record, of an estimator and of the file of its detections alike."""
+"""The evaluation from Python: an estimator and the file of its detections give the same record."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Experiments, scales and protocols: each composes with the commands that use it and says what its name says."""
+"""Experiments, scales and protocols: each composes with the commands that use it and has the settings of its name."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""gog-export: the file gives the poses of the network, says all about itself, and needs no Lightning."""
+"""gog-export: the file gives the poses of the network, contains its description, and needs no Lightning."""
 
 import importlib.util
 import json
@@ -31,7 +31,7 @@ OUTPUTS = ["xy", "responses", "first", "cells", "vectors", "size"]
 
 
 def small_network(method="gog"):
-    """A network whose maps have peaks, and whose normalizations have something to say."""
+    """A network whose maps have peaks, and whose normalizations have an effect."""
     torch.manual_seed(0)
     trunk = Hourglass(stacks=2, channels=(8, 12), blocks=(1, 1), stem_channels=8)
     network = PoseNetwork(SKELETON, trunk, load_method(method).heads).eval()

@@ -1,4 +1,4 @@
-"""Random options of all commands: refused in one line, or good enough to build what they describe."""
+"""Random options of all commands are refused in one line, or the described objects can be built."""
 
 from pathlib import Path
 
@@ -77,7 +77,7 @@ def build(config):
 
 
 def refusal(command, overrides, folder):
-    """Return the one line by which options are refused; empty: there is none, but a traceback; None: they are taken."""
+    """Return the one-line error for options; empty: a traceback in place of one line; None: they are accepted."""
     composing = True
     try:
         config = composed(command, overrides, folder)

@@ -1,4 +1,4 @@
-"""Letterboxes: images of any size become legal input, whose size is known before."""
+"""Letterboxes: images of any size become valid inputs of a predictable size."""
 
 from dataclasses import replace
 

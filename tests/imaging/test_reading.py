@@ -1,4 +1,4 @@
-"""Image files: every mode becomes the RGB a viewer shows, every damage becomes one line."""
+"""Image files: every mode is converted to the RGB of an image viewer, every damage is reported in one line."""
 
 import io
 

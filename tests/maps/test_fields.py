@@ -1,4 +1,4 @@
-"""Fields: what maps of each kind become in a mirror, over views and scales, and which maps are refused."""
+"""Fields: mirroring of each kind of map, merging of views and scales, and refused maps."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Localizers: fractions of a pixel come back, broken maps move nothing far, refinement offsets are added."""
+"""Localizers: sub-pixel positions are recovered, broken maps move nothing far, refinement offsets are added."""
 
 import math
 

@@ -63,7 +63,7 @@ def test_responses_are_those_of_the_upsampled_map(interpolation):
 
 @st.composite
 def heatmaps(draw):
-    """Maps of every sort: noise, Gaussians, what networks give, plateaus, steps, constants."""
+    """Maps of all kinds: noise, Gaussians, outputs of networks, plateaus, steps, constants."""
     height, width = draw(st.integers(1, 14)), draw(st.integers(1, 14))
     seed = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
     noise = torch.randn(2, 2, height, width, generator=seed)
@@ -97,7 +97,7 @@ def test_sparse_equals_dense_to_the_bit(maps, stride, interpolation, topk):
 
 
 def flanks(seed):
-    """Return maps whose flanks meet in all ways, (1, 5, 40, 48): as drawn, as a network answers, and worse."""
+    """Return maps whose flanks meet in all ways, (1, 5, 40, 48): rendered, as predicted by a network, and worse."""
     random = torch.Generator().manual_seed(seed)
     points = (torch.rand(40, 2, generator=random) * torch.tensor([192.0, 160.0])).tolist()
     drawn = gaussian(points, (40, 48))[0, 0]

@@ -1,4 +1,4 @@
-"""Records of any method: taken apart and put together image by image, whatever their fields are."""
+"""Records of any method: splitting into images and joining, for all kinds of fields."""
 
 from typing import Any, NamedTuple
 

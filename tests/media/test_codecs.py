@@ -1,4 +1,4 @@
-"""Codecs of overlay videos: MPEG-4 part 2 is refused, a missing PyAV is named, the fallback is said once."""
+"""Codecs of overlay videos: MPEG-4 part 2 is refused, a missing PyAV is reported, the fallback is reported once."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Media: files and cameras give upright RGB frames, and what cannot be read is named, not lost."""
+"""Media: files and cameras give upright RGB frames; unreadable parts are reported."""
 
 import itertools
 import os
@@ -34,7 +34,7 @@ def save_video(path, pictures, codec="MJPG"):
 
 
 class _Capture:
-    """Stands for ``cv2.VideoCapture``: a camera that is unplugged after some frames."""
+    """Replaces ``cv2.VideoCapture``: a camera that is unplugged after some frames."""
 
     rate = 10.0
     pictures = colors(5)

@@ -1,4 +1,4 @@
-"""Sources: files, folders, patterns and cameras; the content of a file says what it is, and nothing gets lost."""
+"""Sources: files, folders, patterns and cameras; the content of a file determines its kind, and no file is lost."""
 
 import os
 

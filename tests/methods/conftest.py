@@ -1,4 +1,4 @@
-"""A method that is not part of the package: found like the others because its folder is on the path of methods."""
+"""Fixtures for a method outside the package, which is found because its folder is on the path of methods."""
 
 from pathlib import Path
 

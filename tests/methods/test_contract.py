@@ -1,4 +1,4 @@
-"""What every method must keep. A new method is tested by lying in the folder of methods."""
+"""The contract of all methods. A new method is tested as soon as its folder is in the folder of methods."""
 
 from __future__ import annotations
 

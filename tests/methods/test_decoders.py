@@ -1,4 +1,4 @@
-"""Decoders as plain values: built again as they were, and changed by options that exist."""
+"""Decoders as plain values: rebuilt without change, and changed by existing options only."""
 
 import json
 from dataclasses import replace

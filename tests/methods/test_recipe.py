@@ -1,4 +1,4 @@
-"""The recipe "add a method" holds: a folder and one YAML, no edit in the package, and all commands take the method."""
+"""The recipe for a new method: a folder and one YAML, no change in the package, and all commands support it."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ START = (
 
 
 def gog(command, *overrides):
-    """Run a command that knows the folder of the method; return the process."""
+    """Run a command that finds the folder of the method; return the process."""
     process = subprocess.run(
         [sys.executable, "-c", START, command, "--config-dir", str(ADDED / "conf"), *overrides],
         capture_output=True,

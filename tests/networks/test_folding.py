@@ -1,4 +1,4 @@
-"""Folding: a network without its norms predicts the same but for rounding."""
+"""Folding: a network without its norms gives the same predictions, except for rounding."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Necks: many feature maps to those that the heads need."""
+"""Necks: conversion of feature maps to those that the heads need."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ def test_a_pyramid_gives_one_map_of_the_finest_stride():
 
 @pytest.mark.parametrize("level", range(len(FEATURES)))
 def test_every_level_of_a_pyramid_counts_where_it_is(level):
-    """What changes in one corner of a level changes that corner of the result, not the opposite one."""
+    """A change in one corner of a level changes this corner of the result, not the opposite one."""
     neck = FeaturePyramid(FEATURES, channels=16).eval()
     before, changed = features(), features()
     changed[level][..., 0, 0] += 10

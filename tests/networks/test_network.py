@@ -1,4 +1,4 @@
-"""A network is trunk, neck and heads: it has the paper's size, and plain values from which it is built again."""
+"""A network of trunk, neck and heads: the size of the paper's, and plain values from which it is rebuilt."""
 
 import pytest
 import torch
@@ -72,7 +72,7 @@ def test_offsets_are_in_px_whatever_the_unit(method):
 
 
 class Trained(nn.Module):
-    """A trunk that brings weights along, among them convolutions and norms, which initializers look for."""
+    """A trunk with trained weights, among them convolutions and norms, which initializers must not change."""
 
     feature_maps = (FeatureMap(4, 4), FeatureMap(6, 8))
     max_stride = 8

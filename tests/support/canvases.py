@@ -1,4 +1,4 @@
-"""What drawing tests draw on, and a skeleton that is easy to look for."""
+"""Canvases for drawing tests, and a skeleton that is easy to find in a picture."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A file whose decoder fails after the first picture, each in its way."""
+"""Files whose decoders fail after the first picture, each in a different way."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Ground-truth maps of the paper's method drawn by plain loops, and the guarantees that all its poses must keep."""
+"""Ground-truth maps of the paper's method, rendered by plain loops, and the guarantees for all its poses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gog_pose.maps.peaks import find_peaks
 
 
 def draw_maps(skeleton, people, image_hw=(96, 96), stride=4, sigma=7.0, reach=3) -> PoseMaps:
-    """Draw the maps of one image, cell by cell: the nearest keypoint rules a cell (Sec. 2.2, 2.3)."""
+    """Render the maps of one image, cell by cell: the nearest keypoint owns a cell (Sec. 2.2, 2.3)."""
     height, width = image_hw[0] // stride, image_hw[1] // stride
     heatmaps = torch.zeros(1, skeleton.num_keypoints, height, width)
     offsets = torch.zeros(1, 2 * skeleton.num_limbs, height, width)

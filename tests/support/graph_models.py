@@ -1,4 +1,4 @@
-"""Files as TensorFlow.js writes them, of the names of MoveNet MultiPose and of any numbers."""
+"""Files in the format of TensorFlow.js, with the tensor names of MoveNet MultiPose and any values."""
 
 import json
 from functools import partial

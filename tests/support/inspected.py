@@ -1,4 +1,4 @@
-"""Small COCO-format folders to inspect, sound unless they are changed."""
+"""Small COCO-format folders to inspect, valid unless a test changes them."""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Networks that outputs were recorded of: names and shapes from a file, weights from a rule."""
+"""Networks whose outputs were recorded: names and shapes from a file, weights from a rule."""
 
 import json
 import zlib

@@ -1,4 +1,4 @@
-"""Files are there completely or not at all, and a folder has one writer at a time."""
+"""Files appear completely or not at all, and a folder has one writer at a time."""
 
 import errno
 import os

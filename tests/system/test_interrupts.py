@@ -1,4 +1,4 @@
-"""The first request to end is noted, a second Ctrl+C raises, and afterwards all is as before."""
+"""The first request to end is recorded, a second Ctrl+C raises, and afterwards the handlers are restored."""
 
 import os
 import signal

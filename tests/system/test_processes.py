@@ -1,4 +1,4 @@
-"""Work on all cores: the results, in order, whoever does the work."""
+"""Parallel map over processes: results in order, for any number of processes."""
 
 import math
 import os

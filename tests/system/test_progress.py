@@ -1,4 +1,4 @@
-"""Progress reads well in a terminal and in a file."""
+"""Progress output in a terminal and in a file."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Results files: JSON that any reader takes, and what a result depends on."""
+"""Results files: valid JSON for all readers, and the settings and versions of a result."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What a run shows of itself: pictures, speed, and in W&B the best metrics and the whole configuration."""
+"""Logged values of a run: pictures, speed, and in W&B the best metrics and the whole configuration."""
 
 import csv
 import gzip
@@ -220,13 +220,13 @@ def test_the_precision_of_an_image_is_of_that_image_alone(run):
 
 
 def names_of(panel):
-    """What a panel shows: a pattern of names."""
+    """Return the pattern of metric names that a panel shows."""
     exact = [*panel.get("y", []), *panel.get("metrics", []), *panel.get("media_keys", []), panel.get("table_name")]
     return [*(re.escape(name) for name in exact if name), *([panel["metric_regex"]] if "metric_regex" in panel else [])]
 
 
 def test_the_dashboard_shows_what_runs_log_and_all_that_they_log(run):
-    """No panel of it stays empty, and no curve that is made for being looked at is missing."""
+    """No panel of it is empty, and no curve that is logged to be viewed is missing."""
     description = yaml.safe_load((DASHBOARD / "dashboard.yaml").read_text())
     bests = {f"{name}.{best}" for name, value in run.summary.items() if hasattr(value, "keys") for best in dict(value)}
     logged = {name for name in run.summary if not name.startswith("_")} | bests
@@ -383,7 +383,7 @@ def test_people_are_counted_where_they_are_drawn(module, tmp_path):
 
 
 def test_each_side_shows_its_own(module, tmp_path):
-    """Answers that are silent leave the left side as it is and the right side empty; only the offsets' errors show."""
+    """Predictions without responses leave the left side unchanged, and the right side shows only errors of offsets."""
     one = sample(1, someone(shift=0))
     silent = PoseMaps(*(torch.zeros_like(field) for field in maps_of(one)[:2]))
     ((truth, answer),), ((true_heatmaps, heatmaps, true_offsets, offsets),) = draw_epoch(

@@ -1,4 +1,4 @@
-"""Two processes have the gradients that one would, report its AP, train together, and end together."""
+"""Two processes have the gradients and the AP of one process, train together, and end together."""
 
 import json
 import os

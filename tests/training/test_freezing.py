@@ -1,4 +1,4 @@
-"""A frozen trunk keeps its weights and statistics; a trunk with a rate of its own moves by that."""
+"""A frozen trunk keeps its weights and statistics; a trunk with a separate learning rate uses this rate."""
 
 import copy
 import sys

@@ -1,4 +1,4 @@
-"""Twenty kills: whenever a training is killed, it goes on to the curve and the best checkpoint of an undisturbed one.
+"""Twenty kills: a training that is killed at any time ends with the curve and best checkpoint of an undisturbed one.
 
 Runs are forked from a process that has imported everything, so that each takes a second.
 """

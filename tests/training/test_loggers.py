@@ -1,4 +1,4 @@
-"""TensorBoard and MLflow: metrics and pictures arrive; a package that is missing is named in one line."""
+"""TensorBoard and MLflow: metrics and pictures are logged; a missing package is reported in one line."""
 
 import importlib.util
 

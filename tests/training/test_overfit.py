@@ -1,4 +1,4 @@
-"""Learned by heart, people are found again: encoder, network, loss, decoder and evaluation fit together."""
+"""An overfitted network finds its people: encoder, network, loss, decoder and evaluation fit together."""
 
 import json
 import sys
@@ -33,7 +33,7 @@ def list_every_image_again(annotations):
 
 
 def oracle_ap(root):
-    """What ground-truth maps of the same images give."""
+    """Return the result of ground-truth maps of the same images."""
     skeleton = load_skeleton("coco_19")
     annotations = root / "annotations/person_keypoints_train.json"
     images = CocoKeypoints(annotations, root / "train", skeleton.num_keypoints)

@@ -17,7 +17,7 @@ from gog_pose.skeleton import load_skeleton
 
 
 def targets_for(maps):
-    """Targets of the shapes of an answer, all supervised."""
+    """Targets with the shapes of a prediction, all supervised."""
     batch, _, height, width = maps.heatmaps.shape
     one = torch.ones(batch, 1, height, width)
     weights = one.expand(-1, maps.offsets.shape[1] // 2, -1, -1)

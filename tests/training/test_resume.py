@@ -1,4 +1,4 @@
-"""A run that was killed or interrupted goes on as if nothing had happened, and never from half a file."""
+"""A killed or interrupted run resumes as if it had not ended, and never from a partial file."""
 
 import csv
 import json

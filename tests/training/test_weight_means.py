@@ -1,4 +1,4 @@
-"""Running means of weights: by hand, and without the weights that a short training began with."""
+"""Running means of weights: hand-computed, and without the initial weights of a short training."""
 
 import pytest
 import torch

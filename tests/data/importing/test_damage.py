@@ -1,4 +1,4 @@
-"""Damaged, ambiguous and malicious sources: named and left out, or refused in one line; nothing half written."""
+"""Damaged, ambiguous and malicious sources are listed and left out, or refused in one line; no partial output."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What each format says about visibility, in hand-written files, and what COCO's 0, 1, 2 become of it."""
+"""Visibility in hand-written files of each format, and its conversion to COCO's 0, 1, 2."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The pictures show the very samples of training and validation, and what they teach."""
+"""The pictures show the samples of training and validation with their targets."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""The mistakes of converters and annotators that only all people of a split together show."""
+"""Mistakes of converters and annotators that only the statistics of a whole split show."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Errors of each kind, made by hand one at a time; AP of repaired detections is what COCO's evaluation says of them."""
+"""Errors of each kind, made by hand one at a time; the AP of repaired detections equals that of COCO's evaluation."""
 
 import json
 
@@ -30,7 +30,7 @@ def similarity(distance, keypoint=LEFT_WRIST):
 
 
 def distance(value, keypoint=LEFT_WRIST):
-    """How far away a keypoint has a similarity, px."""
+    """Return the distance at which a keypoint has a similarity, px."""
     return 2 * SKELETON.oks_sigmas[keypoint] * np.sqrt(-2 * AREA * np.log(value))
 
 
@@ -103,7 +103,7 @@ def test_one_wrist_in_the_wrong_place(tmp_path, place, kind):
 
 
 def test_the_own_place_comes_first():
-    """Where another person's wrist lies nearer than the own one, a wrist within its own margin is good all the same."""
+    """A wrist near its own label is good even if another person's wrist is nearer."""
     other = A.copy()
     other[:, 0] += 0.9 * distance(0.85)
     place = A[LEFT_WRIST, :2] + (0.89 * distance(0.85), 0)
@@ -264,7 +264,7 @@ def test_order_of_detections_makes_no_difference(tmp_path):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_ap_is_what_the_evaluator_says_of_the_same_detections(tmp_path, seed):
-    """As they are, and with one and more kinds of keypoint errors repaired."""
+    """AP without repairs, and with one and more kinds of keypoint errors repaired."""
     people, found = scene(seed)
     analysed = analysis(tmp_path, people, found)
     path = tmp_path / "truth.json"
@@ -339,7 +339,7 @@ def test_similarities_and_matches_are_those_of_pycocotools(tmp_path):
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_matching_is_the_greedy_one(data):
-    """Against COCO's loops, written down once more."""
+    """The reference is COCO's loops, written again here."""
     detections, people = data.draw(st.integers(0, 5)), data.draw(st.integers(0, 5))
     grid = st.sampled_from([0.0, 0.4, 0.5, 0.6, 0.75, 1.0])
 

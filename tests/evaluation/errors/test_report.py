@@ -1,4 +1,4 @@
-"""The report holds its own pictures, tells the figures of the analysis, and shows errors in their colors."""
+"""The report contains its pictures, states the figures of the analysis, and shows errors in their colors."""
 
 import base64
 import io

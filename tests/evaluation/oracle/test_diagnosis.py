@@ -1,4 +1,4 @@
-"""Every way to fail is told apart from the others, by hand-made detections."""
+"""Each kind of failure is distinguished from the others, with hand-made detections."""
 
 import numpy as np
 import pytest

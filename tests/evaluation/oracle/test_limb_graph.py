@@ -1,4 +1,4 @@
-"""What the limb graph allows, by hand and on val2017."""
+"""Limits of the limb graph: hand-computed cases, and val2017."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Noise does what its options say, to the people it should, and the same again for the same seed."""
+"""Each option of the noise has the documented effect, on the right people; the same seed gives the same noise."""
 
 from dataclasses import fields
 

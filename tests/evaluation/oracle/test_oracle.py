@@ -1,4 +1,4 @@
-"""Ground-truth maps give the people back: the upper bound of encoder and decoder."""
+"""Decoding of ground-truth maps: the upper bound of encoder and decoder."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The upper bound measured from Python: one record, and files only where they are asked for."""
+"""The oracle from Python: one record, and files only if requested."""
 
 import json
 

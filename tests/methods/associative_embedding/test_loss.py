@@ -1,4 +1,4 @@
-"""Losses: pull and push against their definition, and what belongs together."""
+"""Losses: pull and push against their definition, and combinations that fit."""
 
 import numpy as np
 import pytest

@@ -38,7 +38,7 @@ def encoded(scene, **options):
 
 @pytest.mark.parametrize("name", ["centernet_decode_4", "centernet_decode_9"])
 def test_agrees_with_the_recorded_program(golden, name):
-    """Its vectors start at the corner of a cell, 3/8 of it before ours, and are in cells."""
+    """CenterNet's vectors start at the corner of a cell, 3/8 of it before ours, and are in cells."""
     record = {key: torch.from_numpy(value) for key, value in np.load(golden / f"{name}.npz").items()}
     offsets, centers, points = (4 * (record[key] - 3 / 8) for key in ("hps", "reg", "hp_offset"))
     maps = CenterMaps(record["hm"], record["hm_hp"], offsets, 4 * record["wh"], centers, points)
@@ -123,7 +123,7 @@ def test_an_empty_image_has_nobody_and_images_do_not_mix():
 
 
 def test_the_mirror_image_merges_into_the_same_maps():
-    """The maps of a mirrored scene, as the network would answer them, change nothing but by the width of a cell."""
+    """Merging the maps of a scene with those of the mirrored scene does not change them."""
     scene, width = people(np.random.default_rng(5), 3), SIZE[1]
     keypoints = scene.keypoints[:, list(SKELETON.flip_index)].copy()
     keypoints[..., 0] = width - 1 - keypoints[..., 0]

@@ -1,4 +1,4 @@
-"""MoveNet's decoder: its rules one by one, and equal to them written as loops."""
+"""MoveNet's decoder: its rules one by one, and against a reference written as loops."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""``method=centernet``, all else equal: it trains, is rebuilt from its checkpoint, and its oracle finds everybody."""
+"""``method=centernet``: training, rebuilding from a checkpoint, and an oracle that finds all people."""
 
 import json
 import sys

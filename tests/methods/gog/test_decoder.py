@@ -61,7 +61,7 @@ def test_random_people_break_nothing(people, min_keypoints, complete):
 
 @st.composite
 def random_maps(draw):
-    """Maps that no network should give, but one day will."""
+    """Maps that no network should predict, but a diverged one may."""
     height, width = draw(st.integers(1, 9)), draw(st.integers(1, 9))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
     maps = []

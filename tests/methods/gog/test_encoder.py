@@ -1,4 +1,4 @@
-"""Targets by hand, by the authors' records, and the mistakes that the encoder refuses."""
+"""Targets: hand-computed, recorded from the authors' program, and invalid input that the encoder refuses."""
 
 import math
 

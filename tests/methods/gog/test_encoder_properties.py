@@ -1,4 +1,4 @@
-"""Whatever the people are, targets equal their definition; people's order and the rest of a batch do not matter."""
+"""For all people, targets equal their definition; the order of people and the rest of a batch do not matter."""
 
 import numpy as np
 import pytest
@@ -94,7 +94,7 @@ def test_wild_coordinates_give_sane_targets(encoder, scene):
 @settings(max_examples=40, deadline=None)
 @given(encoder=encoders(), scenes=st.lists(people(WILD), min_size=1, max_size=4))
 def test_a_batch_is_drawn_as_its_images_are(encoder, scenes):
-    """What the device draws for a batch is what a worker draws for each image, to the bit."""
+    """The device renders for a batch exactly the targets that a worker renders for each image."""
     ignored = np.arange(SIZE[0] * SIZE[1]).reshape(SIZE) % 7 < 4
     batch = TargetMarks.join([encoder.marks(People(*scene, np.zeros((0, 4))), SIZE, ignored) for scene in scenes])
     together = encoder.render(batch)

@@ -1,4 +1,4 @@
-"""The candidates in the windows that an exported file gives are those of the decoder."""
+"""The candidates from the windows of an exported file equal those of the decoder."""
 
 from dataclasses import replace
 from itertools import product

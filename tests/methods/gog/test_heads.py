@@ -1,4 +1,4 @@
-"""Heads of all forms: what they give, and that a checkpoint describes them."""
+"""Heads of all forms: their outputs, and their description in a checkpoint."""
 
 from functools import partial
 

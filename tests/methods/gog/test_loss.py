@@ -132,7 +132,7 @@ def test_perfect_maps_have_no_loss():
 @settings(deadline=None)
 @given(cut=st.integers(1, 3), seed=st.integers(0, 100))
 def test_a_batch_weighs_the_same_however_it_is_cut(cut, seed):
-    """What two devices average over their halves is what one device gets from the whole."""
+    """The mean of two devices over their halves equals the value of one device over the whole batch."""
     stacks, targets = batch(4, seed)
     whole = GogLoss()(stacks, targets).total
     parts = [GogLoss()(*rows(stacks, targets, *piece)).total for piece in ((0, cut), (cut, 4))]

@@ -1,4 +1,4 @@
-"""Variants of the method, the columns of Table 2: each brings a target and a localizer that belong together."""
+"""Variants of the method, the columns of Table 2: each has a target and a localizer that belong together."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def nodes(option, *overrides):
 
 
 def placement_errors(keypoints, option, *overrides):
-    """Distance, px, of each keypoint of one person from what encoder and decoder of an option make of it."""
+    """Return the distance, px, of each keypoint of one person from its position after encoding and decoding."""
     method = nodes(option, *overrides).method
     targets = instantiate(method.encoder)(keypoints, np.array([100.0]), (256, 256))
     (poses,) = instantiate(method.decoder)(as_batch(targets).as_maps())

@@ -1,4 +1,4 @@
-"""Pictures of the paper's maps: offsets are drawn from their cell to where they lead."""
+"""Pictures of the paper's maps: offsets are drawn from their cell to their end."""
 
 import numpy as np
 import pytest

@@ -67,7 +67,7 @@ def test_crowdpose(rules):
 
 @RULES
 def test_a_skeleton_in_two_pieces_gives_people_of_the_pieces(rules):
-    """What no edge leads to is not found, and its place (0, 0) suppresses nothing."""
+    """A keypoint to which no edge leads is not found, and its position (0, 0) suppresses nothing."""
     skeleton = Skeleton("pieces", ("a", "b", "c", "alone"), ((0, 1),), (), (0.05,) * 4)
     people = [[(100, 100, 2), (150, 100, 2), (4, 4, 2), (6, 4, 2)]]
     (poses,) = rules(skeleton)(maps_of(people, skeleton))
@@ -78,7 +78,7 @@ def test_a_skeleton_in_two_pieces_gives_people_of_the_pieces(rules):
 
 @RULES
 def test_a_tree_that_is_cut_gives_two_people(rules):
-    """Without a nose nothing leads from one side to the other: the upper bound of PersonLab is low by that."""
+    """Without a nose no edge connects the two sides, which lowers the upper bound of PersonLab."""
     labeled = [kind for kind in range(17) if kind != 0]
     (poses,) = rules(COCO)(maps_of([standing(50, 50, labelled=labeled, scale=1.5)]))
     assert len(poses) >= 2

@@ -203,7 +203,7 @@ def test_hough_scores(file):
 
 @recordings("own_paper")
 def test_people_decoded_by_the_rules_of_the_paper(file):
-    """A guide: not a program's but an own calculation, whose px lie half a px beside ours, so maxima may differ."""
+    """The recording is an independent calculation; its px lie half a px beside ours, so maxima may differ."""
     recorded = np.load(file)
     fields = np.load(file.with_name(str(recorded["fields_file"])))
     stride = int(fields["stride"])

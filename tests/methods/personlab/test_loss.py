@@ -1,4 +1,4 @@
-"""The objective by hand, and the refinement that loss and decoder share the rules of."""
+"""The loss by hand, and the refinement whose rules loss and decoder share."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Networks of timm: their features, what is refused, and all that a run does with them."""
+"""Networks of timm: their features, refused options, and their use in all steps of a run."""
 
 import pytest
 import torch

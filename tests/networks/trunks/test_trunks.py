@@ -1,4 +1,4 @@
-"""What every trunk can do: train with less memory, be folded, lie channels last, be exported."""
+"""Properties of all trunks: training with less memory, folding, channels last, export."""
 
 import pytest
 import torch

@@ -1,7 +1,7 @@
 """A minimal method: a person is a peak at the mean of its keypoints, and vectors lead from there to all of them.
 
-It proves the recipe of ``gog_pose.methods``: this folder and one YAML are all that a method needs. Its two maps have
-different strides, and it teaches vectors by lists beside the maps.
+It tests the recipe of ``gog_pose.methods``: a method needs only this folder and one YAML file. Its two maps have
+different strides, and the targets of its vectors are lists beside the maps.
 """
 
 from gog_pose.methods.minimal.decoder import MinimalDecoder

@@ -32,7 +32,7 @@ class MinimalDecoder:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """What the maps are."""
+        """Fields of the maps."""
         return fields(self.skeleton, self.stride)
 
     @torch.no_grad()

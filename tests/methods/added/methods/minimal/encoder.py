@@ -14,7 +14,7 @@ from gog_pose.skeleton import Skeleton
 
 
 class MinimalEncoder:
-    """Draws a Gaussian around the mean of each person's labelled keypoints."""
+    """Renders a Gaussian around the mean of each person's labeled keypoints."""
 
     def __init__(self, skeleton: Skeleton, *, stride: int = 4, sigma: float = 7.0) -> None:
         self.skeleton = skeleton
@@ -23,7 +23,7 @@ class MinimalEncoder:
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """What the targets are, as maps."""
+        """Fields of the maps that the targets describe."""
         return fields(self.skeleton, self.stride)
 
     def points(self, people: People) -> np.ndarray:
@@ -61,6 +61,6 @@ class MinimalEncoder:
         return TargetMarks((grid,), ([torch.from_numpy(points)], [torch.tensor([self.stride])]))
 
     def render(self, marks: TargetMarks) -> MinimalTargets:
-        """Draw the responses; the lists travel beside them."""
+        """Render the responses; the lists are passed beside them."""
         (grid,) = marks.grids
         return MinimalTargets(render_marks(grid), grid.mask, *marks.lists)

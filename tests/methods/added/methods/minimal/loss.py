@@ -1,4 +1,4 @@
-"""Maps and targets to the objective."""
+"""The loss: maps and targets to the objective."""
 
 from __future__ import annotations
 

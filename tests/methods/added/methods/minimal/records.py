@@ -1,4 +1,4 @@
-"""Maps and targets, and what their fields are."""
+"""Maps, targets and their fields."""
 
 from __future__ import annotations
 

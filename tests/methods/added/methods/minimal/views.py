@@ -20,7 +20,7 @@ def draw_means(
 def draw_taught_means(
     image: np.ndarray, targets: MinimalTargets, keypoints: np.ndarray, skeleton: Skeleton, stride: int
 ) -> tuple[np.ndarray, str]:
-    """Draw the responses of means that are taught."""
+    """Draw the target responses of means."""
     return draw_means(image, targets.as_maps(), keypoints, skeleton, stride), f"people {len(targets.people[0])}"
 
 
