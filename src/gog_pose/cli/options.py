@@ -39,6 +39,7 @@ _SHARED: dict[str, Any] = {
     "augmentation": Description,
     "benchmark": Description,
     "batch_size": Count,
+    "calibration": str | list[str] | None,
     "category": str | list[str] | None,
     "checkpoint": str | None,
     "compare": str | None,

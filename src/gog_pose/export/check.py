@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,69 +13,116 @@ import torch.nn.functional as F
 from gog_pose.errors import InputError
 from gog_pose.export.deployable import Deployable
 from gog_pose.export.files import read_torch, require, write_onnx, write_torch
+from gog_pose.export.quantization import Quantized, prepared, quantize
 from gog_pose.export.runtime import OnnxNetwork
 from gog_pose.methods.method import Difference
 from gog_pose.system.files import replaced
 
 FORMATS = ("onnx", "torch")
+PRECISIONS = ("float32", "float16", "int8")
 _BLOBS = 32  # px, size of the coarse noise that images are made of
+_TOLERANCE = 0.01  # px
 _UNMATCHED = 0.01  # of all candidates: where a surface is flat, rounding moves its maximum by more than the tolerance
+_UNMATCHED_REDUCED = 1.0  # the same for float16 and int8, whose tolerance is half a cell: half of those of both sides
+_CHECKED = 8  # photographs of the calibration that an int8 file is compared on
 
 
-def write_checked(deployable: Deployable, output: Path, kind: str) -> Difference:
+class Checked(NamedTuple):
+    """The result of an export.
+
+    Attributes:
+        difference: Between the file and PyTorch in float32.
+        tolerance: Largest distance of counterparts in it, px.
+        quantized: The convolutions of an int8 file; None for other files.
+    """
+
+    difference: Difference
+    tolerance: float
+    quantized: Quantized | None = None
+
+
+def write_checked(
+    deployable: Deployable,
+    output: Path,
+    kind: str,
+    *,
+    precision: str = "float32",
+    photographs: Sequence[Path] = (),
+) -> Checked:
     """Write a file, compare it with PyTorch, and only then put it in its place.
 
     Args:
         deployable: What is exported.
         output: The file.
         kind: One of ``FORMATS``.
-
-    Returns:
-        What ``worst_case`` returns.
+        precision: One of ``PRECISIONS``; all but ``float32`` need ``kind="onnx"``.
+        photographs: Images for the calibration of int8.
 
     Raises:
         InputError: A package that this needs is missing, or the file gives other candidates.
     """
     if kind == "onnx":
         require("onnx", "onnxscript", "onnxruntime")
+    exact = precision == "float32"
+    tolerance = _TOLERANCE if exact else deployable.decoder.stride / 2
+    quantized: Quantized | None = None
+    images: Iterable[torch.Tensor] = _noise(deployable.network.max_stride)
     with replaced(output) as part:
         if kind == "onnx":
-            write_onnx(deployable, part)
+            if precision == "int8":
+                quantized = _write_int8(deployable, part, photographs)
+                images = map(torch.from_numpy, prepared(deployable, photographs[:_CHECKED]))
+            else:
+                write_onnx(deployable if exact else deployable.halved(), part, precision)
             network = OnnxNetwork(part)
-            difference = worst_case(deployable, lambda images: network(images)[-1])
+            difference = worst_case(deployable, lambda images: network(images)[-1], images, tolerance)
         else:
             write_torch(deployable, part)
             module = read_torch(part)
-            difference = worst_case(deployable, lambda images: deployable.export.host.record(*module(images)))
-        if difference.unmatched > _UNMATCHED * difference.total:
+            record = deployable.export.host.record
+            difference = worst_case(deployable, lambda images: record(*module(images)), images, tolerance)
+        if difference.unmatched > (_UNMATCHED if exact else _UNMATCHED_REDUCED) * difference.total:
+            remedy = "export another format" if exact else "use precision=float32"
             raise InputError(
-                f"output: {difference.unmatched} of {difference.total} candidates of the file differ from PyTorch's;"
-                f" {output} was not written; export another format"
+                f"output: the file and PyTorch differ in {difference.unmatched} candidates, PyTorch finds"
+                f" {difference.total}; {output} was not written; {remedy}"
             )
-    return difference
+    return Checked(difference, tolerance, quantized)
 
 
 @torch.no_grad()
-def worst_case(deployable: Deployable, run: Callable[[torch.Tensor], Any]) -> Difference:
-    """Compare a file with PyTorch, the decoder's own candidates, on coarse noise of several sizes.
+def worst_case(
+    deployable: Deployable, run: Callable[[torch.Tensor], Any], images: Iterable[torch.Tensor], tolerance: float
+) -> Difference:
+    """Compare a file with PyTorch, the decoder's own candidates.
 
     Args:
         deployable: What was exported.
         run: The file: pixels to the record of the method's export.
+        images: Batches of ``(B, H, W, 3)`` uint8 inputs.
+        tolerance: Largest distance of candidates that are counterparts, px.
 
     Returns:
         Sums of the counts, maxima of all else.
     """
     parts = [
-        deployable.export.compare(deployable.decoder, deployable.maps(images), run(images))
-        for images in _noise(deployable.network.max_stride)
+        deployable.export.compare(deployable.decoder, deployable.maps(batch), run(batch), tolerance) for batch in images
     ]
     largest = {name: max(part.largest[name] for part in parts) for name in parts[0].largest}
     return Difference(sum(part.total for part in parts), sum(part.unmatched for part in parts), largest)
 
 
+def _write_int8(deployable: Deployable, path: Path, photographs: Sequence[Path]) -> Quantized:
+    """Write an int8 file by way of a float32 file, which is removed again."""
+    with TemporaryDirectory() as folder:
+        exact = Path(folder, "float32.onnx")
+        write_onnx(deployable, exact, "int8")
+        float_parts = getattr(deployable.network.trunk, "float_parts", ())
+        return quantize(exact, path, prepared(deployable, photographs), float_parts)
+
+
 def _noise(multiple: int) -> Iterator[torch.Tensor]:
-    """Yield batches of ``(B, H, W, 3)`` uint8 images; no size is that of the example at the export."""
+    """Yield batches of ``(B, H, W, 3)`` uint8 images of coarse noise; no size is that of the example at the export."""
     random = torch.Generator().manual_seed(0)
     for batch, rows, columns in ((1, 3, 2), (3, 2, 4)):
         height, width = rows * multiple, columns * multiple

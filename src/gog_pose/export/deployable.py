@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -70,11 +70,19 @@ class Deployable(nn.Module):
         pixels = images.permute(0, 3, 1, 2).float()
         if self.preprocessing.channel_order == "bgr":
             pixels = pixels.flip(1)
-        inputs = (pixels / 255 - self.mean) / self.std
+        inputs = ((pixels / 255 - self.mean) / self.std).to(next(self.network.parameters()).dtype)
         maps: Maps = self.network(inputs)[-1]
         if self.flip:
             maps = merge_flipped(maps, self.network(inputs.flip(-1))[-1], self.decoder.fields)
         return maps
+
+    def halved(self) -> Deployable:
+        """Return a copy whose trunk and neck compute in float16; its heads and its search for peaks stay float32."""
+        copy = deepcopy(self)
+        for part in (copy.network.trunk, copy.network.neck):
+            if part is not None:
+                cast(nn.Module, part).half()
+        return copy
 
     def description(self) -> dict[str, Any]:
         """Return what a file says about itself, as plain values: all that the host needs to know."""
@@ -86,4 +94,5 @@ class Deployable(nn.Module):
             "preprocessing": self.preprocessing.to_dict(),
             "flip": self.flip,
             "max_stride": self.network.max_stride,
+            "precision": "float32",
         }

@@ -20,15 +20,20 @@ from gog_pose.runtime.file import INPUT, KEY
 _EXTRA = f"{KEY}.json"  # the description in a torch file
 
 
-def write_onnx(deployable: Deployable, path: Path) -> None:
+def write_onnx(deployable: Deployable, path: Path, precision: str = "float32") -> None:
     """Write an ONNX file whose metadata ``gog_pose`` is the description as JSON.
+
+    Args:
+        deployable: The module to export.
+        path: The file.
+        precision: Named in the description; the module itself decides in what precision it computes.
 
     Raises:
         InputError: A package that this needs is missing.
     """
     require("onnx", "onnxscript")
     program = _capture(deployable)
-    with _quiet():
+    with quiet():
         onnx_program = torch.onnx.export(
             program,
             dynamo=True,
@@ -37,7 +42,7 @@ def write_onnx(deployable: Deployable, path: Path) -> None:
             verbose=False,
         )
     assert onnx_program is not None
-    onnx_program.model.metadata_props[KEY] = json.dumps(deployable.description())
+    onnx_program.model.metadata_props[KEY] = json.dumps({**deployable.description(), "precision": precision})
     onnx_program.save(str(path))
 
 
@@ -47,13 +52,13 @@ def write_torch(deployable: Deployable, path: Path) -> None:
     It takes images with sides of two ``max_stride`` or more.
     """
     program = _capture(deployable)
-    with _quiet(), path.open("wb") as file:
+    with quiet(), path.open("wb") as file:
         torch.export.save(program, file, extra_files={_EXTRA: json.dumps(deployable.description())})
 
 
 def read_torch(path: Path) -> torch.nn.Module:
     """Return the module of a file that ``write_torch`` wrote."""
-    with _quiet(), path.open("rb") as file:
+    with quiet(), path.open("rb") as file:
         return torch.export.load(file).module()
 
 
@@ -77,13 +82,13 @@ def _capture(deployable: Deployable) -> ExportedProgram:
     multiple = deployable.network.max_stride
     example = torch.zeros(2, 2 * multiple, 3 * multiple, 3, dtype=torch.uint8)
     sides = {axis: multiple * Dim(name, min=2) for axis, name in ((1, "rows"), (2, "columns"))}
-    with _quiet(), torch.no_grad():
+    with quiet(), torch.no_grad():
         return torch.export.export(deployable, (example,), dynamic_shapes={INPUT: {0: Dim("batch", min=1), **sides}})
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Leave out what PyTorch says about its own inside."""
+def quiet() -> Iterator[None]:
+    """Suppress the messages of PyTorch and ONNX Runtime about their own internals."""
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():

@@ -39,13 +39,14 @@ class Sources(NamedTuple):
     unreadable: list[InputError]
 
 
-def find_media(source: str, output: Path) -> Sources:
+def find_media(source: str, output: Path, option: str = "source") -> Sources:
     """Find the media of a source. Files are classified by their first bytes, or else by their name endings.
 
     Args:
         source: A file, a folder (searched with its subfolders), a pattern (``**`` matches any folders) or a camera:
             ``camera:0``, or ``0`` if no such file exists.
         output: The output folder, left out of the search if it lies inside the source, because overlays are no input.
+        option: Name of the option, for messages.
 
     Raises:
         InputError: There are no media.
@@ -71,7 +72,7 @@ def find_media(source: str, output: Path) -> Sources:
                 found.media.append(_medium(file, _kind(file)))
         remedy = "there is no such file or folder, and as a pattern it matches no file"
     if not found.media:
-        raise found.unreadable[0] if found.unreadable else InputError(f"source: {source}: {remedy}; check the path")
+        raise found.unreadable[0] if found.unreadable else InputError(f"{option}: {source}: {remedy}; check the path")
     return found
 
 

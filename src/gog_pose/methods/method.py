@@ -153,12 +153,13 @@ class Export(NamedTuple):
     Attributes:
         graph: ``(decoder)`` -> module that converts maps to tensors, only by tensor operations of fixed shape.
         host: The host part; the graph returns its ``record``.
-        compare: ``(decoder, maps, record)`` -> differences between the record and what the decoder reads from the maps.
+        compare: ``(decoder, maps, record, tolerance)`` -> differences between the record and what the decoder reads from
+            the maps; the tolerance is the largest distance of matched candidates, px.
     """
 
     graph: Callable[[Any], nn.Module]
     host: Host
-    compare: Callable[[Any, Any, Any], Difference]
+    compare: Callable[[Any, Any, Any, float], Difference]
 
 
 class Reference(NamedTuple):

@@ -26,6 +26,8 @@ class Trunk(Protocol):
     Attributes:
         feature_maps: Its feature maps, one per supervised output, the last is final; before a neck, the neck's inputs.
         max_stride: Both sides of an input must be multiples of this, px.
+
+    A trunk may also have ``float_parts``, the names of submodules that stay float32 in an exported int8 file.
     """
 
     feature_maps: Sequence[FeatureMap]

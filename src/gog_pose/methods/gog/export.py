@@ -13,12 +13,17 @@ from gog_pose.methods.gog.host import HOST
 from gog_pose.methods.gog.records import PoseMaps
 from gog_pose.methods.method import Difference, Export
 
-TOLERANCE = 0.01  # px
-
 
 @torch.no_grad()
-def match(first: Candidates, second: Candidates, limbs: Sequence[Sequence[int]]) -> Difference:
-    """Match candidates of the same images and types by position; their order may differ."""
+def match(first: Candidates, second: Candidates, limbs: Sequence[Sequence[int]], tolerance: float = 0.01) -> Difference:
+    """Match candidates of the same images and types by position; their order may differ.
+
+    Args:
+        first: Candidates.
+        second: Candidates of the same images.
+        limbs: Pairs of keypoint types.
+        tolerance: Largest distance of matched candidates, px; the nearest one is matched.
+    """
     first, second = (Candidates(*map(torch.as_tensor, candidates)) for candidates in (first, second))
     count, unmatched = 0, 0
     xy, responses, guides = [0.0], [0.0], [0.0]
@@ -27,12 +32,14 @@ def match(first: Candidates, second: Candidates, limbs: Sequence[Sequence[int]])
             ours, theirs = (candidates.responses[image, kind] > 0 for candidates in (first, second))
             count += int(ours.sum())
             a, b = first.xy[image, kind, ours], second.xy[image, kind, theirs]
-            near = torch.cdist(a.double(), b.double(), compute_mode="donot_use_mm_for_euclid_dist")
-            place, partner = (near <= TOLERANCE).nonzero(as_tuple=True)
-            unmatched += len(a) - len(set(place.tolist())) + len(b) - len(set(partner.tolist()))
+            distance = torch.cdist(a.double(), b.double(), compute_mode="donot_use_mm_for_euclid_dist")
+            near = distance <= tolerance
+            place = near.any(dim=1).nonzero()[:, 0]
+            unmatched += len(a) - len(place) + len(b) - int(near.any(dim=0).sum())
             if not len(place):
                 continue
-            xy.append(float(near[place, partner].max()))
+            partner = distance[place].argmin(dim=1)
+            xy.append(float(distance[place, partner].max()))
             of_ours, of_theirs = ours.nonzero()[place, 0], theirs.nonzero()[partner, 0]
             pair = first.responses[image, kind, of_ours] - second.responses[image, kind, of_theirs]
             responses.append(float(pair.abs().max()))
@@ -44,9 +51,16 @@ def match(first: Candidates, second: Candidates, limbs: Sequence[Sequence[int]])
     return Difference(count, unmatched, largest)
 
 
-def compare(decoder: GogDecoder, maps: PoseMaps, windows: PeakWindows) -> Difference:
-    """Compare the candidates that the decoder reads from the windows of a file with those from maps."""
-    return match(decoder.candidates(maps), decoder.candidates(windows), decoder.skeleton.limbs)
+def compare(decoder: GogDecoder, maps: PoseMaps, windows: PeakWindows, tolerance: float = 0.01) -> Difference:
+    """Compare the candidates that the decoder reads from the windows of a file with those from maps.
+
+    Args:
+        decoder: Reads both.
+        maps: Of PyTorch.
+        windows: Of the file.
+        tolerance: As of ``match``.
+    """
+    return match(decoder.candidates(maps), decoder.candidates(windows), decoder.skeleton.limbs, tolerance)
 
 
 EXPORT = Export(

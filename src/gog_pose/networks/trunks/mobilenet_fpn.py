@@ -36,6 +36,8 @@ class MobileNetFPN(nn.Module):
             than the 24 channels.
     """
 
+    float_parts = ("laterals", "smooth")  # the pyramid subtracts sums of up to 5000 to get features below 3
+
     def __init__(self, *, norm: bool = True, taps: bool = False) -> None:
         super().__init__()
         self._taps = taps

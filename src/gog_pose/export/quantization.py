@@ -1,0 +1,133 @@
+"""Static quantization of an exported file: the trunk in int8, everything after it in float32."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gog_pose.errors import InputError
+from gog_pose.export.deployable import Deployable
+from gog_pose.export.files import quiet
+from gog_pose.export.runtime import PlainPixels
+from gog_pose.imaging.letterbox import prepare_image
+from gog_pose.imaging.reading import read_image
+from gog_pose.media.frames import ImageFile
+from gog_pose.media.sources import find_media
+from gog_pose.runtime.file import INPUT
+
+MOST_IMAGES = 200  # of the calibration: ranges hardly change after some tens of photographs
+_SCOPES = "pkg.torch.onnx.name_scopes"  # metadata of PyTorch's exporter: the modules that a node comes from
+_TRUNK = "network.trunk"
+# Operations between convolutions that leave int8 values nearly as exact as they are. All others stay float32.
+_OPERATIONS = ("Conv", "Relu", "Clip", "Add", "Concat", "MaxPool", "AveragePool", "GlobalAveragePool", "Resize")
+
+
+class Quantized(NamedTuple):
+    """The convolutions of a quantized file.
+
+    Attributes:
+        converted: The number of those in int8.
+        total: The number of all convolutions of the network.
+    """
+
+    converted: int
+    total: int
+
+
+def find_photographs(sources: str | Sequence[str], output: Path) -> list[Path]:
+    """Return the images for the calibration, evenly spaced among all if there are more than ``MOST_IMAGES``.
+
+    Args:
+        sources: Image files, folders or patterns.
+        output: The file to write.
+
+    Raises:
+        InputError: A source has no image.
+    """
+    paths: list[Path] = []
+    for source in [sources] if isinstance(sources, str) else sources:
+        media = find_media(source, output, option="calibration").media
+        images = [medium.path for medium in media if isinstance(medium, ImageFile)]
+        if not images:
+            raise InputError(f"calibration: {source}: has no image; give photographs")
+        paths += images
+    if not paths:
+        raise InputError("calibration: the list is empty; give photographs")
+    places = np.linspace(0, len(paths) - 1, min(len(paths), MOST_IMAGES)).round().astype(int)
+    return [paths[place] for place in places]
+
+
+def prepared(deployable: Deployable, paths: Iterable[Path]) -> Iterator[np.ndarray]:
+    """Yield ``(1, H, W, 3)`` uint8 inputs of the file, resized and padded as at prediction.
+
+    Raises:
+        InputError: An image cannot be read.
+    """
+    preprocessing = PlainPixels(**deployable.preprocessing.to_dict())
+    for path in paths:
+        image = read_image(path, exif=True)
+        yield prepare_image(image, preprocessing, deployable.network.max_stride).tensor.numpy()[None]
+
+
+def quantize(source: Path, output: Path, images: Iterator[np.ndarray], float_parts: Sequence[str] = ()) -> Quantized:
+    """Write a copy of an exported file in which the trunk computes in int8.
+
+    The weights have one scale per channel and 7 bits: with 8 bits, the 16-bit sums of CPUs without VNNI overflow. The
+    activations are uint8, and their ranges are the smallest and the largest values on the images.
+
+    Args:
+        source: A float32 file that ``write_onnx`` wrote.
+        output: The file to write.
+        images: Inputs of the file.
+        float_parts: Names of the parts of the trunk that stay float32.
+
+    Raises:
+        InputError: No convolution would be converted.
+    """
+    import onnx
+    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+
+    nodes = onnx.load(source).graph.node
+    left_out = tuple(f"{_TRUNK}.{part}" for part in float_parts)
+    chosen = [node for node in nodes if node.op_type in _OPERATIONS and _is_inside(node, (_TRUNK,))]
+    chosen = [node for node in chosen if not _is_inside(node, left_out)]
+    convolutions = [node for node in nodes if node.op_type == "Conv" and _is_inside(node, ("network",))]
+    converted = sum(node.op_type == "Conv" for node in chosen)
+    if not converted:
+        raise InputError("precision: no convolution of this network can be converted to int8; use float16 or float32")
+    with quiet():
+        quantize_static(
+            source,
+            output,
+            _Reader(images),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            reduce_range=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_quantize=[node.name for node in chosen],
+            calibrate_method=CalibrationMethod.MinMax,
+        )
+    return Quantized(converted, len(convolutions))
+
+
+class _Reader:
+    """Images in the form that ONNX Runtime's calibration reads."""
+
+    def __init__(self, images: Iterator[np.ndarray]) -> None:
+        self._images = images
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """Return the next input by name; None after the last one."""
+        image = next(self._images, None)
+        return None if image is None else {INPUT: image}
+
+
+def _is_inside(node: Any, parts: Sequence[str]) -> bool:
+    """Return whether a node of the graph comes from one of the named modules."""
+    scopes = next((entry.value for entry in node.metadata_props if entry.key == _SCOPES), "[]")
+    return any(scope == part or scope.startswith(f"{part}.") for scope in ast.literal_eval(scopes) for part in parts)
