@@ -13,12 +13,12 @@ from small_exports import command, photographs, small_checkpoint
 from gog_pose.cli import export
 from gog_pose.errors import InputError
 from gog_pose.estimator import PoseEstimator
-from gog_pose.export.quantization import MOST_IMAGES, find_photographs
+from gog_pose.export.quantization import MOST_IMAGES, Quantized, find_photographs, quantize
 from gog_pose.runtime import PoseRuntime
 
 onnx = pytest.importorskip("onnx")
-for package in ("onnxscript", "onnxruntime"):
-    pytest.importorskip(package)
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +100,57 @@ def test_the_runtime_does_not_load_pytorch_for_it(exported):
     )
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
+
+
+def trunk_file(path):
+    """Write a graph of a trunk: a depthwise and a pointwise convolution, then a pyramid that adds two convolutions."""
+    random = np.random.default_rng(0)
+    helper = onnx.helper
+    nodes, weights = [], []
+
+    def add(kind, inputs, output, part, **attributes):
+        nodes.append(helper.make_node(kind, inputs, [output], f"node_{output}", **attributes))
+        scopes = ["", "network", "network.trunk", f"network.trunk.{part}", output]
+        nodes[-1].metadata_props.add(key="pkg.torch.onnx.name_scopes", value=str(scopes))
+
+    def convolve(source, output, part, shape, **attributes):
+        weights.append(onnx.numpy_helper.from_array(random.normal(size=shape).astype(np.float32), f"weight_{output}"))
+        add("Conv", [source, f"weight_{output}"], output, part, **attributes)
+
+    convolve("images", "depthwise", "blocks.0", (4, 1, 3, 3), group=4, pads=[1, 1, 1, 1])
+    add("Relu", ["depthwise"], "active", "blocks.0")
+    convolve("active", "pointwise", "blocks.0", (8, 4, 1, 1))
+    add("Add", ["pointwise", "pointwise"], "double", "blocks.0")
+    convolve("double", "lateral", "laterals.0", (8, 8, 1, 1))
+    add("Add", ["double", "lateral"], "sum", "top")
+    convolve("sum", "last", "top", (8, 8, 1, 1))
+    shapes = {"images": [1, 4, "h", "w"], "last": [1, 8, "h", "w"]}
+    ends = [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+    graph = helper.make_graph(nodes, "trunk", ends[:1], ends[1:], weights)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
+
+
+def test_parts_that_a_trunk_names_stay_float32_with_the_sums_that_need_them(tmp_path):
+    trunk_file(tmp_path / "trunk.onnx")
+    images = [np.random.default_rng(seed).normal(size=(1, 4, 8, 8)).astype(np.float32) for seed in range(3)]
+    counts = quantize(tmp_path / "trunk.onnx", tmp_path / "int8.onnx", iter(images), ["laterals"])
+    assert counts == Quantized(converted=3, total=4)
+    model = onnx.load(tmp_path / "int8.onnx")
+    arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    assert arrays["weight_lateral"].dtype == np.float32
+    largest = {
+        name: np.abs(arrays[f"weight_{name}_quantized"].astype(int)).max() for name in ("depthwise", "pointwise")
+    }
+    assert 120 < largest["depthwise"] <= 128
+    assert 60 < largest["pointwise"] <= 64
+    produced = {name: node for node in model.graph.node for name in node.output}
+    of_sum = next(node for node in model.graph.node if node.output[0] in ("sum", "sum_QuantizeLinear_Input"))
+    assert produced[of_sum.input[1]].op_type == "Conv"
+    runs = [
+        onnxruntime.InferenceSession(tmp_path / f"{name}.onnx").run(None, {"images": images[0]})[0]
+        for name in ("trunk", "int8")
+    ]
+    np.testing.assert_allclose(*runs, atol=0.05 * np.abs(runs[0]).max())
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +23,8 @@ MOST_IMAGES = 200  # of the calibration: ranges hardly change after some tens of
 _SCOPES = "pkg.torch.onnx.name_scopes"  # metadata of PyTorch's exporter: the modules that a node comes from
 _TRUNK = "network.trunk"
 # Operations between convolutions that leave int8 values nearly as exact as they are. All others stay float32.
-_OPERATIONS = ("Conv", "Relu", "Clip", "Add", "Concat", "MaxPool", "AveragePool", "GlobalAveragePool", "Resize")
+_JOINING = ("Add", "Concat")
+_OPERATIONS = ("Conv", "Relu", "Clip", "MaxPool", "AveragePool", "GlobalAveragePool", "Resize", *_JOINING)
 
 
 class Quantized(NamedTuple):
@@ -76,8 +77,9 @@ def prepared(deployable: Deployable, paths: Iterable[Path]) -> Iterator[np.ndarr
 def quantize(source: Path, output: Path, images: Iterator[np.ndarray], float_parts: Sequence[str] = ()) -> Quantized:
     """Write a copy of an exported file in which the trunk computes in int8.
 
-    The weights have one scale per channel and 7 bits: with 8 bits, the 16-bit sums of CPUs without VNNI overflow. The
-    activations are uint8, and their ranges are the smallest and the largest values on the images.
+    The weights have one scale per channel and 7 bits: with 8 bits, the 16-bit sums of CPUs without VNNI overflow. Only
+    the weights of depthwise convolutions, which ONNX Runtime computes without such sums, have 8 bits. The activations
+    are uint8, and their ranges are the smallest and the largest values on the images.
 
     Args:
         source: A float32 file that ``write_onnx`` wrote.
@@ -91,14 +93,16 @@ def quantize(source: Path, output: Path, images: Iterator[np.ndarray], float_par
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 
-    nodes = onnx.load(source).graph.node
-    left_out = tuple(f"{_TRUNK}.{part}" for part in float_parts)
-    chosen = [node for node in nodes if node.op_type in _OPERATIONS and _is_inside(node, (_TRUNK,))]
-    chosen = [node for node in chosen if not _is_inside(node, left_out)]
+    graph = onnx.load(source).graph
+    nodes = graph.node
+    chosen = _converted(nodes, tuple(f"{_TRUNK}.{part}" for part in float_parts))
     convolutions = [node for node in nodes if node.op_type == "Conv" and _is_inside(node, ("network",))]
     converted = sum(node.op_type == "Conv" for node in chosen)
     if not converted:
         raise InputError("precision: no convolution of this network can be converted to int8; use float16 or float32")
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    depthwise = {node.input[1] for node in chosen if node.op_type == "Conv" and _is_depthwise(node, shapes)}
+    eight_bits = {"axis": 0, "quant_type": QuantType.QInt8, "reduce_range": False}
     with quiet():
         quantize_static(
             source,
@@ -111,6 +115,7 @@ def quantize(source: Path, output: Path, images: Iterator[np.ndarray], float_par
             weight_type=QuantType.QInt8,
             nodes_to_quantize=[node.name for node in chosen],
             calibrate_method=CalibrationMethod.MinMax,
+            extra_options={"TensorQuantOverrides": {name: [eight_bits] * shapes[name][0] for name in depthwise}},
         )
     return Quantized(converted, len(convolutions))
 
@@ -125,6 +130,26 @@ class _Reader:
         """Return the next input by name; None after the last one."""
         image = next(self._images, None)
         return None if image is None else {INPUT: image}
+
+
+def _converted(nodes: Iterable[Any], left_out: Sequence[str]) -> list[Any]:
+    """Return the nodes of the trunk to convert: convolutions, and operations on nothing but converted tensors."""
+    chosen: list[Any] = []
+    tensors: set[str] = set()
+    for node in nodes:  # in the order of computation
+        if node.op_type not in _OPERATIONS or not _is_inside(node, (_TRUNK,)) or _is_inside(node, left_out):
+            continue
+        inputs = node.input if node.op_type in _JOINING else node.input[:1]  # the others are sizes and limits
+        if node.op_type == "Conv" or tensors.issuperset(inputs):
+            chosen.append(node)
+            tensors.update(node.output)
+    return chosen
+
+
+def _is_depthwise(node: Any, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Return whether a convolution filters each channel separately."""
+    groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
+    return groups > 1 and shapes.get(node.input[1], ())[:2] == (groups, 1)
 
 
 def _is_inside(node: Any, parts: Sequence[str]) -> bool:
