@@ -43,9 +43,7 @@ def main(config: DictConfig) -> None:
     if precision != "float32" and options["format"] != "onnx":
         raise InputError(f"precision: {precision} needs format=onnx, got format={options['format']}; leave one out")
     if precision == "int8" and calibration is None:
-        raise InputError(
-            "calibration: is not set; give photographs, such as calibration='photos/*.jpg'"
-        )
+        raise InputError("calibration: is not set; give photographs, such as calibration='photos/*.jpg'")
     if precision != "int8" and calibration is not None:
         raise InputError("calibration: is used by precision=int8 only; leave it out, or set precision=int8")
     photographs = [] if calibration is None else find_photographs(calibration, output)

@@ -153,8 +153,8 @@ class Export(NamedTuple):
     Attributes:
         graph: ``(decoder)`` -> module that converts maps to tensors, only by tensor operations of fixed shape.
         host: The host part; the graph returns its ``record``.
-        compare: ``(decoder, maps, record, tolerance)`` -> differences between the record and what the decoder reads from
-            the maps; the tolerance is the largest distance of matched candidates, px.
+        compare: ``(decoder, maps, record, tolerance)`` -> differences between the record and what the decoder reads
+            from the maps; the tolerance is the largest distance of matched candidates, px.
     """
 
     graph: Callable[[Any], nn.Module]
