@@ -18,7 +18,7 @@ SKELETON = load_skeleton("coco_19")
 
 
 def small_network(method="gog"):
-    """A network whose maps have peaks, and whose normalizations have something to say."""
+    """A network whose maps have peaks, and whose normalizations have an effect."""
     torch.manual_seed(0)
     trunk = Hourglass(stacks=2, channels=(8, 12), blocks=(1, 1), stem_channels=8)
     network = PoseNetwork(SKELETON, trunk, load_method(method).heads).eval()
