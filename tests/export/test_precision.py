@@ -2,17 +2,20 @@
 
 import ast
 import json
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
-from small_exports import command, photographs, small_checkpoint
+from small_exports import command, photographs, small_checkpoint, with_peaks
 
 from gog_pose.cli import export
 from gog_pose.errors import InputError
 from gog_pose.estimator import PoseEstimator
+from gog_pose.export import Deployable, check
 from gog_pose.export.quantization import MOST_IMAGES, Quantized, find_photographs, quantize
 from gog_pose.runtime import PoseRuntime
 
@@ -100,6 +103,19 @@ def test_the_runtime_does_not_load_pytorch_for_it(exported):
     )
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
+
+
+def test_a_file_that_misses_most_candidates_is_refused(checkpoint, exported, tmp_path, monkeypatch):
+    estimator = PoseEstimator.from_checkpoint(checkpoint)
+    torch.manual_seed(1)
+    with_peaks(estimator.network)  # other heads than those of the file
+    deployable = Deployable(estimator.network, estimator.decoder, estimator.preprocessing)
+    monkeypatch.setattr(check, "write_onnx", lambda deployable, path, precision: shutil.copy(exported, path))
+    with pytest.raises(
+        InputError, match=r"in float16 the file misses \d+ of \d+ candidates; .*precision=float32"
+    ):
+        check.write_checked(deployable, tmp_path / "a.onnx", "onnx", precision="float16")
+    assert not list(tmp_path.iterdir())
 
 
 def trunk_file(path):

@@ -65,11 +65,12 @@ def main(config: DictConfig) -> None:
             f"int8: {checked.quantized.converted} of {checked.quantized.total} convolutions; calibrated with"
             f" {len(photographs)} {'image' if len(photographs) == 1 else 'images'}"
         )
-    largest = ", ".join(f"{name} {value:.1g}" for name, value in difference.largest.items())
+    largest = ", ".join(f"{name} {value:.2g}" for name, value in difference.largest.items())
     print(
         f"checked against PyTorch on {'images of the calibration' if photographs else 'noise'}: {difference.total}"
-        f" candidates, {difference.unmatched} without a counterpart within {checked.tolerance:g} px; largest"
-        f" differences: {largest}"
+        f" candidates, {difference.unmatched} without a counterpart within {checked.tolerance:g} px"
+        f" ({difference.missing} missing, {difference.unmatched - difference.missing} additional); largest differences"
+        f" of the others: {largest}"
     )
     print(
         f"{output}: {output.stat().st_size / 1e6:.1f} MB; takes images (B, H, W, 3) uint8 RGB, sides multiples of"

@@ -139,11 +139,13 @@ class Difference(NamedTuple):
     Attributes:
         total: Number of candidates that PyTorch finds.
         unmatched: Number of candidates of both without a counterpart within the tolerance.
+        missing: Number of those that PyTorch finds.
         largest: Largest difference of counterparts by output.
     """
 
     total: int
     unmatched: int
+    missing: int
     largest: Mapping[str, float]
 
 

@@ -25,7 +25,7 @@ def match(first: Candidates, second: Candidates, limbs: Sequence[Sequence[int]],
         tolerance: Largest distance of matched candidates, px; the nearest one is matched.
     """
     first, second = (Candidates(*map(torch.as_tensor, candidates)) for candidates in (first, second))
-    count, unmatched = 0, 0
+    count, unmatched, missing = 0, 0, 0
     xy, responses, guides = [0.0], [0.0], [0.0]
     for image in range(len(first.xy)):
         for kind in range(first.xy.shape[1]):
@@ -35,6 +35,7 @@ def match(first: Candidates, second: Candidates, limbs: Sequence[Sequence[int]],
             distance = torch.cdist(a.double(), b.double(), compute_mode="donot_use_mm_for_euclid_dist")
             near = distance <= tolerance
             place = near.any(dim=1).nonzero()[:, 0]
+            missing += len(a) - len(place)
             unmatched += len(a) - len(place) + len(b) - int(near.any(dim=0).sum())
             if not len(place):
                 continue
@@ -48,7 +49,7 @@ def match(first: Candidates, second: Candidates, limbs: Sequence[Sequence[int]],
                     gap = first.guides[image, limb, of_ours] - second.guides[image, limb, of_theirs]
                     guides.append(float(gap.norm(dim=-1).max()))
     largest = {"xy": max(xy), "responses": max(responses), "guides": max(guides)}
-    return Difference(count, unmatched, largest)
+    return Difference(count, unmatched, missing, largest)
 
 
 def compare(decoder: GogDecoder, maps: PoseMaps, windows: PeakWindows, tolerance: float = 0.01) -> Difference:
