@@ -111,9 +111,7 @@ def test_a_file_that_misses_most_candidates_is_refused(checkpoint, exported, tmp
     with_peaks(estimator.network)  # other heads than those of the file
     deployable = Deployable(estimator.network, estimator.decoder, estimator.preprocessing)
     monkeypatch.setattr(check, "write_onnx", lambda deployable, path, precision: shutil.copy(exported, path))
-    with pytest.raises(
-        InputError, match=r"in float16 the file misses \d+ of \d+ candidates; .*precision=float32"
-    ):
+    with pytest.raises(InputError, match=r"in float16 the file misses \d+ of \d+ candidates; .*precision=float32"):
         check.write_checked(deployable, tmp_path / "a.onnx", "onnx", precision="float16")
     assert not list(tmp_path.iterdir())
 
