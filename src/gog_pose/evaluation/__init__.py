@@ -1,4 +1,4 @@
-"""Evaluation of poses: COCO's keypoint AP, the upper bound that ground-truth maps set, and an analysis of errors."""
+"""Evaluation of poses: COCO keypoint AP, the upper bound set by ground-truth maps, and error analysis."""
 
 from gog_pose.evaluation.coco import CocoKeypointEvaluator
 from gog_pose.evaluation.detections import detect, read_detections

@@ -1,4 +1,4 @@
-"""COCO keypoint AP and AR of poses by pycocotools, and AP by crowding for images with a crowd index."""
+"""COCO keypoint AP and AR, computed with pycocotools, and AP per crowding level for images with a crowd index."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from gog_pose.skeleton import Skeleton
 
 METRICS = ("AP", "AP50", "AP75", "AP_M", "AP_L", "AR", "AR50", "AR75", "AR_M", "AR_L")
 CROWD_METRICS = ("AP_easy", "AP_medium", "AP_hard")
-CROWD_BOUNDS = (0.2, 0.8)  # lowest crowd index of medium and of hard images in CrowdPose's evaluation program
+CROWD_BOUNDS = (0.2, 0.8)  # lowest crowd index of medium and hard images, as in CrowdPose's evaluation program
 
 
 class CocoKeypointEvaluator:
     """Compares detections with the annotations of a COCO-format file, which is read once.
 
     Args:
-        annotations: The JSON file, or what ``AnnotationFile.of`` read of it. If its images have a ``crowdIndex``, as
-            CrowdPose's have, the metrics include an AP of the easy, medium and hard images.
-        skeleton: Gives the number of keypoints and their OKS sigmas.
+        annotations: The JSON file, or an ``AnnotationFile``. If its images have a ``crowdIndex``, as in CrowdPose, the
+            metrics include the AP of easy, medium and hard images.
+        skeleton: Number of keypoints and their OKS sigmas.
 
     Attributes:
-        category_id: Of the annotated people; detections need it to be compared with them.
+        category_id: Category of the annotated people; detections must have the same category to be compared.
 
     Raises:
         InputError: The file is missing or malformed.
@@ -50,15 +50,15 @@ class CocoKeypointEvaluator:
         self._truth = coco_truth(file, skeleton)
 
     def evaluate(self, detections: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[str, float]:
-        """Return COCO's ten numbers over exactly the images that are given, and the AP by crowding if they have it.
+        """Return COCO's ten metrics over exactly the given images, and AP per crowding level given crowd indices.
 
         Args:
-            detections: For each image id, its people in COCO's results format (``Poses.to_coco``); an image without
-                people has an empty list, and counts too.
+            detections: Detected people per image id in COCO's results format (``Poses.to_coco``). An image without
+                detections must have an empty list to be evaluated.
 
         Returns:
-            ``METRICS`` and, where the file has crowd indices, ``CROWD_METRICS``, as fractions of 1; nan where no
-            annotated person is in a metric's range of sizes.
+            ``METRICS`` and, if the file has crowd indices, ``CROWD_METRICS``, as fractions of 1; nan if no annotated
+            person is in the metric's size range.
         """
         result = self._evaluate(detections)
         if self._crowding:
@@ -68,7 +68,7 @@ class CocoKeypointEvaluator:
         return result
 
     def _evaluate(self, detections: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[str, float]:
-        # loadRes adds fields to what it is given.
+        # Copies, because loadRes adds fields to its input.
         entries = [{**person, "category_id": self.category_id} for people in detections.values() for person in people]
         with contextlib.redirect_stdout(io.StringIO()):
             found = self._truth.loadRes(entries) if entries else _nothing()  # loadRes fails on an empty list
@@ -86,7 +86,7 @@ class CocoKeypointEvaluator:
 
 
 def _nothing() -> COCO:
-    """Return the detections of a program that found nobody."""
+    """Return an empty set of detections."""
     found = COCO()
     found.dataset = {"images": [], "annotations": []}
     found.createIndex()
@@ -94,12 +94,12 @@ def _nothing() -> COCO:
 
 
 def coco_truth(file: AnnotationFile, skeleton: Skeleton) -> COCO:
-    """Return the people of an annotation file as pycocotools takes them, all of the file's ``category_id``.
+    """Return the people of an annotation file as a pycocotools ``COCO`` object, all in the file's ``category_id``.
 
-    Their ids are their places in the list, from 1 on: pycocotools takes an id of 0 for "no match".
+    Ids are numbered from 1 in file order, because pycocotools uses 0 for "no match".
 
     Raises:
-        InputError: A person has another number of keypoints than the skeleton.
+        InputError: The number of a person's keypoints differs from the skeleton's.
     """
     people = [
         {

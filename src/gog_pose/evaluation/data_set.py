@@ -1,4 +1,4 @@
-"""The pass of an estimator over the images of a data set, on one device or on several."""
+"""Prediction for all images of a data set, on one or several devices."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _PATIENCE = 1.0  # s between checks that the other processes are alive
 
 
 def subsets(images: CocoKeypoints) -> dict[str, np.ndarray]:
-    """Return the indices of the images of each subset; each subset contains those before it."""
+    """Return the image indices of each subset; each subset contains the previous one."""
     everything = np.arange(len(images))
     return {"labelled": images.with_labelled_people(), "people": images.with_people(), "all": everything}
 
 
 class PreparedImages(Dataset[tuple[int, Views]]):
-    """Prepared images with their ids.
+    """Image ids and preprocessed images.
 
     Args:
         images: The data set.
-        input_format: How images become inputs of the network.
+        input_format: Converts images to network inputs.
     """
 
     def __init__(self, images: CocoKeypoints, input_format: InputFormat) -> None:
@@ -46,15 +46,15 @@ class PreparedImages(Dataset[tuple[int, Views]]):
 
 
 def batches_of_one_size(sizes: np.ndarray, input_format: InputFormat, batch_size: int) -> list[list[int]]:
-    """Sort images into batches whose inputs have the same size, so that no image is padded to another's.
+    """Group images into batches of equal input size, so that no image needs padding to the size of another.
 
     Args:
         sizes: ``(N, 2)`` height and width of the original images, px.
-        input_format: How images become inputs of the network.
-        batch_size: Most images per batch.
+        input_format: Converts images to network inputs.
+        batch_size: Largest number of images per batch.
 
     Returns:
-        Places in ``sizes``, each once.
+        Indices into ``sizes``, each exactly once.
     """
     groups = grouped([input_format.sizes((height, width)) for height, width in sizes.tolist()])
     return [group[start : start + batch_size] for group in groups for start in range(0, len(group), batch_size)]
@@ -68,16 +68,16 @@ def find_people(
     devices: Sequence[str] = ("cpu",),
     num_workers: int = 0,
 ) -> Iterator[tuple[int, Poses]]:
-    """Yield the id of each image and its people, px of the original image, as batches are finished.
+    """Yield the id and the people (px, original image) of each image, in the order in which batches finish.
 
-    The people of an image depend neither on other images nor on the device.
+    The people of an image do not depend on other images or on the number of devices.
 
     Args:
-        make_estimator: Builds the estimator on a device; several devices need a function that can be pickled. Its
-            ``batch_size`` says how many images go through the network together.
+        make_estimator: Builds the estimator on a device; must be picklable if there are several devices. The
+            estimator's ``batch_size`` sets the number of images per batch.
         images: The data set.
-        indices: Which of its images.
-        devices: Each gets its share of the batches and a process of its own, unless it is the only one.
+        indices: Indices of the images to process.
+        devices: Devices that share the batches. Several devices run in one process each.
         num_workers: Loading processes per device.
 
     Raises:
@@ -105,7 +105,7 @@ def _find(
     num_workers: int,
     share: slice,
 ) -> Iterator[tuple[int, Poses]]:
-    """Yield what an estimator finds in its share of the batches."""
+    """Yield the people that an estimator finds in its share of the batches."""
     batches = batches_of_one_size(images.sizes[indices], estimator.input_format, estimator.batch_size)
     loader = DataLoader(
         PreparedImages(images, estimator.input_format),
@@ -129,7 +129,7 @@ def _process(
     num_workers: int,
     found: Any,
 ) -> None:
-    """Find the people in one device's share; an error goes to the first process."""
+    """Find the people in one device's share of the images, and send results and errors to the main process."""
     torch.set_num_threads(max(1, available_cores() // len(devices)))
     try:
         estimator = make_estimator(devices[rank])
@@ -141,12 +141,12 @@ def _process(
 
 
 def _next(found: Any, running: Any) -> tuple[int, Poses]:
-    """Return the next image, or raise the error of a process."""
+    """Return the next result, or raise the error of a process."""
     while True:
         try:
             image = found.get(timeout=_PATIENCE)
         except queue.Empty:
-            running.join(timeout=0)  # raises if one has failed
+            running.join(timeout=0)  # raises if a process has failed
             continue
         if isinstance(image, InputError):
             raise image
@@ -154,5 +154,5 @@ def _next(found: Any, running: Any) -> tuple[int, Poses]:
 
 
 def _start_worker(worker: int) -> None:
-    """Keep OpenCV from starting threads in each loading process."""
+    """Prevent OpenCV from starting threads in a loading process."""
     cv2.setNumThreads(0)

@@ -1,4 +1,4 @@
-"""Detections in COCO's results format, from the maps of one image or from a file."""
+"""Detections in COCO's results format: decoding, writing and reading."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from gog_pose.system.files import replaced
 
 
 class PlacedImage(Protocol):
-    """An image and how it was resized for the network."""
+    """The id of an image and the transformation to the network input."""
 
     @property
     def matrix(self) -> torch.Tensor:
-        """``(3, 3)`` px of the original image -> px of the network input."""
+        """``(3, 3)`` transformation from px of the original image to px of the network input."""
 
     @property
     def image_id(self) -> int:
@@ -30,7 +30,7 @@ class PlacedImage(Protocol):
 
 
 def detect(image: PlacedImage, maps: Maps, decoder: Decoder) -> list[dict[str, Any]]:
-    """Decode the maps of one image, batch dimension 1, into COCO results in px of the original image."""
+    """Decode the maps of one image (batch size 1) into COCO results in px of the original image."""
     poses = decoder(maps)[0].transformed(np.linalg.inv(image.matrix.cpu().numpy()))
     return poses.to_coco(int(image.image_id))
 
@@ -45,8 +45,8 @@ class ReadDetections(NamedTuple):
     """A file of detections.
 
     Attributes:
-        of_images: The detections of each image id that has any.
-        left_out: The number of other categories' detections, which are not compared.
+        of_images: Detections per image id; images without detections are absent.
+        left_out: Number of detections of other categories, which are left out.
     """
 
     of_images: dict[int, list[dict[str, Any]]]
@@ -54,14 +54,14 @@ class ReadDetections(NamedTuple):
 
 
 def read_detections(path: str | Path, num_keypoints: int, categories: Collection[int]) -> ReadDetections:
-    """Read a file of detections in COCO's results format, of any program.
+    """Read a file of detections in COCO's results format, written by any program.
 
-    Only the fields that COCO requires are kept: pycocotools would take the area from a ``bbox``.
+    Only the fields that COCO requires are kept, because pycocotools would compute the area from a ``bbox`` if present.
 
     Args:
         path: The JSON file.
         num_keypoints: Keypoints per person.
-        categories: Ids of the annotated people's categories.
+        categories: Category ids of the annotated people.
 
     Raises:
         InputError: The file is missing or malformed, or all detections are of other categories.

@@ -1,4 +1,4 @@
-"""The evaluation of an estimator, or of a file of detections, on an annotated data set: what ``gog-evaluate`` does."""
+"""Evaluation of an estimator or of a file of detections on an annotated data set (``gog-evaluate``)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from gog_pose.skeleton import Skeleton
 from gog_pose.system.files import made_folder, replaced
 from gog_pose.system.progress import Progress, silent
 
-Detections: TypeAlias = dict[int, list[dict[str, Any]]]  # by image id, as CocoKeypointEvaluator takes them
+Detections: TypeAlias = dict[int, list[dict[str, Any]]]  # by image id, the input of CocoKeypointEvaluator
 
-SUBSETS = ("labelled", "people", "all")  # each holds those before it
+SUBSETS = ("labelled", "people", "all")  # each contains the previous one
 DETECTIONS = "detections.json"
 
 
@@ -49,33 +49,31 @@ def evaluate(
     numbers: NumberOptions | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Find the people in a data set's images and compare them with the annotations.
+    """Find the people in the images of a data set and compare them with the annotations.
 
     Args:
-        estimator: Finds the people, ``estimator.batch_size`` images of one size at once.
-        annotations: COCO-format keypoint JSON, or what ``AnnotationFile.of`` read of it. Images without annotations,
-            such as those of COCO's test sets, are not compared with anything.
+        estimator: Finds the people in batches of ``estimator.batch_size`` images.
+        annotations: COCO-format keypoint JSON, or an ``AnnotationFile``. If it annotates no people, as the files of
+            COCO's test sets, nothing is compared.
         images: Folder of the images.
-        split: The data set's name of the split, which names the file for COCO's server.
-        subset: Images that count: ``labelled`` (with keypoints), ``people`` (with any person), ``all``.
-        limit: Use only the first so many of them; None = all.
-        max_people: Most people per image, those of the highest scores.
+        split: Name of the split, which is part of the name of the file for COCO's server.
+        subset: Evaluated images: ``labelled`` (with keypoints), ``people`` (with any person), ``all``.
+        limit: Use only this many images, the first of the subset; None = all.
+        max_people: Largest number of people per image; those with the highest scores are kept.
         num_workers: Loading processes per device.
-        devices: Share the images, one process each; none = the estimator does all on its own device.
-        make_estimator: Builds an equal estimator on one of ``devices``; it is pickled for the processes.
-        output: Folder to write: ``detections.json`` or, of a test set, the archive that COCO's server takes. None =
-            nothing is written.
-        report: Folder to write the report of the error analysis to; None = no analysis.
-        compare: File of other detections of the same images, whose AP is compared with; None = no comparison.
-        numbers: What to measure per keypoint type and score threshold; None = the defaults.
+        devices: Devices that share the images, one process per device; empty = the device of ``estimator``.
+        make_estimator: Builds an equal estimator on one of ``devices``; must be picklable.
+        output: Folder for ``detections.json`` or, for a test set, the archive for COCO's server. None = write nothing.
+        report: Folder for the report of the error analysis; None = no analysis.
+        compare: File with other detections of the same images to compare the AP with; None = no comparison.
+        numbers: Options of the metrics per keypoint type and score threshold; None = the defaults.
         progress: Wraps the loop over the images.
 
     Returns:
-        COCO's metrics of ``subset`` and ``images``, their number; ``subsets``, the same for each subset that differs;
-        ``people``, the number of detections; ``keypoints`` and ``score_threshold``, see ``Numbers.to_dict``;
-        ``detections``, the file; ``seconds`` and ``images_per_second``; ``settings``;
-        ``errors``, the error analysis, where there is a report; ``comparison``, see ``comparison.compare``, where there
-        are other detections.
+        COCO's metrics on ``subset`` and ``images``, the number of images; ``subsets``, the same for each smaller
+        subset that differs; ``people``, the number of detections; ``keypoints`` and ``score_threshold``, see
+        ``Numbers.to_dict``; ``detections``, the file; ``seconds`` and ``images_per_second``; ``settings``; ``errors``,
+        the error analysis, if a report is written; ``comparison``, see ``comparison.compare``, with ``compare``.
 
     Raises:
         InputError: The annotations or an image cannot be used, or there is nothing to evaluate.
@@ -122,7 +120,7 @@ def evaluate(
             "scales": estimator.input_format.scales,
             "decoder": describe_decoder(estimator.decoder),
             "precision": estimator.precision,
-            "flip": estimator.flip or bool(getattr(estimator.network, "flip", False)),  # the latter of an exported file
+            "flip": estimator.flip or bool(getattr(estimator.network, "flip", False)),  # an exported file may flip
             "max_people": max_people,
             "batch_size": estimator.batch_size,
             "num_workers": num_workers,
@@ -148,32 +146,32 @@ def evaluate_detections(
     compare: str | Path | None = None,
     numbers: NumberOptions | None = None,
 ) -> dict[str, Any]:
-    """Compare the detections in a file, of any program, with the annotations.
+    """Compare the detections in a file, written by any program, with the annotations.
 
     Args:
         detections: JSON in COCO's results format.
-        skeleton: Gives the keypoints and their OKS sigmas.
-        annotations: As of ``evaluate``.
+        skeleton: Keypoints and their OKS sigmas.
+        annotations: See ``evaluate``.
         images: Folder of the images, for the pictures of the report; None = blank canvases.
-        split: As of ``evaluate``.
-        subset: As of ``evaluate``.
-        limit: As of ``evaluate``.
-        report: As of ``evaluate``.
-        compare: As of ``evaluate``.
-        numbers: As of ``evaluate``.
+        split: See ``evaluate``.
+        subset: See ``evaluate``.
+        limit: See ``evaluate``.
+        report: See ``evaluate``.
+        compare: See ``evaluate``.
+        numbers: See ``evaluate``.
 
     Returns:
-        As of ``evaluate``, and ``detections_of_other_categories``, the number of those that were left out.
+        The same as ``evaluate``, and ``detections_of_other_categories``, the number of detections left out.
 
     Raises:
-        InputError: A file cannot be used, or the detections are of other images.
+        InputError: A file cannot be used, or a detection belongs to an image that the annotations do not list.
     """
     file = AnnotationFile.of(annotations)
     numbers = _checked(numbers, skeleton)
     chosen = _choose(file, None, skeleton, subset, limit)
     truth = _truth(chosen, file, skeleton, report)
     if truth is None:
-        raise InputError(f"{file.path}: has no people to compare detections with; give another split")
+        raise InputError(f"{file.path}: has no people to compare detections with; choose another split")
 
     start = time.perf_counter()
     found, left_out = _read(detections, file, chosen, skeleton)
@@ -215,7 +213,7 @@ class _Chosen(NamedTuple):
 def _choose(
     file: AnnotationFile, folder: str | Path | None, skeleton: Skeleton, subset: str, limit: int | None
 ) -> _Chosen:
-    """Return the images that count; without annotations all do."""
+    """Return the images to evaluate: those of the subset, or all images if nobody is annotated."""
     if subset not in SUBSETS:
         raise InputError(f"subset: {subset!r} is unknown; choose {', '.join(SUBSETS)}")
     images = CocoKeypoints(file, folder, skeleton.num_keypoints)
@@ -230,25 +228,24 @@ def _choose(
 def _truth(
     chosen: _Chosen, file: AnnotationFile, skeleton: Skeleton, report: str | Path | None
 ) -> CocoKeypointEvaluator | None:
-    """Return what to compare with; None where nobody is annotated, so that no error can be analysed."""
+    """Return the evaluator, or None if nobody is annotated, and check that a requested report is possible."""
     if report is not None:
         if not chosen.is_annotated:
-            raise InputError(f"report: {file.path} has no people to find errors by; leave it out")
+            raise InputError(f"report: {file.path} has no people, so errors cannot be analyzed; omit report")
         made_folder(report, "report")
     return CocoKeypointEvaluator(file, skeleton) if chosen.is_annotated else None
 
 
 def _read(detections: str | Path, file: AnnotationFile, chosen: _Chosen, skeleton: Skeleton) -> tuple[Detections, int]:
-    """Read detections of the images that count; return them and the number of those of other categories."""
+    """Read the detections of the evaluated images; return them and the number of detections of other categories."""
     found, left_out = read_detections(detections, skeleton.num_keypoints, file.categories)
     foreign = found.keys() - set(chosen.images.image_ids.tolist())
     if foreign:
         raise InputError(
-            f"{detections}: image_id {min(foreign)} is not in {file.path}; give the split that the detections are of"
+            f"{detections}: image_id: {min(foreign)} is not in {file.path}; choose the split of these detections"
         )
-    return {
-        image_id: found.get(image_id, []) for image_id in chosen.images.image_ids[chosen.indices].tolist()
-    }, left_out
+    image_ids = chosen.images.image_ids[chosen.indices].tolist()
+    return {image_id: found.get(image_id, []) for image_id in image_ids}, left_out
 
 
 def _others(compare: str | Path, file: AnnotationFile, chosen: _Chosen, skeleton: Skeleton) -> Detections:
@@ -259,7 +256,7 @@ def _others(compare: str | Path, file: AnnotationFile, chosen: _Chosen, skeleton
 
 
 def _compared(chosen: _Chosen, truth: CocoKeypointEvaluator | None, detections: Detections) -> dict[str, Any]:
-    """Return the metrics of the subset and of each smaller one that holds fewer images."""
+    """Return the metrics of the subset and of each smaller subset that contains fewer images."""
     metrics: dict[str, dict[str, float]] = {}
     if truth is not None:
         for name in SUBSETS[: SUBSETS.index(chosen.subset) + 1]:
@@ -280,7 +277,7 @@ def _speed(seconds: float, num_images: int) -> dict[str, float]:
 
 
 def _write(detections: Detections, output: Path, test_set: str | None) -> Path:
-    """Write detections as COCO's results; of a test set under the name and in the archive that its server wants."""
+    """Write detections in COCO's results format; for a test set, with the file name and archive for COCO's server."""
     name = DETECTIONS if test_set is None else f"person_keypoints_{test_set}_gog_results.json"
     write_detections(output / name, itertools.chain.from_iterable(detections.values()))
     if test_set is None:
@@ -292,7 +289,7 @@ def _write(detections: Detections, output: Path, test_set: str | None) -> Path:
 
 
 def _checked(numbers: NumberOptions | None, skeleton: Skeleton) -> NumberOptions:
-    """Return what to measure, checked before the images are looked at."""
+    """Return the options of the metrics, checked before the prediction starts."""
     numbers = numbers or NumberOptions()
     numbers.check(skeleton)
     return numbers
@@ -306,7 +303,7 @@ def _explained(
     images: str | Path | None,
     options: NumberOptions,
 ) -> dict[str, Any]:
-    """Return the numbers beside COCO's and, where there is a report of the errors, write it and return theirs."""
+    """Return the metrics beyond COCO's and, if a report is requested, write it and add the error analysis."""
     numbers = measure_numbers(file, detections, skeleton, options)
     if report is None:
         return numbers.to_dict()

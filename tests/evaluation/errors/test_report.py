@@ -95,8 +95,8 @@ def test_the_page_shows_the_numbers_of_the_same_detections(tmp_path):
 
 def test_flawless_detections_have_no_worst_picture(tmp_path):
     write_report(analysis(tmp_path, A), tmp_path / "report")
-    page = write_report(analysis(tmp_path, A, B), tmp_path / "report")  # takes the place of the other
-    assert "None loses any recall" in page.read_text(encoding="utf-8")
+    page = write_report(analysis(tmp_path, A, B), tmp_path / "report")  # replaces the earlier report
+    assert "No image loses recall" in page.read_text(encoding="utf-8")
     assert not list(page.parent.glob("worst_*"))
 
 

@@ -56,5 +56,5 @@ def test_pictures_and_people_are_written_where_it_is_asked_for(annotations, tmp_
 
 def test_annotations_without_keypoints_are_refused(tmp_path):
     path = write_annotations(tmp_path / "nobody.json", {1: []})
-    with pytest.raises(InputError, match=r"nobody\.json has no person with keypoints"):
+    with pytest.raises(InputError, match=r"nobody\.json has no person with labeled keypoints"):
         measure(ORACLE, path)

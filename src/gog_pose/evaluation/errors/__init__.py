@@ -1,1 +1,1 @@
-"""Which errors keep the AP of detections from 1, and what repairing them gains."""
+"""Analysis of the errors that keep AP below 1, and the AP gained by repairing each kind."""

@@ -1,14 +1,14 @@
-"""Error analysis after M. R. Ronchi and P. Perona (ICCV 2017), of any system's detections in COCO's results format.
+"""Error analysis after M. R. Ronchi and P. Perona (ICCV 2017) for detections in COCO's results format.
 
-People and detections are matched as COCO matches them, detections with the highest scores first, at an OKS of 0.1. Then
+People and detections are matched as in COCO, in order of decreasing score, from an OKS of 0.1. Then
 
-- each labelled keypoint of a matched person is good, jitter, inversion, swap or miss (see ``keypoint_errors``);
+- each labeled keypoint of a matched person is good, jitter, inversion, swap or miss (see ``keypoint_errors``);
 - a person without a detection is a *false negative*;
-- a detection without a person is a *false positive*: a *duplicate* if it reaches that OKS with somebody, else in the
-  *background*. Detections of people whom nobody labelled are neither;
-- a person is *outranked* if a duplicate fits it better than its own detection, which has the higher score.
+- a detection without a person is a *false positive*: a *duplicate* if it reaches this OKS with any person, else
+  *background*. Detections matched with people without labeled keypoints are neither;
+- a person is *outranked* if a duplicate has a higher OKS than the person's matched detection, whose score is higher.
 
-The cost of an error is what its repair gains (see ``repairs``).
+The cost of an error is the AP that its repair gains (see ``repairs``).
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ from gog_pose.skeleton import Skeleton
 
 SIZES = {"small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, float("inf"))}  # area, px^2
 CROWDING = {"0": (0, 0), "1-2": (1, 2), "3+": (3, float("inf"))}  # number of overlapping people
-OVERLAP = 0.1  # least intersection over union of the boxes of people who overlap
+OVERLAP = 0.1  # lowest intersection over union of the boxes of overlapping people
 
 
 class ImageErrors(NamedTuple):
-    """The errors of one image with P labelled people and D detections, at most 20, best score first.
+    """The errors of one image with P labeled people and D detections (at most 20, in order of decreasing score).
 
     Attributes:
         image_id: COCO's id.
-        file_name: As the annotations name it.
+        file_name: File name in the annotations.
         image_hw: Height and width, px.
         people: ``(P, K, 3)`` x, y (px) and COCO's visibility.
         areas: ``(P,)`` px^2.
-        overlaps: ``(P,)`` number of other people whose box overlaps a person's.
-        detection_of: ``(P,)`` index of each person's detection, -1 = none: a false negative.
-        oks: ``(P,)`` of person and detection; 0 where there is none.
+        overlaps: ``(P,)`` number of other people whose boxes overlap the person's box.
+        detection_of: ``(P,)`` index of each person's detection; -1 = none, a false negative.
+        oks: ``(P,)`` OKS of each person and its detection; 0 without a detection.
         kinds: ``(P, K)`` index into ``KINDS``; ``UNLABELED`` where there is no label or no detection.
-        outranked: ``(P,)`` True where a duplicate fits better.
-        places: ``(D, K, 2)`` detected keypoints, px; x = y = 0 means not detected.
-        repaired: ``(D, K, 2)`` px, where they are once repaired.
+        outranked: ``(P,)`` True where a duplicate has a higher OKS.
+        places: ``(D, K, 2)`` detected keypoints, px; x = y = 0: not detected.
+        repaired: ``(D, K, 2)`` keypoints after the repair, px.
         scores: ``(D,)``.
-        is_background: ``(D,)`` True for false positives that are nobody's.
-        is_duplicate: ``(D,)`` True for other false positives.
+        is_background: ``(D,)`` True for background false positives.
+        is_duplicate: ``(D,)`` True for duplicates.
     """
 
     image_id: int
@@ -74,25 +74,25 @@ class ImageErrors(NamedTuple):
 
     @property
     def recall_lost(self) -> float:
-        """Sum over the people of the share of COCO's ten OKS thresholds that their detections do not reach."""
+        """Sum over the people of the share of COCO's ten OKS thresholds that the person's detection does not reach."""
         return float((self.oks[:, None] < OKS_THRESHOLDS).mean(axis=1).sum())
 
     @property
     def not_detected(self) -> np.ndarray:
-        """``(P, K)`` True for misses where the detection has no such keypoint at all."""
+        """``(P, K)`` True for misses where the detection lacks the keypoint."""
         absent = (self.places == 0).all(axis=-1)[self.detection_of] if len(self.places) else np.zeros_like(self.kinds)
         return np.asarray((self.kinds == MISS) & absent.astype(bool))
 
 
 @dataclass(frozen=True)
 class ErrorAnalysis:
-    """The errors of all images and what they cost.
+    """The errors of all images and their cost.
 
     Attributes:
-        skeleton: What a person is made of.
+        skeleton: Keypoints and their OKS sigmas.
         images: One record per image.
-        precision: Of the detections as they are.
-        repairs: What repairing each kind of error leads to, in the order of ``REPAIRS``.
+        precision: Precision of the original detections.
+        repairs: Precision after the repair of each kind of error, in the order of ``REPAIRS``.
     """
 
     skeleton: Skeleton
@@ -101,7 +101,7 @@ class ErrorAnalysis:
     repairs: Sequence[Repair]
 
     def worst(self, count: int) -> list[ImageErrors]:
-        """Return the ``count`` images that lose most recall, the worst first; fewer if fewer lose any."""
+        """Return up to ``count`` images that lose recall, in order of decreasing loss."""
         ordered = sorted(self.images, key=lambda image: -image.recall_lost)
         return [image for image in ordered[:count] if image.recall_lost > 0]
 
@@ -109,10 +109,9 @@ class ErrorAnalysis:
         """Return all counts and precisions as values for JSON.
 
         Returns:
-            AP, AP50, AP75, AP_M and AP_L of the detections as they are; ``repairs``: the same after each repair, alone
-            and together with those before it, and what it gains in AP; ``people``, ``detections``, ``keypoints``:
-            counts; ``by_keypoint``, ``by_size``, ``by_crowding``: counts of each keypoint type and each group of
-            people.
+            AP, AP50, AP75, AP_M and AP_L of the original detections; ``repairs``: the same after each repair, alone
+            and together with the previous repairs, and the gain in AP; ``people``, ``detections``, ``keypoints``:
+            counts; ``by_keypoint``, ``by_size``, ``by_crowding``: counts per keypoint type and per group of people.
         """
         people = _Pool.of(self.images)
         background = sum(int(image.is_background.sum()) for image in self.images)
@@ -159,22 +158,22 @@ def analyse(
     detections: Mapping[int, Sequence[Mapping[str, Any]]],
     skeleton: Skeleton,
 ) -> ErrorAnalysis:
-    """Tell the errors of detections over exactly the images that are given, as ``CocoKeypointEvaluator`` does.
+    """Analyze the errors of detections over exactly the given images, like ``CocoKeypointEvaluator``.
 
     Args:
-        annotations: COCO-format JSON file, or its content where that has been read.
-        detections: For each image id, its people in COCO's results format (``Poses.to_coco``, or another system's).
-        skeleton: What a person is made of.
+        annotations: COCO-format JSON file, or an ``AnnotationFile``.
+        detections: Detected people per image id in COCO's results format (see ``Poses.to_coco``).
+        skeleton: Keypoints and their OKS sigmas.
 
     Raises:
-        InputError: The file is missing or malformed, it lacks an image or has no labelled person on any, or people
-            have another number of keypoints than the skeleton.
+        InputError: The file is missing or malformed, lacks an image, or has no labeled person on any of the images, or
+            the number of a person's keypoints differs from the skeleton's.
     """
     file = AnnotationFile.of(annotations)
     truth, category_id = coco_truth(file, skeleton), file.category_id
     detected = best_detections(file, detections, skeleton)
     matching = KeypointEvaluation(truth, detected, category_id, skeleton, [MATCHED], sizes=1)
-    first = np.cumsum([1, *(len(image.scores) for image in detected)])  # ids of detections
+    first = np.cumsum([1, *(len(image.scores) for image in detected)])  # id of the first detection of each image
     images = [
         _errors(truth, image, matched, int(start), skeleton)
         for image, matched, start in zip(detected, matching.evalImgs, first, strict=False)
@@ -191,7 +190,7 @@ def analyse(
 
 
 class _Pool(NamedTuple):
-    """The labelled people of many images."""
+    """The labeled people of many images."""
 
     kinds: np.ndarray
     not_detected: np.ndarray
@@ -239,7 +238,7 @@ class _Pool(NamedTuple):
 
 
 def _count(kinds: np.ndarray, not_detected: np.ndarray) -> dict[str, int]:
-    """Count keypoints of matched people: of each kind, and how many of the misses were not detected at all."""
+    """Count the keypoints of matched people per kind, and the misses that were not detected at all."""
     counts = {name: int((kinds == index).sum()) for index, name in enumerate(KINDS)}
     return {**counts, "not_detected": int(not_detected.sum())}
 
@@ -251,18 +250,18 @@ def _errors(
 
     Args:
         truth: The annotations.
-        image: Its detections.
-        matched: The result of COCO's evaluation; None where there is none.
-        first: Id of its first detection there.
-        skeleton: What a person is made of.
+        image: The detections of the image.
+        matched: The image's result of COCO's evaluation; None if there are neither people nor detections.
+        first: Id of the image's first detection in COCO's evaluation.
+        skeleton: Keypoints and their OKS sigmas.
     """
     matched = matched or {"gtIds": [], "gtIgnore": [], "gtMatches": [[]], "dtMatches": [[]], "dtIds": []}
     counts = [not ignored for ignored in matched["gtIgnore"]]
     own = [truth.anns[entry] for entry, counted in zip(matched["gtIds"], counts, strict=True) if counted]
     partners = [entry for entry, counted in zip(matched["gtMatches"][0], counts, strict=True) if counted]
     detection_of = np.array(partners, dtype=np.int64) - first
-    detection_of[detection_of < 0] = -1  # no match is 0
-    has_match = np.zeros(len(image.scores), dtype=bool)  # with whomever
+    detection_of[detection_of < 0] = -1  # COCO's evaluation uses 0 for no match
+    has_match = np.zeros(len(image.scores), dtype=bool)  # also with people who do not count
     for entry, partner in zip(matched["dtIds"], matched["dtMatches"][0], strict=True):
         has_match[entry - first] = partner > 0
 
@@ -298,7 +297,7 @@ def _errors(
 
 
 def _by_detection(image: ImageErrors, skeleton: Skeleton) -> np.ndarray:
-    """Return ``(D, K)`` the kinds of the keypoints of each detection; ``UNLABELED`` without a person."""
+    """Return ``(D, K)`` kinds of the keypoints of each detection; ``UNLABELED`` for detections without a person."""
     kinds = np.full((len(image.places), skeleton.num_keypoints), UNLABELED)
     matched = image.detection_of >= 0
     kinds[image.detection_of[matched]] = image.kinds[matched]
@@ -306,7 +305,7 @@ def _by_detection(image: ImageErrors, skeleton: Skeleton) -> np.ndarray:
 
 
 def _overlaps(own: Sequence[Mapping[str, Any]], everybody: Sequence[Mapping[str, Any]]) -> np.ndarray:
-    """Return for each of some people how many others' boxes overlap theirs; regions of crowds do not count."""
+    """Return the number of other people whose boxes overlap the box of each person; crowd regions do not count."""
     single = [person for person in everybody if not person["iscrowd"]]
     boxes = np.array([person["bbox"] for person in single], dtype=np.float64).reshape(-1, 4)
     near, far = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]

@@ -1,22 +1,22 @@
-"""What is wrong with a detected keypoint, and what it would be worth if it were right.
+"""Classification and repair of the errors of detected keypoints.
 
-Definitions of M. R. Ronchi and P. Perona, *Benchmarking and Error Diagnosis in Multi-Instance Pose Estimation* (ICCV
-2017), Sec. 3.1. They rest on the similarity of a detected keypoint and a labelled place, the term that COCO averages
-into OKS: ``exp(-d^2 / (2 area (2 sigma)^2))``. A detected keypoint of a person is, at its own labelled place or not,
+The definitions follow M. R. Ronchi and P. Perona, *Benchmarking and Error Diagnosis in Multi-Instance Pose Estimation*
+(ICCV 2017), Sec. 3.1. They use the similarity of a detected and a labeled keypoint, the term that COCO averages into
+OKS: ``exp(-d^2 / (2 area (2 sigma)^2))``. A detected keypoint is
 
-- *good* from a similarity of 0.85 on, within what human annotators differ by;
-- *jitter* from 0.5 on: near its place;
-- *inversion* below that, if it reaches 0.5 at the place of the other side of the same person;
-- *swap* below that, if it reaches 0.5 at the place of the same keypoint, or that of the other side, of another person;
-- *miss* otherwise: nowhere near, or not detected at all.
+- *good* if its similarity with the person's labeled keypoint is at least 0.85, the agreement of human annotators;
+- *jitter* if this similarity is at least 0.5;
+- *inversion* if not, but its similarity with the same person's keypoint of the other side is at least 0.5;
+- *swap* if not, but its similarity with another person's keypoint of the same type or of the other side is at least
+  0.5;
+- *miss* otherwise, or if it is not detected.
 
-Of inversion and swap the more similar counts. The authors' program, coco-analyze, takes the most similar of all places
-before it looks at the own one, so that a keypoint well in place is a swap where another person's is nearer still; here
-the own place comes first.
+If both inversion and swap apply, the one with the higher similarity counts. The authors' program, coco-analyze, first
+looks for the most similar labeled keypoint of all people, so a good keypoint is a swap there if another person's
+keypoint is even nearer. Here the person's labeled keypoint is checked first.
 
-A repaired keypoint is put where that kind of error would not have moved it, on the line to its labelled place: jitter
-to a similarity of 0.85, a miss to 0.5, inversion and swap to the similarity that they have at the wrong place. (The
-authors' program halves these distances.)
+The repair moves a keypoint on the line to its labeled position: jitter to a similarity of 0.85, a miss to 0.5, and an
+inversion or a swap to the similarity that it has at the wrong position. (The authors' program halves these distances.)
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ KINDS = ("good", "jitter", "inversion", "swap", "miss")
 GOOD, JITTER, INVERSION, SWAP, MISS = range(len(KINDS))
 UNLABELED = -1
 
-_INSIDE = 1 - 1e-9  # a repaired keypoint shall reach its similarity in spite of rounding
+_INSIDE = 1 - 1e-9  # factor of distances, so that repaired keypoints reach their similarity despite rounding
 
 
 class KeypointErrors(NamedTuple):
-    """What the keypoints of one detection are.
+    """The keypoint errors of one detection.
 
     Attributes:
-        kinds: ``(K,)`` index into ``KINDS``, ``UNLABELED`` where the person's keypoint is not labelled.
-        repaired: ``(K, 2)`` px, where each keypoint is once its error is repaired; unchanged if it has none.
+        kinds: ``(K,)`` index into ``KINDS``, ``UNLABELED`` where the person's keypoint is not labeled.
+        repaired: ``(K, 2)`` positions after the repair, px; unchanged where there is no error.
     """
 
     kinds: np.ndarray
@@ -48,17 +48,17 @@ class KeypointErrors(NamedTuple):
 
 
 def similarities(places: np.ndarray, people: np.ndarray, areas: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Return how similar detected keypoints and labelled ones of the same type are.
+    """Return the similarities of detected and labeled keypoints of the same type.
 
     Args:
         places: ``(D, K, 2)`` detected keypoints, px.
-        people: ``(P, K, 3)`` labelled people, x, y (px) and COCO's visibility; or ``(D, P, K, 3)``, other places for
-            each detection.
+        people: ``(P, K, 3)`` labeled people, x, y (px) and COCO's visibility; or ``(D, P, K, 3)``, with separate
+            positions for each detection.
         areas: ``(P,)`` px^2.
-        skeleton: Gives the OKS sigmas.
+        skeleton: OKS sigmas of the keypoints.
 
     Returns:
-        ``(D, P, K)`` in [0, 1]; 0 where a keypoint is not labelled.
+        ``(D, P, K)`` in [0, 1]; 0 where a keypoint is not labeled.
     """
     squared = np.square(places[:, None].astype(np.float64) - people[..., :2]).sum(axis=-1)
     similarity = np.exp(-squared / _spreads(areas, skeleton))
@@ -66,7 +66,7 @@ def similarities(places: np.ndarray, people: np.ndarray, areas: np.ndarray, skel
 
 
 def object_similarities(places: np.ndarray, people: np.ndarray, areas: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Return the OKS of detections and people, ``(D, P)``; arguments as of ``similarities``."""
+    """Return the OKS of detections and people, ``(D, P)``; for the arguments see ``similarities``."""
     labelled = np.maximum((people[..., 2] > 0).sum(axis=-1), 1)
     return np.asarray(similarities(places, people, areas, skeleton).sum(axis=-1) / labelled)
 
@@ -77,15 +77,15 @@ def classify(
     """Classify the keypoints of a detection.
 
     Args:
-        detected: ``(K, 2)`` px; x = y = 0 means not detected.
-        people: ``(P, K, 3)`` the labelled people of the image: x, y (px) and COCO's visibility.
+        detected: ``(K, 2)`` px; x = y = 0: not detected.
+        people: ``(P, K, 3)`` labeled people of the image: x, y (px) and COCO's visibility.
         areas: ``(P,)`` px^2.
-        own: Which of them the detection is matched with.
-        skeleton: Gives sigmas and sides.
+        own: Index of the person that the detection is matched with.
+        skeleton: OKS sigmas and mirror pairs.
     """
     here = similarities(detected[None], people, areas, skeleton)[0]
     across = similarities(detected[None], people[:, list(skeleton.flip_index)], areas, skeleton)[0]
-    across[:, np.arange(skeleton.num_keypoints) == skeleton.flip_index] = 0  # no other side
+    across[:, np.arange(skeleton.num_keypoints) == skeleton.flip_index] = 0  # types without a mirrored type
     others = np.arange(len(people)) != own
     right = here[own]
     inverted = across[own]
@@ -111,6 +111,6 @@ def classify(
 
 
 def _spreads(areas: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Return ``(P, K)`` the squared distance at which the similarity is 1 / e, px^2, as COCO's program has it."""
+    """Return ``(P, K)`` squared distances at which the similarity is 1 / e, px^2, as in COCO's program."""
     sigmas = np.array(skeleton.oks_sigmas)
     return np.asarray(2 * (np.asarray(areas, dtype=np.float64)[:, None] + np.spacing(1)) * (2 * sigmas) ** 2)

@@ -1,4 +1,4 @@
-"""Pictures of an image's errors: the annotations at the left; at the right the detections, colored by their errors."""
+"""Pictures of the errors of an image: annotations on the left, detections colored by error on the right."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gog_pose.evaluation.errors.keypoint_errors import GOOD, KINDS, UNLABELED
 from gog_pose.evaluation.errors.plots import COLORS, words
 from gog_pose.skeleton import Skeleton
 
-_WIDTH, _HEIGHT = 12.0, 7.0  # inches that two images side by side may take
+_WIDTH, _HEIGHT = 12.0, 7.0  # largest size of two images side by side, inches
 _DPI = 100
 _OUTLINED = [Stroke(linewidth=2.5, foreground="black"), Normal()]
 _FRAMED = [Stroke(linewidth=4, foreground="white"), Normal()]
@@ -26,16 +26,17 @@ _LIMB = "#f4f4f4"
 
 
 def picture(image: ImageErrors, pixels: np.ndarray, skeleton: Skeleton) -> bytes:
-    """Draw what is wrong on an image.
+    """Draw the errors of an image.
 
-    A keypoint has the color of its error, and a line of that color leads to where it should be; a keypoint that was
-    not detected is a cross where it should be. A person without a detection has a frame. False positives, in one
-    color, are the best of them, no more than there are people: some decoders give any number of faint ones.
+    A keypoint has the color of its error, and a line of the same color leads to its labeled position. A keypoint that
+    was not detected is a cross at its labeled position. A person without a detection has a frame. False positives are
+    drawn in one color, those with the highest scores only and at most as many as there are people, because some
+    decoders output many faint ones.
 
     Args:
-        image: Its errors.
+        image: Errors of the image.
         pixels: ``(H, W, 3)`` uint8 RGB.
-        skeleton: What the keypoints are.
+        skeleton: Keypoints and limbs.
 
     Returns:
         A JPEG file.
@@ -76,7 +77,7 @@ def _draw_errors(axes: Axes, image: ImageErrors, person: int, limbs: tuple[tuple
             axes.plot(*truth[index], "x", color=color, markersize=6, markeredgewidth=2, path_effects=_OUTLINED)
         elif kinds[index] > GOOD:
             axes.plot(*np.stack([places[index], truth[index]], axis=1), color=color, linewidth=1.2)
-    for shown, height in ((kinds == GOOD, 3.0), (kinds > GOOD, 3.5)):  # errors on top: they may lie on what is good
+    for shown, height in ((kinds == GOOD, 3.0), (kinds > GOOD, 3.5)):  # errors are drawn above good keypoints
         x, y = places[detected & shown].T
         colors = [COLORS[KINDS[kind]] for kind in kinds[detected & shown]]
         axes.scatter(x, y, s=22, c=colors, edgecolors="black", linewidths=0.6, zorder=height)
@@ -104,7 +105,7 @@ def _draw_limbs(
 
 
 def _frame(person: np.ndarray) -> Rectangle:
-    """Return a frame around the labelled keypoints of a person."""
+    """Return a frame around the labeled keypoints of a person."""
     places = person[person[:, 2] > 0, :2]
     low, high = places.min(axis=0) - 6, places.max(axis=0) + 6
     return Rectangle(

@@ -1,6 +1,6 @@
-"""The plots of an error analysis: what each kind of error costs, and which keypoints and people it affects.
+"""Plots of an error analysis: the cost of each kind of error, and the affected keypoints and people.
 
-Figures are made without pyplot, so that they need no display and leave no global state behind.
+The figures do not use pyplot, so they need no display and leave no global state.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ COLORS = {
     "false_positive": "#f08a24",
     "false_negative": "#3b3b46",
 }
-SCORES = "scores"  # name of the plot of the numbers over the score threshold
+SCORES = "scores"  # name of the plot of precision, recall and F1 over the score threshold
 _ORIGINAL = "#e4e7ec"
-_CURVES_AT = (0, 5)  # places of the OKS thresholds 0.5 and 0.75
-_RECALLS = np.linspace(0, 1, 101)  # where COCO looks at the precision
+_CURVES_AT = (0, 5)  # indices of the OKS thresholds 0.5 and 0.75
+_RECALLS = np.linspace(0, 1, 101)  # recalls at which COCO samples the precision
 
 
 def plots(analysis: ErrorAnalysis) -> dict[str, bytes]:
@@ -61,18 +61,18 @@ def score_plot(numbers: Numbers) -> bytes:
     if not np.isnan(best["threshold"]):
         axes.axvline(best["threshold"], color="#8d99ae", linestyle="--", label=f"best: {best['threshold']:.3g}")
     axes.set(ylim=(0, 1.01), xlabel="score threshold")
-    axes.set_title(f"Detections kept by score; right from OKS {numbers.options.f1_oks:g}")
+    axes.set_title(f"Detections kept by score; correct from OKS {numbers.options.f1_oks:g}")
     _legend_beside(axes)
     return _png(_plain(figure))
 
 
 def words(kind: str) -> str:
-    """Return the name of a kind of error as a reader should see it."""
+    """Return the display name of a kind of error."""
     return kind.replace("_", " ")
 
 
 def _gains(record: Mapping[str, Any]) -> Figure:
-    """AP gained by each repair, alone and after those above it."""
+    """Plot the AP gained by each repair, alone and after the repairs above it."""
     repairs = record["repairs"]
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     axes = figure.add_subplot()
@@ -87,18 +87,18 @@ def _gains(record: Mapping[str, Any]) -> Figure:
     axes.set_yticks(rows, [words(kind) for kind in repairs])
     axes.invert_yaxis()
     axes.set_xlim(min(0.0, axes.get_xlim()[0]), 1.15 * max(longest, 0.01))
-    axes.set_xlabel("AP gained (hatched: this repair alone; plain: after those above it)")
-    axes.set_title(f"What repairing would gain; AP now {record['AP']:.3f}")
+    axes.set_xlabel("AP gained (hatched: this repair alone; plain: after the repairs above it)")
+    axes.set_title(f"AP gained by repairs; original AP {record['AP']:.3f}")
     return _plain(figure)
 
 
 def _precision(analysis: ErrorAnalysis) -> Figure:
-    """Precision over recall while one kind after the other is repaired."""
+    """Plot precision over recall while the kinds of errors are repaired one after the other."""
     figure = Figure(figsize=(12, 4.6), layout="constrained")
     for column, place in enumerate(_CURVES_AT):
         axes = figure.add_subplot(1, 2, column + 1)
         before = analysis.precision.curves[place]
-        axes.fill_between(_RECALLS, before, color=_ORIGINAL, label=f"as it is: {_area(before)}")
+        axes.fill_between(_RECALLS, before, color=_ORIGINAL, label=f"original: {_area(before)}")
         for repair in analysis.repairs:
             after = repair.together.curves[place]
             label = f"{words(repair.kind)}: {_area(after)}"
@@ -116,37 +116,37 @@ def _precision(analysis: ErrorAnalysis) -> Figure:
 
 
 def _thresholds(analysis: ErrorAnalysis) -> Figure:
-    """What AP lacks at each OKS threshold, one repair upon the other."""
+    """Plot AP at each OKS threshold, original and after each repair."""
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     axes = figure.add_subplot()
     positions = np.arange(len(OKS_THRESHOLDS))
     reached = _ap(analysis.precision.curves)
-    axes.bar(positions, reached, color=_ORIGINAL, label="AP as it is")
+    axes.bar(positions, reached, color=_ORIGINAL, label="original AP")
     for repair in analysis.repairs:
         after = _ap(repair.together.curves)
         axes.bar(positions, after - reached, bottom=reached, color=COLORS[repair.kind], label=words(repair.kind))
         reached = after
     axes.set_xticks(positions, [f"{threshold:.2f}" for threshold in OKS_THRESHOLDS])
     axes.set(ylim=(0, 1.01), xlabel="OKS threshold", ylabel="AP")
-    axes.set_title("What is missing to AP 1, one repair upon the other")
+    axes.set_title("AP added by each repair in turn")
     _legend_beside(axes)
     return _plain(figure)
 
 
 def _keypoints(record: Mapping[str, Any]) -> Figure:
-    """Kinds of errors of each keypoint type."""
+    """Plot the kinds of errors per keypoint type."""
     counts = record["by_keypoint"]
     figure = Figure(figsize=(9, 1.2 + 0.3 * len(counts)), layout="constrained")
     axes = figure.add_subplot()
     _stack(axes, {words(name): own for name, own in counts.items()}, KINDS)
-    axes.set_xlabel("% of the labelled keypoints of matched people")
-    axes.set_title("Which keypoints")
+    axes.set_xlabel("% of the labeled keypoints of matched people")
+    axes.set_title("Errors by keypoint type")
     _legend_beside(axes)
     return _plain(figure)
 
 
 def _people(record: Mapping[str, Any]) -> Figure:
-    """Kinds of errors by the size of people and by how many others overlap them."""
+    """Plot the kinds of errors by size of the person and by number of overlapping people."""
     rows = {}
     for group, label in (("by_size", "{}"), ("by_crowding", "{} overlapping")):
         for name, counts in record[group].items():
@@ -156,14 +156,14 @@ def _people(record: Mapping[str, Any]) -> Figure:
     figure = Figure(figsize=(9, 1.2 + 0.4 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
     _stack(axes, rows, (*KINDS, "false_negative"))
-    axes.set_xlabel("% of the labelled keypoints")
-    axes.set_title("Which people: by size, and by the number of others whose boxes overlap theirs")
+    axes.set_xlabel("% of the labeled keypoints")
+    axes.set_title("Errors by size of the person, and by number of people with overlapping boxes")
     _legend_beside(axes)
     return _plain(figure)
 
 
 def _stack(axes: Axes, rows: Mapping[str, Mapping[str, int]], kinds: tuple[str, ...]) -> None:
-    """Draw the shares of the kinds in each row as stacked bars, large shares with their number."""
+    """Draw the share of each kind per row as stacked bars, with numbers on large shares."""
     counts = np.array([[row[kind] for kind in kinds] for row in rows.values()], dtype=float)
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     left = np.zeros(len(rows))
@@ -182,7 +182,7 @@ def _stack(axes: Axes, rows: Mapping[str, Mapping[str, int]], kinds: tuple[str, 
 
 
 def _ap(curves: np.ndarray) -> np.ndarray:
-    """Return ``(10,)`` AP by OKS threshold."""
+    """Return ``(10,)`` AP per OKS threshold."""
     return np.asarray(curves.mean(axis=1))
 
 
@@ -195,7 +195,7 @@ def _legend_beside(axes: Axes) -> None:
 
 
 def _plain(figure: Figure) -> Figure:
-    """Take away the frame's upper and right side."""
+    """Remove the upper and right side of the frame."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
     return figure

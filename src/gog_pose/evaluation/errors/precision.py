@@ -1,4 +1,4 @@
-"""COCO's evaluation, opened up: precision curves, the same without some detections or people, and who matches whom."""
+"""COCO's evaluation with access to its matches and precision curves, also without some detections or people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from gog_pose.evaluation.errors.keypoint_errors import object_similarities
 from gog_pose.evaluation.oks import OKS_THRESHOLDS
 from gog_pose.skeleton import Skeleton
 
-MAX_DETECTIONS = 20  # of an image, those with the highest scores; COCO looks at no more
+MAX_DETECTIONS = 20  # per image, those with the highest scores; COCO evaluates no more
 _ALL, _MEDIUM, _LARGE = range(3)  # COCO's ranges of area
 
 
@@ -38,28 +38,28 @@ class Detected(NamedTuple):
 def best_detections(
     file: AnnotationFile, detections: Mapping[int, Sequence[Mapping[str, Any]]], skeleton: Skeleton
 ) -> list[Detected]:
-    """Return the detections that COCO evaluates, by rising image id and falling score.
+    """Return the detections that COCO evaluates, by ascending image id and descending score.
 
     Args:
         file: The annotations of the images.
-        detections: For each image id, its people in COCO's results format.
-        skeleton: What a person is made of.
+        detections: Detected people per image id, in COCO's results format.
+        skeleton: Keypoints of a person.
 
     Raises:
-        InputError: The annotations lack an image, or people have another number of keypoints than the skeleton.
+        InputError: The annotations lack an image, or the number of a person's keypoints differs from the skeleton's.
     """
     known = {image["id"] for image in file.images}
     for image_id in detections:
         if image_id not in known:
             raise InputError(
-                f"{file.path}: images: there is none with the id {image_id}, which the detections are of; give"
-                " the annotations of the same images"
+                f"{file.path}: images: has no image with the id {image_id} of the detections; give the annotations"
+                " of the same images"
             )
     return [_detected(image_id, detections[image_id], skeleton) for image_id in sorted(detections)]
 
 
 def _detected(image_id: int, people: Sequence[Mapping[str, Any]], skeleton: Skeleton) -> Detected:
-    """Return the detections of an image that COCO looks at, best first."""
+    """Return the detections of an image that COCO evaluates, in order of decreasing score."""
     for person in people:
         if len(person["keypoints"]) != 3 * skeleton.num_keypoints:
             raise InputError(
@@ -73,13 +73,13 @@ def _detected(image_id: int, people: Sequence[Mapping[str, Any]], skeleton: Skel
 
 
 class Precision(NamedTuple):
-    """How precise detections are.
+    """Precision of detections.
 
     Attributes:
         curves: ``(10, 101)`` precision by OKS threshold (``OKS_THRESHOLDS``) and recall (0, 0.01 ... 1); nan where
             nobody counts.
-        medium: The same of medium people alone.
-        large: The same of large people alone.
+        medium: The same for medium people only.
+        large: The same for large people only.
     """
 
     curves: np.ndarray
@@ -99,33 +99,33 @@ class Precision(NamedTuple):
 
 
 class Unmatched(NamedTuple):
-    """Who matches nothing, by range of area and OKS threshold.
+    """Unmatched detections and people, by area range and OKS threshold.
 
     Attributes:
-        detections: ``(A, T, N)`` bool, by id.
-        people: ``(A, T, M)`` bool, by id.
+        detections: ``(A, T, N)`` bool, indexed by id.
+        people: ``(A, T, M)`` bool, indexed by id.
     """
 
     detections: np.ndarray
     people: np.ndarray
 
     def of_size(self, size: int) -> Unmatched:
-        """Return those of one range of area."""
+        """Return the unmatched detections and people of one area range."""
         return Unmatched(self.detections[size], self.people[size])
 
 
 class KeypointEvaluation(COCOeval):  # type: ignore[misc]
-    """COCO's evaluation of keypoints with its two inner loops over arrays; the results differ by rounding at most.
+    """COCO's keypoint evaluation with its two inner loops vectorized; the results differ at most by rounding.
 
-    ``evalImgs`` says who matches whom, as COCO's own does.
+    ``evalImgs`` contains the matches in the same format as in pycocotools.
 
     Args:
         truth: The annotations.
-        detected: The detections of each image to evaluate, those alone that count.
-        category_id: Of the people.
-        skeleton: Gives the OKS sigmas.
+        detected: The detections of each image to evaluate, limited to those that COCO evaluates.
+        category_id: Category of the people.
+        skeleton: OKS sigmas of the keypoints.
         thresholds: OKS thresholds.
-        sizes: How many of COCO's ranges of area to evaluate: all people, medium ones, large ones.
+        sizes: Number of COCO's area ranges to evaluate, in the order all, medium, large.
     """
 
     evalImgs: list[dict[str, Any] | None]
@@ -152,7 +152,7 @@ class KeypointEvaluation(COCOeval):  # type: ignore[misc]
             self.evaluate()
 
     def computeOks(self, imgId: int, catId: int) -> np.ndarray:
-        """Return ``(D, G)`` OKS, detections by falling score, annotations as they are listed."""
+        """Return ``(D, G)`` OKS, detections in order of decreasing score, annotations in file order."""
         annotated, detected = self._gts[imgId, catId], self._dts[imgId, catId]
         num_keypoints = self._skeleton.num_keypoints
         order = _by_score(detected, self.params.maxDets[-1])
@@ -168,7 +168,7 @@ class KeypointEvaluation(COCOeval):  # type: ignore[misc]
         return oks
 
     def evaluateImg(self, imgId: int, catId: int, aRng: Sequence[float], maxDet: int) -> dict[str, Any] | None:
-        """Match detections and people of an image; COCO's own loops try each pair at each threshold."""
+        """Match the detections and people of an image for all thresholds at once."""
         annotated, detected = self._gts[imgId, catId], self._dts[imgId, catId]
         if not annotated and not detected:
             return None
@@ -209,13 +209,13 @@ class KeypointEvaluation(COCOeval):  # type: ignore[misc]
         return _by_size(self.eval["precision"])
 
     def precision_without(self, unmatched: Unmatched) -> Precision:
-        """Return the precision where those of the given detections and people that match nothing do not count.
+        """Return the precision if the given detections and people do not count where they are unmatched.
 
-        If nobody is left who counts, it is 0 while detections are left and 1 otherwise: then nothing is wrong.
+        If no person is left that counts, the precision is 0 if any detection is left that counts, and 1 otherwise.
         """
         every, thresholds = self.evalImgs, self.params.iouThrs
         rows = []
-        for place in range(len(thresholds)):  # to COCO, an annotation is ignored at all thresholds or at none
+        for place in range(len(thresholds)):  # one by one, because COCO ignores an annotation at all thresholds or none
             self.params.iouThrs = thresholds[place : place + 1]
             self.evalImgs = [
                 None if image is None else _without(image, place, unmatched.of_size(index // len(self.params.imgIds)))
@@ -232,12 +232,12 @@ class KeypointEvaluation(COCOeval):  # type: ignore[misc]
         return _by_size(np.concatenate(rows))
 
     def _counts(self, images: Sequence[dict[str, Any] | None], size: int, ignored: str) -> bool:
-        """Tell whether anybody counts in a range of area, or any detection."""
+        """Return whether any entry of an area range is not marked in ``ignored``."""
         own = images[size * len(self.params.imgIds) : (size + 1) * len(self.params.imgIds)]
         return not all(image is None or image[ignored].all() for image in own)
 
     def unmatched(self) -> Unmatched:
-        """Return who counts and matches nothing."""
+        """Return the detections and people that count but are unmatched."""
         sizes, thresholds = len(self.params.areaRng), len(self.params.iouThrs)
         detections = np.zeros((sizes, thresholds, max(self.cocoDt.anns, default=0) + 1), dtype=bool)
         people = np.zeros((sizes, thresholds, max(self.cocoGt.anns, default=0) + 1), dtype=bool)
@@ -250,13 +250,15 @@ class KeypointEvaluation(COCOeval):  # type: ignore[misc]
 
 
 def box_similarities(places: np.ndarray, boxes: np.ndarray, areas: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Return the OKS of detections and people without labelled keypoints: how near they are to the doubled box.
+    """Return COCO's OKS of detections and people without labeled keypoints, from distances to the enlarged box.
+
+    The box is enlarged by its width to both sides, and by its height upwards and downwards.
 
     Args:
         places: ``(D, K, 2)`` detected keypoints, px.
         boxes: ``(P, 4)`` left, top, width, height, px.
         areas: ``(P,)`` px^2.
-        skeleton: Gives the OKS sigmas.
+        skeleton: OKS sigmas of the keypoints.
 
     Returns:
         ``(D, P)``.
@@ -268,13 +270,13 @@ def box_similarities(places: np.ndarray, boxes: np.ndarray, areas: np.ndarray, s
 
 
 def match(oks: np.ndarray, ignored: np.ndarray, crowds: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """Match detections with people as COCO does: the best detection first, each with the most similar person left.
+    """Match each detection, in order of decreasing score, with the most similar unmatched person, as in COCO.
 
     Args:
-        oks: ``(D, G)`` or ``(T, D, G)``, the detection with the highest score first.
-        ignored: ``(G,)`` or ``(T, G)`` True for annotations that are only taken where no other is left.
+        oks: ``(D, G)`` or ``(T, D, G)``, detections in order of decreasing score.
+        ignored: ``(G,)`` or ``(T, G)`` True for annotations that are matched only if no other annotation is left.
         crowds: ``(G,)`` True for annotations that several detections may match.
-        thresholds: ``(T,)`` least OKS.
+        thresholds: ``(T,)`` lowest OKS of a match.
 
     Returns:
         ``(T, D)`` index of each detection's annotation, -1 = none.
@@ -288,7 +290,7 @@ def match(oks: np.ndarray, ignored: np.ndarray, crowds: np.ndarray, thresholds: 
         possible = (own >= least) & ~taken
         counting = possible & ~ignored
         possible = np.where(counting.any(axis=1, keepdims=True), counting, possible)
-        best = oks.shape[2] - 1 - np.where(possible, own, -1)[:, ::-1].argmax(axis=1)  # the last of equals
+        best = oks.shape[2] - 1 - np.where(possible, own, -1)[:, ::-1].argmax(axis=1)  # the last if tied
         rows = np.flatnonzero(possible.any(axis=1))
         partners[rows, detection] = best[rows]
         taken[rows, best[rows]] = ~crowds[best[rows]]
@@ -296,10 +298,10 @@ def match(oks: np.ndarray, ignored: np.ndarray, crowds: np.ndarray, thresholds: 
 
 
 def _results(detected: Sequence[Detected], category_id: int) -> COCO:
-    """Return detections as COCO's evaluation takes them; their ids are their places in the list, from 1 on."""
+    """Return detections as a pycocotools ``COCO`` object, with ids from 1 in the order of the list."""
     entries: list[dict[str, Any]] = []
     for image in detected:
-        extents = np.ptp(image.places, axis=1).prod(axis=1)  # to COCO, the area of a detection
+        extents = np.ptp(image.places, axis=1).prod(axis=1)  # COCO's definition of the area of a detection
         for places, score, extent in zip(image.places, image.scores.tolist(), extents.tolist(), strict=True):
             entries.append(
                 {
@@ -318,7 +320,7 @@ def _results(detected: Sequence[Detected], category_id: int) -> COCO:
 
 
 def _without(image: dict[str, Any], place: int, unmatched: Unmatched) -> dict[str, Any]:
-    """Return what ``evaluateImg`` gave for an image, at one threshold, with more of it to be ignored."""
+    """Return the result of ``evaluateImg`` at one threshold, with the given unmatched entries ignored as well."""
     row = slice(place, place + 1)
     of_people, of_detections = image["gtMatches"][row], image["dtMatches"][row]
     false, lost = unmatched.detections[row, image["dtIds"]], unmatched.people[row, image["gtIds"]]
@@ -332,12 +334,12 @@ def _without(image: dict[str, Any], place: int, unmatched: Unmatched) -> dict[st
 
 
 def _by_score(detected: Sequence[dict[str, Any]], count: int) -> np.ndarray:
-    """Return the indices of the best detections, sorted as COCO's program sorts them."""
+    """Return the indices of the ``count`` best detections, in the sort order of COCO's program."""
     return np.argsort([-entry["score"] for entry in detected], kind="stable")[:count].astype(np.int64)
 
 
 def _by_size(found: np.ndarray) -> Precision:
-    """Return ``(T, R, 1, A, 1)`` precisions, -1 where nobody counts, by range of area."""
+    """Split ``(T, R, 1, A, 1)`` precisions, -1 where nobody counts, by area range."""
     curves = np.where(found < 0, np.nan, found)[:, :, 0, :, 0]
     return Precision(*(curves[..., size] for size in (_ALL, _MEDIUM, _LARGE)))
 

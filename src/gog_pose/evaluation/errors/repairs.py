@@ -1,17 +1,17 @@
-"""AP as COCO measures it, of detections whose errors are repaired one kind after the other or one kind alone.
+"""COCO's AP after repairing one kind of error, alone or together with the previous kinds.
 
-The kinds in their order (``REPAIRS``) are those of M. R. Ronchi and P. Perona (ICCV 2017), Sec. 3:
+The kinds and their order (``REPAIRS``) follow M. R. Ronchi and P. Perona (ICCV 2017), Sec. 3:
 
-- *miss*, *swap*, *inversion*, *jitter*: the keypoints that have this error are put where it would not have moved them
-  (see ``keypoint_errors``);
-- *score*: people and detections are paired one to one, most similar first, and a detection's score is the OKS of its
-  pair; all others rank below. (The authors' program lowers the scores of a person's other detections by soft
-  non-maximum suppression instead, which has a constant to choose.)
-- *false positive*: detections that even then match nobody, at each OKS threshold by itself, do not count;
-- *false negative*: people that even then match no detection do not count.
+- *miss*, *swap*, *inversion*, *jitter*: keypoints with this error are moved to their repaired positions (see
+  ``keypoint_errors``);
+- *score*: people and detections are paired one to one in order of decreasing OKS, and a paired detection's score is the
+  OKS of the pair; all other detections rank below. (The authors' program instead lowers the scores of a person's other
+  detections by soft non-maximum suppression, which depends on a constant.)
+- *false positive*: detections that are still unmatched do not count, separately for each OKS threshold;
+- *false negative*: people who are still unmatched do not count, separately for each OKS threshold.
 
-After the last one AP is 1: what counts is matched. Alone, a repair starts from the detections as they are; false
-positives and negatives are the same ones.
+After the last repair AP is 1, because everything that counts is matched. A repair alone starts from the original
+detections; its false positives and false negatives are the same as those of the repairs together.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ REPAIRS = ("miss", "swap", "inversion", "jitter", "score", "false_positive", "fa
 
 
 class Repair(NamedTuple):
-    """What the repair of one kind of error leads to.
+    """Precision after the repair of one kind of error.
 
     Attributes:
         kind: One of ``REPAIRS``.
-        alone: With no other kind repaired.
-        together: With all kinds before it in ``REPAIRS`` repaired as well.
+        alone: Precision if no other kind is repaired.
+        together: Precision if all previous kinds of ``REPAIRS`` are repaired as well.
     """
 
     kind: str
@@ -51,18 +51,18 @@ def measure_repairs(
     category_id: int,
     skeleton: Skeleton,
 ) -> tuple[Precision, list[Repair]]:
-    """Measure what each repair gains.
+    """Measure the precision after each repair.
 
     Args:
         truth: The annotations.
         detected: The detections of each image.
-        repaired: For each image ``(D, K, 2)`` where the keypoints are once they are repaired, px.
-        kinds: For each image ``(D, K)`` what is wrong with them, index into ``KINDS``; below 0 = nothing to repair.
-        category_id: Of the people.
-        skeleton: Gives the OKS sigmas.
+        repaired: ``(D, K, 2)`` repaired keypoints of each image, px.
+        kinds: ``(D, K)`` errors of each image, index into ``KINDS``; below 0 = nothing to repair.
+        category_id: Category of the people.
+        skeleton: OKS sigmas of the keypoints.
 
     Returns:
-        The precision of the detections as they are, and one ``Repair`` for each of ``REPAIRS``.
+        The precision of the original detections, and one ``Repair`` for each of ``REPAIRS``.
     """
 
     def evaluated(images: Sequence[Detected]) -> KeypointEvaluation:
@@ -76,7 +76,7 @@ def measure_repairs(
         wrong = [image == KINDS.index(kind) for image in kinds]
         state = _moved(state, repaired, wrong)
         together = evaluated(state).precision()
-        # The first in the order is repaired alone there.
+        # For the first kind, "together" equals "alone".
         alone = evaluated(_moved(detected, repaired, wrong)).precision() if repairs else together
         repairs.append(Repair(kind, alone, together))
 
@@ -91,7 +91,7 @@ def measure_repairs(
 
 
 def _moved(images: Sequence[Detected], repaired: Sequence[np.ndarray], wrong: Sequence[np.ndarray]) -> list[Detected]:
-    """Return the detections with wrong keypoints, ``(D, K)`` each image, where they are once repaired."""
+    """Return the detections with the wrong keypoints, ``(D, K)`` bool per image, moved to their repaired positions."""
     return [
         image._replace(places=np.where(mask[..., None], places, image.places))
         for image, places, mask in zip(images, repaired, wrong, strict=True)
@@ -99,12 +99,12 @@ def _moved(images: Sequence[Detected], repaired: Sequence[np.ndarray], wrong: Se
 
 
 def _ranked(truth: COCO, images: Sequence[Detected], skeleton: Skeleton) -> list[Detected]:
-    """Return the detections with the scores that rank them by their pairs."""
+    """Return the detections with repaired scores."""
     return [image._replace(scores=_best_scores(truth, image, skeleton)) for image in images]
 
 
 def _best_scores(truth: COCO, image: Detected, skeleton: Skeleton) -> np.ndarray:
-    """Return ``(D,)`` the OKS of a detection's pair; of one without a pair its OKS with the nearest person, less 1."""
+    """Return ``(D,)`` OKS of paired detections; for the others, the OKS with the most similar person minus 1."""
     own = [person for person in truth.imgToAnns[image.image_id] if person["num_keypoints"] and not person["iscrowd"]]
     if not own or not len(image.scores):
         return np.full(len(image.scores), -1.0)

@@ -1,4 +1,4 @@
-"""The report of an error analysis: one HTML page with embedded pictures, and the pictures as files beside it."""
+"""Report of an error analysis: an HTML page with embedded pictures, and the pictures as separate files."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from gog_pose.system.files import made_folder, write_whole
 PAGE = "errors.html"
 _PICTURE = "worst_{}.jpg"
 _MEANINGS = {
-    "good": "as near to its place as human annotators are to each other (similarity from 0.85)",
-    "jitter": "near its place (similarity from 0.5)",
-    "inversion": "at the place of the other side of the same person",
-    "swap": "at the place of another person's keypoint",
-    "miss": "nowhere near any of these, or not detected",
-    "score": "the order of the detections: the more like a person, the higher a score should be",
-    "false_positive": "a detection that is nobody's, or the second of a person",
+    "good": "within the agreement of human annotators (similarity 0.85 or more)",
+    "jitter": "near the labeled keypoint (similarity 0.5 or more)",
+    "inversion": "at the keypoint of the other side of the same person",
+    "swap": "at a keypoint of another person",
+    "miss": "at none of these, or not detected",
+    "score": "the ranking of the detections: detections with a higher OKS should have higher scores",
+    "false_positive": "a detection in the background, or a second detection of a person",
     "false_negative": "a person without a detection",
 }
 _REPAIRS = (
-    "Repaired, a miss comes as near to its place as jitter (similarity 0.5), jitter becomes good (0.85), an"
-    " inversion or a swap is as near to its own place as it was to the wrong one, and detections rank by their OKS."
-    " False positives and negatives are, at each OKS threshold by itself, the detections and people that match nothing"
-    " even after all other repairs; once the scores are repaired, false positives rank last and cost nothing more."
+    "The repair moves a miss to a similarity of 0.5 with its labeled keypoint, jitter to 0.85, and an inversion or a"
+    " swap as near to its labeled keypoint as it was to the wrong one; detections are then ranked by OKS. False"
+    " positives and negatives are the detections and people that remain unmatched after all other repairs, separately"
+    " for each OKS threshold. Once the scores are repaired, false positives rank last and cost no further AP."
 )
 _CAPTIONS = {
-    "gains": "AP gained: hatched, by this repair alone; plain, by it after those above it.",
-    "precision": "Precision over recall as it is (line) and while one kind after the other is repaired.",
-    "thresholds": "What each kind costs at each OKS threshold. At high thresholds many people count as false negatives"
-    " whose keypoints cannot be repaired well enough.",
+    "gains": "AP gained by each repair: alone (hatched) and after the repairs above it (plain).",
+    "precision": "Precision over recall, original (line) and while the kinds are repaired one after the other.",
+    "thresholds": "Cost of each kind at each OKS threshold. At high thresholds many people count as false negatives,"
+    " because the repair of their keypoints does not reach the threshold.",
     "keypoints": "Keypoints of matched people.",
-    "people": "All labelled people; keypoints of those without a detection are the dark part.",
+    "people": "All labeled people; the dark part shows keypoints of people without a detection.",
 }
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #22262e; max-width: 1200px; margin: 2em auto; padding: 0 1em; }
@@ -64,20 +64,20 @@ def write_report(
     numbers: Numbers | None = None,
     worst: int = 10,
 ) -> Path:
-    """Write ``errors.html``, which needs no other file, and its plots and pictures; an earlier report is replaced.
+    """Write the self-contained page ``errors.html`` and its plots and pictures; an earlier report is replaced.
 
     Args:
-        analysis: What to report.
-        folder: Where to; made if it is not there.
-        images: Folder of the images; None draws on blank canvases.
-        numbers: Those beside COCO's of the same detections; None leaves them out.
-        worst: How many pictures, of the images that lose most recall.
+        analysis: The error analysis.
+        folder: Folder of the report; created if missing.
+        images: Folder of the images; None = draw on blank canvases.
+        numbers: Metrics beyond COCO's for the same detections; None = leave them out.
+        worst: Number of pictures, of the images that lose most recall.
 
     Returns:
-        The page.
+        The path of the page.
 
     Raises:
-        InputError: The folder cannot be made.
+        InputError: The folder cannot be created.
     """
     folder = made_folder(folder, "report")
     drawn = plots(analysis)
@@ -103,17 +103,18 @@ def _page(record: dict[str, Any], drawn: dict[str, bytes], sections: Sequence[st
     """Return the HTML of the page."""
     people, detections = record["people"], record["detections"]
     summary = (
-        f"{people['labelled']} labelled people, {people['matched']} with a detection (OKS {MATCHED} or more),"
-        f" {people['outranked']} of them outranked by a worse one; {detections['evaluated']} detections evaluated,"
+        f"{people['labelled']} labeled people, {people['matched']} with a detection (OKS {MATCHED} or more);"
+        f" {people['outranked']} people have a better detection with a lower score;"
+        f" {detections['evaluated']} detections evaluated,"
         f" {detections['background']} in the background, {detections['duplicate']} duplicates."
     )
     metrics = _table(
         ("", "AP", "AP50", "AP75", "AP_M", "AP_L", "gain", "gain alone"),
         [
-            ("as it is", *_metrics(record), "", ""),
+            ("original", *_metrics(record), "", ""),
             *(
                 (
-                    f"{_chip(kind)}{words(kind)} repaired too",
+                    f"{_chip(kind)}+ {words(kind)} repaired",
                     *_metrics(repair["together"]),
                     f"{repair['together']['gain']:+.3f}",
                     f"{repair['alone']['gain']:+.3f}",
@@ -130,7 +131,7 @@ def _page(record: dict[str, Any], drawn: dict[str, bytes], sections: Sequence[st
         "false_negative": f"{people['false_negative']} people",
     }
     meanings = _table(
-        ("", "number", "what it is"),
+        ("", "number", "definition"),
         [(f"{_chip(kind)}{words(kind)}", numbers[kind], meaning) for kind, meaning in _MEANINGS.items()],
     )
     figures = [_figure(content, "png", html.escape(_CAPTIONS[name])) for name, content in drawn.items()]
@@ -145,42 +146,42 @@ def _page(record: dict[str, Any], drawn: dict[str, bytes], sections: Sequence[st
             f"<p>Of the misses, {record['keypoints']['not_detected']} were not detected at all. Definitions after"
             " Ronchi and Perona, <i>Benchmarking and Error Diagnosis in Multi-Instance Pose Estimation</i>, ICCV"
             " 2017.</p>",
-            "<h2>What they cost</h2>",
+            "<h2>Cost of the errors</h2>",
             f"<p>{_REPAIRS}</p>",
             metrics,
             *figures,
             *sections,
-            "<h2>The images that lose most</h2>",
-            *(pictures or ["<p>None loses any recall.</p>"]),
+            "<h2>Images with the largest losses</h2>",
+            *(pictures or ["<p>No image loses recall.</p>"]),
             "</body></html>",
         ]
     )
 
 
 def _numbers(numbers: Numbers, curve: bytes) -> list[str]:
-    """Return the sections of the numbers per keypoint type and over the score threshold."""
+    """Return the sections of the metrics per keypoint type and per score threshold."""
     record = numbers.to_dict()
     keypoints, scores = record["keypoints"], record["score_threshold"]
     rows = keypoint_rows(keypoints)
     unit, missing = keypoints["pck_size"], keypoints["people_without_size"]
-    remark = f" {missing} people have no such size, so PCK does not count their keypoints." if missing else ""
+    remark = f" PCK leaves out {missing} people, whose {unit} size is undefined." if missing else ""
     best = scores["best"]
     return [
-        "<h2>Numbers per keypoint type</h2>",
-        "<p>AP as if only this type were labeled. PCK: the share of labeled keypoints that are detected within this"
-        f" fraction of the person's {unit} size.{remark} Errors: mean distance of the detected keypoints, in px and in"
-        f" units of the person's scale (the square root of the area). Detections and people are matched at an OKS of"
-        f" {keypoints['match_oks']:g} or more.</p>",
+        "<h2>Metrics per keypoint type</h2>",
+        "<p>AP: computed as if only this type were labeled. PCK: share of labeled keypoints that are detected within"
+        f" this fraction of the person's {unit} size.{remark} Errors: mean distance of the detected keypoints, in px"
+        f" and in units of the person's scale (the square root of the area). Detections and people are matched from an"
+        f" OKS of {keypoints['match_oks']:g}.</p>",
         _table(tuple(map(words, rows[0])), [[html.escape(text) for text in texts(row)] for row in rows]),
         "<h2>Score threshold</h2>",
-        "<p>The best threshold, that of the highest F1: "
+        "<p>The threshold with the highest F1: "
         + ", ".join(f"{words(name)} {entry(name, value)}" for name, value in best.items())
         + ".</p>",
         _figure(
             curve,
             "png",
-            "Precision, recall and F1 of people, if only detections from this score on are kept; a detection is right"
-            f" from an OKS of {scores['oks']:g} on.",
+            "Precision, recall and F1 of people if only detections with at least this score are kept. A detection is"
+            f" correct from an OKS of {scores['oks']:g}.",
         ),
     ]
 
@@ -192,7 +193,7 @@ def _describe(image: ImageErrors) -> str:
     counts.append((int((image.is_background | image.is_duplicate).sum()), "false positive"))
     told = ", ".join(f"{count} {name}" for count, name in counts if count)
     return (
-        f"{html.escape(image.file_name)}: {image.recall_lost:.1f} of {len(image.people)} people's recall lost; {told}."
+        f"{html.escape(image.file_name)}: lost recall of {image.recall_lost:.1f} of {len(image.people)} people; {told}."
     )
 
 
@@ -206,7 +207,7 @@ def _chip(kind: str) -> str:
 
 
 def _figure(content: bytes, kind: str, caption: str) -> str:
-    """Return a picture that the page holds, a ``png`` or a ``jpeg``."""
+    """Return the HTML of an embedded picture, a ``png`` or ``jpeg``."""
     source = f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
     return f'<figure><img alt="" src="{source}"><figcaption>{caption}</figcaption></figure>'
 

@@ -1,1 +1,1 @@
-"""Numbers beside COCO's: AP, PCK and error per keypoint type; precision, recall and F1 over the score threshold."""
+"""Metrics beyond COCO's: AP, PCK and error per keypoint type; precision, recall and F1 per score threshold."""

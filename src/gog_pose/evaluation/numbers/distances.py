@@ -1,4 +1,4 @@
-"""Distances of detected keypoints from the labeled ones: PCK and mean error."""
+"""Distances between detected and labeled keypoints: PCK and mean error."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 
 class Distances(NamedTuple):
-    """Distances of detected keypoints from those of P annotated people with at least one labeled keypoint each.
+    """Distances of detected keypoints from the labeled keypoints of P people, who have at least one label each.
 
     Attributes:
         px: ``(P, K)`` px, original image; infinite where the person has no detection or its detection lacks the
             keypoint, nan where the keypoint is not labeled.
         scales: ``(P,)`` square root of the person's annotated area, px.
-        sizes: ``(P,)`` px, the unit of PCK's thresholds; nan where the person has no such size.
+        sizes: ``(P,)`` px, the unit of PCK's thresholds; nan where the size of the person is undefined.
     """
 
     px: np.ndarray
@@ -23,21 +23,21 @@ class Distances(NamedTuple):
     sizes: np.ndarray
 
     def of_type(self, keypoint: int) -> Distances:
-        """Return those of one keypoint type, with ``px`` of shape ``(P, 1)``."""
+        """Return the distances of one keypoint type, with ``px`` of shape ``(P, 1)``."""
         return self._replace(px=self.px[:, keypoint : keypoint + 1])
 
     def summary(self, thresholds: Sequence[float]) -> dict[str, float]:
-        """Return the numbers of all keypoints together.
+        """Return the metrics of all keypoints together.
 
         Args:
-            thresholds: Of PCK, in units of ``sizes``.
+            thresholds: PCK thresholds, in units of ``sizes``.
 
         Returns:
-            ``labeled``: the number of labeled keypoints. ``detected``: how many of them the detection of their person
-            has. ``error_px``: the mean distance of the detected ones, px. ``error_scales``: the mean of each distance
-            divided by the person's scale. ``PCK@t``: the share of the labeled keypoints of people with a size that are
-            detected at most ``t`` times that size away; a keypoint that is not detected is wrong. nan = a mean of
-            nothing.
+            ``labeled``: number of labeled keypoints. ``detected``: number of labeled keypoints that the person's
+            detection contains. ``error_px``: mean distance of the detected keypoints, px. ``error_scales``: mean
+            distance divided by the person's scale. ``PCK@t``: share of labeled keypoints detected within ``t`` times
+            the person's size, over people with a defined size; keypoints that are not detected count as wrong. Means
+            over nothing are nan.
         """
         is_labeled = ~np.isnan(self.px)
         is_detected = np.isfinite(self.px)

@@ -1,8 +1,8 @@
-"""All numbers beside COCO's of one set of detections, from one matching of detections and people.
+"""All metrics beyond COCO's for one set of detections.
 
-Detections and people are matched as COCO's program matches them: the detection with the highest score first, each with
-the person of the highest OKS that is still free, if this OKS reaches a least value. Regions of crowds and people
-without labeled keypoints do not count, nor do detections matched with them; at most 20 detections per image count.
+Detections and people are matched as in COCO's program: in order of decreasing score, each detection is matched with the
+unmatched person of highest OKS, if this OKS reaches a threshold. Crowd regions and people without labeled keypoints do
+not count, nor do detections matched with them. At most 20 detections per image count.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import Positive, Range
 
 Oks = Annotated[float, Range(0, 1, above=True)]
-_CURVE_ROWS = 50  # of the score curve in results files
+_CURVE_ROWS = 50  # points of the score curve in results files
 
 
 @dataclass(frozen=True)
 class NumberOptions:
-    """Options of the measurement.
+    """Options of the metrics.
 
     Attributes:
-        pck: Thresholds of PCK, in units of ``pck_size``.
+        pck: PCK thresholds, in units of ``pck_size``.
         pck_size: ``box``, ``head`` or ``torso`` (see ``person_sizes``).
-        f1_oks: Least OKS of a right detection, for precision, recall and F1.
+        f1_oks: Lowest OKS of a correct detection, for precision, recall and F1.
     """
 
     pck: Sequence[Positive] = (0.05, 0.1, 0.2)
@@ -43,20 +43,20 @@ class NumberOptions:
     f1_oks: Oks = FOUND
 
     def check(self, skeleton: Skeleton) -> None:
-        """Raise ``InputError`` where the skeleton lacks the keypoints of a size."""
+        """Raise ``InputError`` if the skeleton lacks the keypoints that ``pck_size`` needs."""
         size_pairs(self.pck_size, skeleton)
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """The numbers of a set of detections.
+    """The metrics of a set of detections.
 
     Attributes:
-        skeleton: Names the keypoint types.
-        options: What was measured.
-        distances: Of the keypoints of all counting people, matched at an OKS of 0.1.
-        precisions: AP of each type.
-        scores: Precision, recall and F1 by score threshold.
+        skeleton: Names of the keypoint types.
+        options: Options of the metrics.
+        distances: Distances of the keypoints of all people that count, matched from an OKS of 0.1.
+        precisions: AP per keypoint type.
+        scores: Precision, recall and F1 per score threshold.
     """
 
     skeleton: Skeleton
@@ -66,19 +66,19 @@ class Numbers:
     scores: ScoreCurve
 
     def by_type(self) -> dict[str, dict[str, float]]:
-        """Return ``AP`` and the numbers of ``Distances.summary`` by name of the keypoint type."""
+        """Return ``AP`` and the metrics of ``Distances.summary`` by name of the keypoint type."""
         return {
             name: {"AP": self.precisions[name], **self.distances.of_type(index).summary(self.options.pck)}
             for index, name in enumerate(self.skeleton.keypoints)
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all numbers as values for JSON.
+        """Return all metrics as values for JSON.
 
         Returns:
-            ``keypoints``: ``all``, the numbers of ``Distances.summary`` of all types together; ``by_type``;
-            ``match_oks``, ``pck_size``; ``people_without_size``, the number of people whose keypoints PCK does not
-            count. ``score_threshold``: ``best`` and ``curve`` of ``ScoreCurve``, and their ``oks``.
+            ``keypoints``: ``all``, the metrics of ``Distances.summary`` over all types; ``by_type``; ``match_oks``,
+            ``pck_size``; ``people_without_size``, the number of people that PCK leaves out. ``score_threshold``:
+            ``best`` and ``curve`` of ``ScoreCurve``, and their ``oks``.
         """
         return {
             "keypoints": {
@@ -102,17 +102,17 @@ def measure_numbers(
     skeleton: Skeleton,
     options: NumberOptions | None = None,
 ) -> Numbers:
-    """Measure detections over exactly the images that are given, as ``CocoKeypointEvaluator`` does.
+    """Compute the metrics over exactly the given images, like ``CocoKeypointEvaluator``.
 
     Args:
         file: The annotations.
-        detections: For each image id, its people in COCO's results format.
-        skeleton: What a person is made of.
-        options: What to measure.
+        detections: Detected people per image id, in COCO's results format.
+        skeleton: Keypoints and their OKS sigmas.
+        options: Options of the metrics; None = the defaults.
 
     Raises:
-        InputError: The annotations lack an image, people have another number of keypoints than the skeleton, or the
-            skeleton lacks the keypoints of ``pck_size``.
+        InputError: The annotations lack an image, the number of a person's keypoints differs from the skeleton's, or
+            the skeleton lacks the keypoints of ``pck_size``.
     """
     options = options or NumberOptions()
     options.check(skeleton)
@@ -121,9 +121,10 @@ def measure_numbers(
     thresholds = np.array([MATCHED, options.f1_oks])
     matching = KeypointEvaluation(truth, detected, file.category_id, skeleton, thresholds, sizes=1)
 
-    places = np.concatenate([np.zeros((1, skeleton.num_keypoints, 2)), *(image.places for image in detected)])  # by id
+    # Indexed by detection id; 0 = no detection.
+    places = np.concatenate([np.zeros((1, skeleton.num_keypoints, 2)), *(image.places for image in detected)])
     people: list[Mapping[str, Any]] = []
-    partners: list[int] = []  # ids of their detections, 0 = none
+    partners: list[int] = []  # detection ids of the people, 0 = none
     scores: list[float] = []
     is_right: list[bool] = []
     for image in matching.evalImgs:
@@ -145,7 +146,7 @@ def measure_numbers(
 
 
 def _distances(people: Sequence[Mapping[str, Any]], places: np.ndarray, size: str, skeleton: Skeleton) -> Distances:
-    """Return the distances of P people and ``(P, K, 2)`` detected places, px; x = y = 0 means not detected."""
+    """Return the distances for P people and their ``(P, K, 2)`` detected keypoints, px; x = y = 0: not detected."""
     labels = np.array([person["keypoints"] for person in people], dtype=np.float64)
     labels = labels.reshape(-1, skeleton.num_keypoints, 3)
     boxes = np.array([person["bbox"] for person in people], dtype=np.float64).reshape(-1, 4)

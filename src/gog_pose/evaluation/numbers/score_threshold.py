@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of people over the score threshold: which detections to keep in an application."""
+"""Precision, recall and F1 of people per score threshold, to choose a threshold for an application."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 
 
 class ScoreCurve(NamedTuple):
-    """Precision, recall and F1 of the detections that are kept at each score threshold, T in all.
+    """Precision, recall and F1 of the detections kept at each of T score thresholds.
 
     Attributes:
-        thresholds: ``(T,)`` the distinct scores, falling; a detection is kept if its score is at least the threshold.
-        precision: ``(T,)`` right detections / kept detections.
-        recall: ``(T,)`` right detections / people.
-        f1: ``(T,)`` 2 right / (kept + people), the harmonic mean of both.
+        thresholds: ``(T,)`` distinct scores, decreasing; a detection is kept if its score is at least the threshold.
+        precision: ``(T,)`` correct detections / kept detections.
+        recall: ``(T,)`` correct detections / people.
+        f1: ``(T,)`` 2 correct / (kept + people), the harmonic mean of precision and recall.
     """
 
     thresholds: np.ndarray
@@ -24,32 +24,32 @@ class ScoreCurve(NamedTuple):
 
     @classmethod
     def of(cls, scores: np.ndarray, is_right: np.ndarray, people: int) -> ScoreCurve:
-        """Make it of detections that are right or wrong.
+        """Compute the curve from the scores of correct and wrong detections.
 
-        Detections with higher scores are matched first, so a threshold removes only matches of detections below it,
-        and one matching holds for all thresholds.
+        Detections with higher scores are matched first, so removing detections below a threshold does not change the
+        matches above it, and one matching is valid for all thresholds.
 
         Args:
             scores: ``(D,)``.
-            is_right: ``(D,)`` True for the detections that match a person.
-            people: How many people there are to find.
+            is_right: ``(D,)`` True for detections that match a person.
+            people: Number of annotated people.
         """
         order = np.argsort(-scores, kind="stable")
         ranked = scores[order]
-        last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], len(ranked) > 0))  # of equal scores
+        last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], len(ranked) > 0))  # last of each run of equal scores
         right = np.cumsum(is_right[order])[last]
         kept = last + 1
         recall = right / people if people else np.full(len(last), np.nan)
         return cls(ranked[last], right / kept, recall, 2 * right / (kept + people))
 
     def best(self) -> dict[str, float]:
-        """Return the threshold of the highest F1, the highest of several, with its three numbers; nan without any."""
+        """Return the threshold with the highest F1 (the largest if tied) and its metrics; nan if there is none."""
         if not len(self.thresholds) or np.isnan(self.recall).any():
             return dict.fromkeys(("threshold", "precision", "recall", "F1"), float("nan"))
         return self._at(int(self.f1.argmax()))
 
     def rows(self, count: int) -> list[dict[str, float]]:
-        """Return at most ``count`` of the thresholds, evenly spaced by rank from the first to the last."""
+        """Return the metrics at up to ``count`` thresholds, evenly spaced by rank from the first to the last."""
         places = np.linspace(0, len(self.thresholds) - 1, min(count, len(self.thresholds))).round().astype(int)
         return [self._at(int(place)) for place in places]
 

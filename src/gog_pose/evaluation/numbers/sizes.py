@@ -1,4 +1,4 @@
-"""Sizes of annotated people, px: the units of the distances that PCK allows."""
+"""Sizes of annotated people, px: the units of PCK thresholds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gog_pose.skeleton import Skeleton
 
 Size = Literal["box", "head", "torso"]
 SIZES: tuple[str, ...] = get_args(Size)
-_HEAD = ("head", "nose", "eye", "ear", "neck")  # words in the names of keypoints
+_HEAD = ("head", "nose", "eye", "ear", "neck")  # words in keypoint names
 _SHOULDER, _HIP = ("shoulder",), ("hip",)
 
 
@@ -22,23 +22,23 @@ def person_sizes(size: str, people: np.ndarray, boxes: np.ndarray, skeleton: Ske
     """Return the size of each annotated person.
 
     - ``box``: the longer side of the annotated box (Yang and Ramanan, PAMI 2013);
-    - ``head``: the largest distance between two labeled keypoints of the head, those with head, nose, eye, ear or neck
-      in their names: from head to neck in CrowdPose and MPII (the head size of PCKh), from ear to ear in a frontal view
-      of COCO's;
-    - ``torso``: the largest distance between a labeled shoulder and a labeled hip (Sapp and Taskar, CVPR 2013, take
-      that from the left shoulder to the right hip).
+    - ``head``: the largest distance between two labeled keypoints of the head, which have head, nose, eye, ear or neck
+      in their names. This is the distance from head to neck in CrowdPose and MPII (the head size of PCKh), and from ear
+      to ear in frontal views in COCO;
+    - ``torso``: the largest distance between a labeled shoulder and a labeled hip (Sapp and Taskar, CVPR 2013, use the
+      distance from the left shoulder to the right hip).
 
     Args:
         size: ``box``, ``head`` or ``torso``.
         people: ``(P, K, 3)`` x, y (px) and COCO's visibility.
         boxes: ``(P, 4)`` left, top, width, height, px.
-        skeleton: Names the keypoints.
+        skeleton: Names of the keypoints.
 
     Returns:
-        ``(P,)`` px; nan where a person has no such size: the keypoints are not labeled, or the size is 0.
+        ``(P,)`` px; nan where the required keypoints are not labeled or the size is 0.
 
     Raises:
-        InputError: The size is unknown, or the skeleton has no such keypoints.
+        InputError: The size is unknown, or the skeleton lacks the keypoints that it needs.
     """
     if size == "box":
         sizes = boxes[:, 2:].max(axis=1)
@@ -54,7 +54,7 @@ def size_pairs(size: str, skeleton: Skeleton) -> list[tuple[int, int]]:
     """Return the pairs of keypoints whose largest distance is the size of a person; none for ``box``.
 
     Raises:
-        InputError: The size is unknown, or the skeleton has no such keypoints.
+        InputError: The size is unknown, or the skeleton lacks the keypoints that it needs.
     """
     if size not in SIZES:
         raise InputError(f"keypoints.pck_size: {size!r} is unknown; choose {', '.join(SIZES)}")
@@ -73,11 +73,11 @@ def size_pairs(size: str, skeleton: Skeleton) -> list[tuple[int, int]]:
 
 
 def _named(skeleton: Skeleton, words: Sequence[str]) -> list[int]:
-    """Return the keypoints with one of some words in their names; "ear" is not a word of "forearm"."""
+    """Return the keypoints whose names contain one of the words as a whole word ("forearm" does not contain "ear")."""
     return [index for index, name in enumerate(skeleton.keypoints) if set(words) & set(_split(name))]
 
 
 def _split(name: str) -> list[str]:
-    """Return the words of a name, as left_eye, LeftEye, left-eye, or eye1 has them."""
+    """Return the words of a name such as left_eye, LeftEye, left-eye or eye1, in lower case."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|[^A-Za-z]+", " ", name)
     return spaced.lower().split()

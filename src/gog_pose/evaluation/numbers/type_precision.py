@@ -1,4 +1,4 @@
-"""COCO's AP of each keypoint type."""
+"""COCO's AP per keypoint type."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ from gog_pose.evaluation.errors.precision import Detected, box_similarities, mat
 from gog_pose.evaluation.oks import OKS_THRESHOLDS
 from gog_pose.skeleton import Skeleton
 
-_RECALLS = np.linspace(0, 1, 101)  # where COCO looks at the precision
+_RECALLS = np.linspace(0, 1, 101)  # recalls at which COCO samples the precision
 _NUM_THRESHOLDS = len(OKS_THRESHOLDS)
 
 
 def type_precisions(truth: COCO, detected: Sequence[Detected], skeleton: Skeleton) -> dict[str, float]:
-    """Return the AP of each keypoint type: COCO's AP as if only the keypoints of this type were labeled.
+    """Return the AP of each keypoint type: COCO's AP computed as if only keypoints of this type were labeled.
 
     The OKS of a detection and a person is then the similarity of this one keypoint. A person whose keypoint of this
     type is not labeled does not count, nor does a detection near the box of such a person (COCO's rule for people
-    without keypoints). Detections rank by the score of the whole person. A detection that lacks the keypoint has it
-    far from everybody, so it is a false positive unless it is near such a person: COCO's program has no absent
-    keypoints.
+    without keypoints). Detections are ranked by the score of the whole person. COCO's program does not support absent
+    keypoints, so a keypoint that a detection lacks is evaluated at x = y = 0 and usually counts as a false positive.
 
     Args:
         truth: The annotations.
-        detected: The detections of each image, by rising image id.
-        skeleton: Names the types and gives the OKS sigmas.
+        detected: The detections of each image, in ascending order of image id.
+        skeleton: Names and OKS sigmas of the types.
 
     Returns:
-        AP by name of the type, as a fraction of 1; nan where no keypoint of the type is labeled.
+        AP by name of the type, as a fraction of 1; nan if no keypoint of the type is labeled.
     """
     images = [_matched(truth.imgToAnns[image.image_id], image.places, skeleton) for image in detected]
     is_right = np.concatenate([image[0] for image in images], axis=2)
@@ -48,11 +47,11 @@ def type_precisions(truth: COCO, detected: Sequence[Detected], skeleton: Skeleto
 def _matched(
     annotated: Sequence[Mapping[str, Any]], places: np.ndarray, skeleton: Skeleton
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Match the detections of an image, ``(D, K, 2)`` px, for each type and OKS threshold by itself.
+    """Match the detections of an image, ``(D, K, 2)`` px, separately for each type and OKS threshold.
 
     Returns:
-        ``(K, T, D)`` True for detections that match a person; ``(K, T, D)`` True for those that match somebody who
-        does not count; ``(K,)`` the number of people who count.
+        ``(K, T, D)`` True for detections that match a person who counts; ``(K, T, D)`` True for detections that match
+        a person who does not count; ``(K,)`` the number of people who count.
     """
     count = skeleton.num_keypoints
     labels = np.array([person["keypoints"] for person in annotated], dtype=np.float64).reshape(-1, count, 3)
@@ -64,7 +63,7 @@ def _matched(
     oks = np.where(is_labeled, similarities(places, labels, areas, skeleton), near_box[..., None])  # (D, P, K)
     ignored = (~is_labeled | crowds[:, None]).T  # (K, P)
 
-    thresholds = np.tile(OKS_THRESHOLDS, count)  # those of the first type, those of the second, ...
+    thresholds = np.tile(OKS_THRESHOLDS, count)  # all thresholds for the first type, then for the second, ...
     rows = np.repeat(oks.transpose(2, 0, 1), _NUM_THRESHOLDS, axis=0)
     partners = match(rows, np.repeat(ignored, _NUM_THRESHOLDS, axis=0), crowds, thresholds)
     partners = partners.reshape(count, _NUM_THRESHOLDS, len(places))
@@ -75,12 +74,12 @@ def _matched(
 
 
 def _average_precision(is_right: np.ndarray, is_ignored: np.ndarray, people: int) -> float:
-    """Return the mean over the thresholds of the highest precision at each of COCO's 101 recalls or above.
+    """Return the interpolated precision, averaged over OKS thresholds and COCO's 101 recalls.
 
     Args:
-        is_right: ``(T, D)``, the detection with the highest score first.
+        is_right: ``(T, D)``, in order of decreasing score.
         is_ignored: ``(T, D)``.
-        people: How many there are to find.
+        people: Number of people who count.
     """
     if not people:
         return float("nan")

@@ -1,1 +1,1 @@
-"""The upper bound: ground-truth maps, perfect or disturbed, replace a network's; and a diagnosis of the losses."""
+"""Upper bounds: decoding of ground-truth maps, perfect or disturbed, and diagnosis of the remaining errors."""

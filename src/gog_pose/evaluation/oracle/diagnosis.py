@@ -1,29 +1,29 @@
-"""Diagnosis of detections: which people were lost, merged, split or misplaced.
+"""Diagnosis of detections: lost, merged, split and misplaced people.
 
-All definitions rest on the similarity of one keypoint, the term that COCO averages into OKS:
-``exp(-d^2 / (2 area (2 sigma_k)^2))`` with ``d`` the distance from the labelled to the detected keypoint. Within each
-type labelled and detected keypoints are matched one to one, most similar first, as far as the similarity reaches 0.5;
-of people whose keypoints coincide, the one whose OKS with the detection is higher comes first.
+All definitions use the similarity of one keypoint, the term that COCO averages into OKS:
+``exp(-d^2 / (2 area (2 sigma_k)^2))``, where ``d`` is the distance from the labeled to the detected keypoint. Within
+each type, labeled and detected keypoints are matched one to one in order of decreasing similarity, down to 0.5. If the
+keypoints of several people coincide, the person whose OKS with the detection is highest is matched first.
 
-A labelled keypoint is
+A labeled keypoint is
 
 - *found* if it is matched, *missing* if not;
 - *misplaced* if it is found with a similarity below 0.85;
-- missing *in a crowd* if another person's labelled keypoint of its type lies so near that the map cannot show two
-  peaks.
+- missing *in a crowd* if it is missing and another person's labeled keypoint of its type is so near that the map cannot
+  show two peaks.
 
-A labelled person is
+A labeled person is
 
 - *lost* if none of its keypoints is found;
-- *merged* if a detection holds found keypoints of this person and of another;
-- *split* if its found keypoints lie in more than one detection: *by the graph* if they lie in no more detections than
-  the labelled keypoints have connected components in the limb graph, which no pairing along limbs can avoid, else *by
-  the decoder*;
+- *merged* if a detection contains found keypoints of this person and of another;
+- *split* if its found keypoints are in more than one detection: *by the graph* if there are no more detections than
+  connected components of the labeled keypoints in the limb graph, which no grouping along limbs can avoid, else *by the
+  decoder*;
 - *incomplete* if some but not all of its keypoints are found;
-- *misplaced* if one of its keypoints is;
-- *intact* if none of the above holds.
+- *misplaced* if one of its keypoints is misplaced;
+- *intact* if none of the above applies.
 
-Several of these can hold for one person. Where each person counts once, the first in the order of ``CAUSES`` counts.
+Several of these can apply to one person. Where each person counts once, the first in the order of ``CAUSES`` counts.
 """
 
 from __future__ import annotations
@@ -42,17 +42,18 @@ CAUSES = ("lost", "merged", "split_by_decoder", "split_by_graph", "incomplete", 
 
 
 class PersonVerdict(NamedTuple):
-    """The verdict on one labelled person.
+    """The verdict on one labeled person.
 
     Attributes:
-        oks: OKS of its detection, where people and detections are paired one to one, most similar first; 0 = none.
-        labelled: Number of labelled keypoints.
-        found: Number of them that were found.
-        misplaced: Number of those whose similarity is below 0.85.
+        oks: OKS with the person's detection, after pairing people and detections one to one in order of decreasing
+            OKS; 0 = no detection.
+        labelled: Number of labeled keypoints.
+        found: Number of found keypoints.
+        misplaced: Number of found keypoints whose similarity is below 0.85.
         crowded: Number of missing keypoints in a crowd.
-        detections: Number of detections that hold the found keypoints.
-        components: Number of connected components of the labelled keypoints in the limb graph.
-        merged: Whether one of those detections holds keypoints of another person.
+        detections: Number of detections that contain the found keypoints.
+        components: Number of connected components of the labeled keypoints in the limb graph.
+        merged: True if one of these detections contains keypoints of another person.
     """
 
     oks: float
@@ -66,7 +67,7 @@ class PersonVerdict(NamedTuple):
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """All of ``CAUSES`` that hold for the person; ``("intact",)`` if no other does."""
+        """All ``CAUSES`` that apply to the person; ``("intact",)`` if no other applies."""
         split = self.detections > 1
         holds = {
             "lost": self.found == 0,
@@ -80,7 +81,7 @@ class PersonVerdict(NamedTuple):
 
     @property
     def recall_lost(self) -> float:
-        """Part of COCO's ten OKS thresholds that the person's detection does not reach."""
+        """Share of COCO's ten OKS thresholds that the person's detection does not reach."""
         return float((self.oks < OKS_THRESHOLDS).mean())
 
 
@@ -88,9 +89,9 @@ class ImageDiagnosis(NamedTuple):
     """The verdicts on the people of one image.
 
     Attributes:
-        people: One verdict per labelled person.
+        people: One verdict per labeled person.
         detections: Number of detections.
-        false_keypoints: Number of detected keypoints that match none.
+        false_keypoints: Number of detected keypoints that match no labeled keypoint.
     """
 
     people: list[PersonVerdict]
@@ -99,21 +100,21 @@ class ImageDiagnosis(NamedTuple):
 
     @property
     def recall_lost(self) -> float:
-        """Sum over the people: by how much this image lowers the recall of all."""
+        """Lost recall, summed over the people of the image."""
         return sum(person.recall_lost for person in self.people)
 
 
 def diagnose(
     keypoints: np.ndarray, areas: np.ndarray, poses: Poses, skeleton: Skeleton, *, crowding: float
 ) -> ImageDiagnosis:
-    """Compare the detections of one image with its labelled people.
+    """Compare the detections of one image with its labeled people.
 
     Args:
-        keypoints: ``(P, K, 3)`` labelled people: x, y (px) and COCO's visibility.
+        keypoints: ``(P, K, 3)`` labeled people: x, y (px) and COCO's visibility.
         areas: ``(P,)`` px^2.
-        poses: The detections, same px.
-        skeleton: Gives the OKS sigmas and the limbs.
-        crowding: Two keypoints of a type nearer than this cannot both show as a peak, px.
+        poses: The detections, in the same coordinates.
+        skeleton: OKS sigmas and limbs.
+        crowding: Distance below which two keypoints of a type cannot both have a peak, px.
     """
     labelled = keypoints[..., 2] > 0
     similarity = _similarities(keypoints, areas, poses, skeleton)  # (P, N, K)
@@ -145,12 +146,12 @@ def diagnose(
 
 
 def summarize(images: Iterable[ImageDiagnosis]) -> dict[str, Any]:
-    """Count verdicts.
+    """Count the verdicts.
 
     Returns:
-        ``people``: their number, the number of people with each failure (one person may count several times), and
-        the number of detections. ``keypoints``: counts of keypoints. ``recall_lost``: the recall that each cause costs,
-        where people count once, under their first cause, and the sum.
+        ``people``: number of people, number of people with each failure (one person may count several times), and
+        number of detections. ``keypoints``: counts of keypoints. ``recall_lost``: the recall lost per cause, where each
+        person counts once, under the first cause that applies, and the sum.
     """
     images = list(images)
     verdicts = [person for image in images for person in image.people]
@@ -180,7 +181,7 @@ def summarize(images: Iterable[ImageDiagnosis]) -> dict[str, Any]:
 
 
 def _similarities(keypoints: np.ndarray, areas: np.ndarray, poses: Poses, skeleton: Skeleton) -> np.ndarray:
-    """Return ``(P, N, K)`` similarities of people and detections; 0 where a keypoint is unlabelled or not found."""
+    """Return ``(P, N, K)`` similarities of people and detections; 0 where a keypoint is not labeled or not detected."""
     away = keypoints[:, None, :, :2].astype(np.float64) - poses.keypoints[None, :, :, :2]
     spread = 2 * areas[:, None, None].astype(np.float64) * (2 * np.array(skeleton.oks_sigmas)) ** 2
     both = (keypoints[:, None, :, 2] > 0) & (poses.keypoints[None, :, :, 2] > 0)
@@ -188,10 +189,10 @@ def _similarities(keypoints: np.ndarray, areas: np.ndarray, poses: Poses, skelet
 
 
 def _match(similarity: np.ndarray, oks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Match keypoints type by type.
+    """Match the keypoints of each type.
 
     Returns:
-        ``(P, K)`` detection that holds each labelled keypoint, -1 where it is missing, and ``(P, K)`` its similarity.
+        ``(P, K)`` detection that contains each labeled keypoint, -1 where it is missing, and ``(P, K)`` similarities.
     """
     people, _, types = similarity.shape
     holder = np.full((people, types), -1)
@@ -204,9 +205,9 @@ def _match(similarity: np.ndarray, oks: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def _pair(similarity: np.ndarray, oks: np.ndarray, *, least: float) -> dict[int, int]:
-    """Pair rows with columns of a matrix one to one, the highest value first, none below ``least``."""
+    """Pair rows and columns of a matrix one to one, in order of decreasing value down to ``least``."""
     rows, columns = np.nonzero(similarity >= least)
-    # Values that differ by the rounding of coordinates count as equal.
+    # Rounding makes values equal that differ only by the rounding of coordinates; OKS decides between them.
     order = np.lexsort((-oks[rows, columns], -similarity[rows, columns].round(3)))
     pairs: dict[int, int] = {}
     taken: set[int] = set()
@@ -218,7 +219,7 @@ def _pair(similarity: np.ndarray, oks: np.ndarray, *, least: float) -> dict[int,
 
 
 def _is_crowded(keypoints: np.ndarray, person: int, crowding: float) -> bool:
-    """Return whether another labelled keypoint of ``(P, 3)`` of one type lies within ``crowding`` px of a person's."""
+    """Return whether another person's labeled keypoint, of ``(P, 3)`` of one type, is nearer than ``crowding`` px."""
     away = np.hypot(*(keypoints[:, :2] - keypoints[person, :2]).T)
     others = keypoints[:, 2] > 0
     others[person] = False

@@ -1,4 +1,4 @@
-"""The limit of a limb graph: people whose labelled keypoints no limbs connect cannot be found as one."""
+"""Upper bound of a limb graph: people whose labeled keypoints are not connected by limbs cannot be detected whole."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from gog_pose.skeleton import Skeleton
 
 
 def connected_components(labelled: np.ndarray, limbs: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Split the labelled keypoints of a person into those that limbs connect.
+    """Split the labeled keypoints of a person into connected components of the limb graph.
 
     Args:
         labelled: ``(K,)`` bool.
-        limbs: Pairs of keypoint indices; a limb counts if both its ends are labelled.
+        limbs: Pairs of keypoint indices; a limb connects its ends if both are labeled.
 
     Returns:
-        Lists of keypoint indices, each ascending, ordered by their first.
+        Ascending lists of keypoint indices, ordered by their first index.
     """
     component = {int(index): [int(index)] for index in np.flatnonzero(labelled)}
     for start, end in limbs:
@@ -31,15 +31,16 @@ def connected_components(labelled: np.ndarray, limbs: Sequence[Sequence[int]]) -
 
 
 def best_possible_poses(keypoints: np.ndarray, skeleton: Skeleton, *, min_keypoints: int) -> Poses:
-    """Return the detections of flawless peaks and pairing: one per connected component.
+    """Return the detections with perfect peaks and grouping: one per connected component.
 
     Args:
-        keypoints: ``(P, K, 3)`` labelled people: x, y and COCO's visibility.
+        keypoints: ``(P, K, 3)`` labeled people: x, y and COCO's visibility.
         skeleton: The limb graph.
-        min_keypoints: Smaller components are left out: 2 drops single keypoints, 1 keeps them.
+        min_keypoints: Components with fewer keypoints are left out: 2 drops single keypoints, 1 keeps them.
 
     Returns:
-        The detections, in px of ``keypoints``; scored as the decoder scores responses of 1: keypoints found / K.
+        The detections, in the coordinates of ``keypoints``, with the decoder's score for responses of 1: number of
+        keypoints / K.
     """
     people = []
     for person in keypoints:

@@ -1,13 +1,13 @@
-"""Disturbed ground-truth maps: what a network does to them, so that decoder options can be told apart.
+"""Disturbed ground-truth maps with the typical errors of networks, for comparing decoder options.
 
-On flawless maps nearly every rule of grouping does equally well. ``MapNoise`` spoils them in the ways networks do.
-Every person has a difficulty of its own, small people a higher one, and all disturbances of the person grow with it, as
-in photographs, where hardly visible people come with faint responses *and* wrong offsets.
+On perfect maps nearly all grouping rules have the same accuracy, so ``MapNoise`` adds errors like those of networks.
+Each person has a difficulty, higher for small people, which scales all disturbances of the person: in photographs,
+people that are hard to see have both weak responses and wrong offsets.
 
-The named strengths lie in ``conf/noise``. Those of ``medium`` are measured ones: with them, the maps of 100 photographs
-have about the misplaced, faint, missing and false responses and the offset errors of the bundled model's maps, and the
-decoder options keep the order that they have on the model's maps (``docs/model_card.md``). ``light`` and ``heavy``
-are weaker and stronger.
+The presets are in ``conf/noise``. The strengths of ``medium`` are calibrated: on 100 photographs, the rates of
+misplaced, weak, missing and false responses and the offset errors are similar to those of the bundled model's maps, and
+decoder options rank in the same order as on the model's maps (``docs/model_card.md``). ``light`` and ``heavy`` are
+weaker and stronger.
 """
 
 from __future__ import annotations
@@ -28,43 +28,44 @@ from gog_pose.methods.people import People
 from gog_pose.skeleton import Skeleton
 
 _TYPICAL_SCALE = 96.0  # px, network input; people of this size have a mean difficulty of 1
-_BACKGROUND_CELLS = 16  # cells over which the offsets of the background change
-_FAINTEST = 0.1  # of false people
-_OF_PERSON = 0.6  # of the mean faintness of a keypoint: what all keypoints of its person share
-_NEAR = 0.5  # of false people, those beside the person that they copy
+_BACKGROUND_CELLS = 16  # grid spacing of the random offsets in the background, cells
+_FAINTEST = 0.1  # lowest strength of false people
+_OF_PERSON = 0.6  # share of the mean fading of a keypoint that is common to all keypoints of the person
+_NEAR = 0.5  # share of false people that are placed beside the person that they copy
 
 
 @dataclass(frozen=True)
 class MapNoise:
-    """Disturbs the maps of one image; the defaults leave them as they are.
+    """Disturbs the maps of one image; the defaults leave the maps unchanged.
 
-    All strengths below are multiplied by the difficulty of the person (1 on average).
+    Strengths of disturbances of a person are multiplied by the person's difficulty (1 on average).
 
     Attributes:
-        displacement: Standard deviation of a keypoint's displacement, in units of ``2 sigma_k`` x person scale: 0.4
-            gives a similarity of about 0.85 (the unit is OKS's, the scale the root of the box's area).
-        fading: Responses are multiplied by ``exp(-fading e)``; ``e``, with a mean of 1, is the sum of two exponentially
-            distributed numbers, one for the person and a smaller one for each keypoint.
-        missing: Probability that a keypoint leaves no response at all.
-        spurious: Mean number of false people in an image: half of the keypoints of a person of the image, in another
-            place, half of them near the person. A quarter as many have twice the strength; the faintest have 0.1.
-        blur: Largest standard deviation of a Gaussian blur of the heatmaps, cells; drawn for each image.
-        texture: Amplitude of smooth additive noise in the heatmaps, as part of the response.
-        coarse: Weight of a copy of all maps that went through half the resolution.
-        offset_shrink: Most by which the offsets of a limb are too short, as part of the limb's length (networks draw
-            long vectors towards the mean).
-        offset_noise: Standard deviation of the error that all offsets around a limb's start share, as part of the
-            limb's length; single cells differ by a fifth of that. Here and for ``offset_shrink`` the difficulty counts
-            by its root.
-        background: Standard deviation of the offsets where nothing teaches a network, as part of the mean length of
+        displacement: Standard deviation of a keypoint's displacement, in units of ``2 sigma_k`` x person scale as in
+            OKS, where the scale is the square root of the box area. 0.4 gives a similarity of about 0.85.
+        fading: Responses are multiplied by ``exp(-fading e)``, where ``e`` (mean 1) is the sum of two exponentially
+            distributed numbers, one per person and a smaller one per keypoint.
+        missing: Probability that a keypoint has no response.
+        spurious: Mean number of false people per image. A false person has about half of the keypoints of a person of
+            the image, at another position, in half of the cases near that person. The lowest strength is 0.1; a quarter
+            of the false people exceed twice that strength.
+        blur: Largest standard deviation of a Gaussian blur of the heatmaps, cells; sampled once per image.
+        texture: Amplitude of smooth noise in the heatmaps, as a fraction of the response.
+        coarse: Weight of a copy of the maps that was reduced to half the resolution and enlarged again.
+        offset_shrink: Largest shortening of the offsets of a limb, as a fraction of the limb's length (networks predict
+            long vectors too short).
+        offset_noise: Standard deviation of the error that all offsets around a limb's start share, as a fraction of
+            the limb's length; the error of a single cell is a fifth of that. Here and for ``offset_shrink`` the square
+            root of the difficulty is used.
+        background: Standard deviation of the offsets in cells without supervision, as a fraction of the mean length of
             the image's limbs of the type.
-        confusion: Largest part of a left keypoint's response that appears in the right's heatmap and the other way
-            round, together with the mirrored limbs' offsets and the tags; the own response falls by the same part.
-        tag_noise: Standard deviation of the error that the tags nearest to a keypoint share. Below a distance of 1
-            tags count as equal; the ideal ones of two people are 4 apart.
+        confusion: Largest fraction of a left keypoint's response that moves to the right keypoint's heatmap and vice
+            versa, together with the offsets of the mirrored limbs and the tags.
+        tag_noise: Standard deviation of the error that the tags nearest to a keypoint share. Tags that differ by less
+            than 1 count as equal; ideal tags of two people differ by 4.
 
     Raises:
-        InputError: A strength is negative, or a probability or part is above 1.
+        InputError: A strength is negative, or a probability or fraction is above 1.
     """
 
     displacement: float = 0.0
@@ -89,7 +90,7 @@ class MapNoise:
                 raise InputError(f"noise.{field.name}: must be between 0 and {most:g}, got {value}")
 
     def difficulties(self, scales: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Draw ``(P,)`` difficulties of people with ``(P,)`` scales, px, network input."""
+        """Sample ``(P,)`` difficulties of people with ``(P,)`` scales, px, network input."""
         size = np.clip(_TYPICAL_SCALE / np.maximum(scales, 1.0), 0.4, 2.5) ** 0.5
         return np.asarray(size * random.lognormal(-0.125, 0.5, len(scales)))
 
@@ -101,17 +102,17 @@ class MapNoise:
         skeleton: Skeleton,
         random: np.random.Generator,
     ) -> np.ndarray:
-        """Move keypoints before they are encoded: maps that put their peaks in the wrong place.
+        """Displace keypoints before encoding, so that the maps have misplaced peaks.
 
         Args:
             keypoints: ``(P, K, 3)`` px, network input.
             scales: ``(P,)`` px.
             difficulties: ``(P,)``.
-            skeleton: Gives ``sigma_k``.
-            random: Source of chance.
+            skeleton: OKS sigmas ``sigma_k``.
+            random: Random number generator.
 
         Returns:
-            ``(P, K, 3)``; unlabelled keypoints stay as they are.
+            ``(P, K, 3)``; unlabeled keypoints are unchanged.
         """
         unit = 2 * np.array(skeleton.oks_sigmas)[None, :] * (scales * difficulties)[:, None]
         step = random.standard_normal((*keypoints.shape[:2], 2)) * self.displacement * unit[..., None]
@@ -122,18 +123,18 @@ class MapNoise:
     def disturbed(
         self, maps: Maps, people: People, difficulties: np.ndarray, encoder: Encoder, random: np.random.Generator
     ) -> Maps:
-        """Disturb the maps of any method, as its fields describe them.
+        """Disturb the maps of any method, as described by its fields.
 
         Args:
-            maps: Ground truth of one image, a batch of one; it is left as it is.
-            people: Those the maps were drawn of, px, network input.
+            maps: Ground-truth maps of one image (batch size 1); not modified.
+            people: The people of the maps, px, network input.
             difficulties: ``(P,)``.
-            encoder: What drew them: points, fields and the width of responses.
-            random: Source of chance.
+            encoder: Encoder of the maps, which defines points, fields and the width of responses.
+            random: Random number generator.
 
         Returns:
-            Maps of the same shape. Responses, tags, and vectors that lead from one point to another, are disturbed;
-            refinement offsets, scales and spreads stay right.
+            Maps of the same shape. Responses, tags, and vectors from one point to another are disturbed; refinement
+            offsets, scales and spreads are unchanged.
         """
         copies = {
             field.name: getattr(maps, field.name).numpy().copy()
@@ -150,7 +151,7 @@ class MapNoise:
         return maps._replace(**{name: torch.from_numpy(copy) for name, copy in copies.items()})
 
     def _fade(self, scene: _Scene, random: np.random.Generator) -> None:
-        """Lower responses, each point's by a factor of its own, some to nothing."""
+        """Multiply the responses of each point by a random factor, which is 0 for missing points."""
         shape = scene.points.shape[:2]
         of_person = random.exponential(_OF_PERSON, (len(scene.points), 1))
         faintness = of_person + random.exponential(1 - _OF_PERSON, shape)
@@ -163,9 +164,9 @@ class MapNoise:
                 response.map[rows, columns] *= factors[owner, response.point].astype(np.float32)
 
     def _bend(self, scene: _Scene, random: np.random.Generator) -> None:
-        """Shorten and turn the vectors of each item, and fill the background."""
+        """Shorten and turn the vectors of each item, and fill the background with random vectors."""
         people, items = len(scene.points), len(scene.vectors)
-        hardness = np.sqrt(scene.difficulties)  # offsets of people differ less than their responses
+        hardness = np.sqrt(scene.difficulties)  # offsets vary less between people than responses
         shrinks = self.offset_shrink * np.minimum(hardness[:, None] * random.random((people, items)), 1)
         shared = random.standard_normal((people, items, 2)) * hardness[:, None, None]
         for index, item in enumerate(scene.vectors):
@@ -189,7 +190,7 @@ class MapNoise:
                 item.maps[:, rows, columns] += (error[owner].T + alone).astype(np.float32)
 
     def _retag(self, scene: _Scene, random: np.random.Generator) -> None:
-        """Change the tags that are nearest to a keypoint, all by the same."""
+        """Add the same random error to all tags that are nearest to the same keypoint."""
         for tags in scene.tags if self.tag_noise else ():
             errors = self.tag_noise * scene.difficulties * random.standard_normal(len(scene.points))
             rows, columns = (index.ravel() for index in np.indices(tags.map.shape))
@@ -198,10 +199,10 @@ class MapNoise:
                 tags.map[:] += errors[owner].reshape(tags.map.shape).astype(np.float32)
 
     def _confuse(self, scene: _Scene, random: np.random.Generator) -> None:
-        """Let a part of left responses appear on the right and the other way around, vectors and tags with them."""
+        """Move a fraction of the left responses to the right heatmaps and vice versa, with their vectors and tags."""
         if not self.confusion:
             return
-        # Seldom much: the square of a uniform number; the pairs of a person are confused together.
+        # The square of a uniform number is rarely large. All mirror pairs of a person are confused together.
         parts = self.confusion * np.minimum(random.random(len(scene.points)) ** 2 * scene.difficulties, 1)
         before = [response.map.copy() for response in scene.responses]
         vectors_before = [item.maps.copy() for item in scene.vectors]
@@ -216,7 +217,7 @@ class MapNoise:
             part = parts[owner].astype(np.float32)
             response.map[rows, columns] -= part * before[source][rows, columns]
             scene.responses[target].map[rows, columns] += part * before[source][rows, columns]
-            # Where the other side's heatmap now responds, its vectors and tags become those of this side.
+            # Where the source response was the higher one, the target also gets its vectors and tags.
             empty = before[target][rows, columns] < before[source][rows, columns]
             rows, columns = rows[empty], columns[empty]
             for index, item in enumerate(scene.vectors):
@@ -230,7 +231,7 @@ class MapNoise:
                     scene.tags[tags.mirror].map[rows, columns] = tags_before[index][rows, columns]
 
     def _invent(self, scene: _Scene, sigma: float, random: np.random.Generator) -> None:
-        """Add false people: faint copies of people of the image in other places, with vectors between their points."""
+        """Add false people: weak copies of people of the image at other positions, with their vectors and tags."""
         labeled = np.flatnonzero((scene.points[..., 2] > 0).any(axis=1))
         number = random.poisson(self.spurious) if len(labeled) else 0
         if not number:
@@ -256,11 +257,11 @@ class MapNoise:
                     tags.map.reshape(-1)[places] = tags.map.min() + tag[owner] * np.ptp(tags.map)
 
     def _coarsen(self, scene: _Scene, random: np.random.Generator) -> None:
-        """Blur, roughen and mix with a copy of half the resolution."""
+        """Blur the maps, add texture, and mix them with a copy of half the resolution."""
         blur = self.blur * random.random()
         for response in scene.responses:
             height, width = response.map.shape
-            if blur > 0.1:  # cells; less leaves nothing but rounding
+            if blur > 0.1:  # cells; a smaller blur has no effect beyond rounding
                 response.map[:] = cv2.GaussianBlur(response.map, (0, 0), blur)
             if self.texture:
                 rough = random.standard_normal((-(-height // 2) + 1, -(-width // 2) + 1)).astype(np.float32)
@@ -281,12 +282,12 @@ def _false_person(
 
     Args:
         points: ``(T, 3)`` px, network input.
-        response: Any response map: its size is that of the image.
-        sigma: Of the responses, px.
-        random: Source of chance.
+        response: Any response map, for the size of the image.
+        sigma: Standard deviation of the responses, px.
+        random: Random number generator.
 
     Returns:
-        ``(T, 2)`` float64 points and ``(T,)`` bool, those that are to respond.
+        ``(T, 2)`` float64 points and ``(T,)`` bool, True for points with a response.
     """
     seen, points = points[:, 2] > 0, points[:, :2].astype(np.float64)
     extent = np.ptp(points[seen], axis=0).max() + 6 * sigma
@@ -303,18 +304,18 @@ def _false_person(
 def _drawn(
     points: np.ndarray, strengths: np.ndarray, who: np.ndarray, response: _Response, sigma: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw responses of false people into a map where they are higher than what is there.
+    """Render the responses of false people into a map, in cells where they exceed the present response.
 
     Args:
         points: ``(N, 2)`` px, network input.
-        strengths: ``(N,)`` of the responses.
-        who: Of the N, those that respond.
+        strengths: ``(N,)`` peak values of the responses.
+        who: Indices of the points with a response.
         response: The map.
-        sigma: Of the responses, px.
+        sigma: Standard deviation of the responses, px.
 
     Returns:
-        The cells that were changed, those of the strongest last: ``(C,)`` places in the flattened map, ``(C,)`` whose
-        response it is, and ``(2, C)`` the way from the point to the cell, px.
+        The changed cells, in order of increasing response: ``(C,)`` indices into the flattened map, ``(C,)`` indices of
+        the points, and ``(2, C)`` vectors from the point to the cell, px.
     """
     xy = points[who].T
     radius = math.ceil(3 * sigma / response.stride)
@@ -324,7 +325,7 @@ def _drawn(
     heights = np.exp(along**2 / (-2 * sigma**2)) * windows.inside
     blobs = heights[1][:, None] * heights[0] * strengths[who]  # (S, S, n)
     flat = response.map.reshape(-1)
-    higher = blobs > flat.take(windows.places, mode="clip")  # where a window is beyond the map, blobs are 0
+    higher = blobs > flat.take(windows.places, mode="clip")  # blobs are 0 where a window is outside the map
     rows, columns, owners = np.nonzero(higher)
     order = np.argsort(blobs[higher])
     rows, columns, owners = rows[order], columns[order], owners[order]
@@ -334,7 +335,7 @@ def _drawn(
 
 
 class _Response(NamedTuple):
-    """One response map: a view of ``(h, w)``, the type of its point, and the place of its mirror image in the scene."""
+    """One response map: a view of ``(h, w)``, the type of its point, and the index of its mirror image in the scene."""
 
     map: np.ndarray
     point: int
@@ -343,7 +344,7 @@ class _Response(NamedTuple):
 
 
 class _Tags(NamedTuple):
-    """One map of tags: a view of ``(h, w)``, the type of its point, and the place of its mirror image."""
+    """One map of tags: a view of ``(h, w)``, the type of its point, and the index of its mirror image."""
 
     map: np.ndarray
     point: int
@@ -352,7 +353,7 @@ class _Tags(NamedTuple):
 
 
 class _Vectors(NamedTuple):
-    """Vectors from one point to another: a view of ``(2, h, w)``, both types, the place of their mirror image."""
+    """Vectors from one point to another: a view of ``(2, h, w)``, both types, and the index of their mirror image."""
 
     maps: np.ndarray
     point: int
@@ -364,14 +365,14 @@ class _Vectors(NamedTuple):
 
 @dataclass(frozen=True)
 class _Scene:
-    """The people whose maps are disturbed, and the maps by item.
+    """The people and the maps to disturb, one entry per item of a field.
 
     Attributes:
         points: ``(P, T, 3)`` px, network input.
         difficulties: ``(P,)``.
-        responses: In the order of the types of their points.
-        vectors: Items with a goal.
-        tags: Items of tags.
+        responses: Response maps, ordered by the types of their points.
+        vectors: Vector maps of items with a goal.
+        tags: Tag maps.
     """
 
     points: np.ndarray
@@ -384,7 +385,7 @@ class _Scene:
     def of(
         cls, encoder: Encoder, points: np.ndarray, difficulties: np.ndarray, copies: dict[str, np.ndarray]
     ) -> _Scene:
-        """Sort ``(1, C, h, w)`` maps by item."""
+        """Collect the items of ``(1, C, h, w)`` maps."""
         fields = [field for field in encoder.fields if field.name in copies]
         drawn = [
             (point, number, item)
@@ -423,14 +424,14 @@ class _Scene:
     def owners(
         self, point: int, rows: np.ndarray, columns: np.ndarray, stride: int, among: np.ndarray | None = None
     ) -> np.ndarray | None:
-        """Return ``(N,)`` the person whose point of a type is nearest to each cell; None if nobody has it.
+        """Return ``(N,)`` indices of the people whose points of a type are nearest to the cells; None without people.
 
         Args:
             point: The type.
             rows: ``(N,)`` cells.
             columns: ``(N,)`` cells.
             stride: Px per cell.
-            among: ``(P,)`` bool, people to choose from; all who have the point where it is None.
+            among: ``(P,)`` bool, people to choose from; None = all who have the point.
         """
         candidates = np.flatnonzero(self.points[:, point, 2] > 0 if among is None else among)
         if not len(candidates) or not len(rows):

@@ -1,4 +1,4 @@
-"""The upper bound: what encoder and decoder reach when the network is flawless, or flawed on purpose (Sec. 3)."""
+"""Upper bound of encoder and decoder on ground-truth maps, perfect or disturbed (Sec. 3)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gog_pose.methods.method import Decoder, Encoder
 from gog_pose.methods.people import People
 from gog_pose.poses import Poses
 
-# Two responses of one type nearer than this merge into one peak: there is no cell between them for the dip.
+# Two responses of one type nearer than this merge into one peak, because no cell lies between them.
 _CROWDED_CELLS = 2
 
 
@@ -29,9 +29,9 @@ class AnnotatedImage(NamedTuple):
 
     Attributes:
         image_id: COCO's id.
-        file_name: As the annotations name it.
+        file_name: File name in the annotations.
         image_hw: Height and width, px.
-        keypoints: ``(P, K, 3)`` float32 of the people with keypoints: x, y (px, original image), visibility.
+        keypoints: ``(P, K, 3)`` float32, people with labeled keypoints: x, y (px, original image), visibility.
         boxes: ``(P, 4)`` float32 x, y, width, height, px.
         areas: ``(P,)`` float32 px^2.
     """
@@ -57,7 +57,7 @@ class OracleResult(NamedTuple):
 
 
 def images_with_labelled_people(images: CocoKeypoints, limit: int | None = None) -> list[AnnotatedImage]:
-    """Return the first ``limit`` (or all) images with people that have keypoints, and those people."""
+    """Return the first ``limit`` (or all) images that have people with labeled keypoints, with these people only."""
     found = []
     for index in images.with_labelled_people()[:limit]:
         people = images.people(index)
@@ -78,18 +78,18 @@ def images_with_labelled_people(images: CocoKeypoints, limit: int | None = None)
 
 @dataclass(frozen=True)
 class Oracle:
-    """Draws the maps of an image from its annotations, disturbs them where there is noise, and decodes them.
+    """Renders the maps of an image from its annotations, adds noise, and decodes them.
 
     Attributes:
-        encoder: Draws the maps.
-        decoder: Reads them.
-        noise: Disturbs them in between.
-        seed: Of the noise. The noise of an image does not depend on the other images.
+        encoder: Renders the maps.
+        decoder: Decodes the maps.
+        noise: Disturbs the maps before decoding; the default does not.
+        seed: Seed of the noise. The noise of an image does not depend on the other images.
         long_side: Length of the long side of the network input, px, as in evaluation.
         multiple: Both sides of the input are padded to multiples of this, px.
 
     Raises:
-        InputError: A number is out of its range, or encoder and decoder differ in stride.
+        InputError: A value is out of range, or encoder and decoder differ in stride.
     """
 
     encoder: Encoder
@@ -107,7 +107,9 @@ class Oracle:
         if self.multiple < 1 or self.multiple % stride:
             raise InputError(f"multiple: {self.multiple} must be a multiple of the stride {stride}")
         if self.decoder.stride != stride:
-            raise InputError(f"decoder.stride: {self.decoder.stride} is not the encoder's, {stride}; make them equal")
+            raise InputError(
+                f"decoder.stride: {self.decoder.stride} differs from the encoder's stride {stride}; make them equal"
+            )
         if self.seed < 0:
             raise InputError(f"seed: must be 0 or more, got {self.seed}")
 
@@ -136,7 +138,7 @@ class EncodedImage(PlacedImage, Protocol):
 
     @property
     def targets(self) -> Any:
-        """``Targets`` of one image."""
+        """The targets of one image, as returned by the method's encoder."""
 
 
 def oracle_detections(samples: Iterable[EncodedImage], decoder: Decoder) -> dict[int, list[dict[str, Any]]]:
@@ -147,6 +149,6 @@ def oracle_detections(samples: Iterable[EncodedImage], decoder: Decoder) -> dict
         decoder: The decoder to measure.
 
     Returns:
-        The people found by image id, as ``CocoKeypointEvaluator.evaluate`` takes them.
+        The detected people by image id, the input of ``CocoKeypointEvaluator.evaluate``.
     """
     return {int(sample.image_id): detect(sample, as_batch(sample.targets).as_maps(), decoder) for sample in samples}

@@ -1,4 +1,4 @@
-"""The measurement of the upper bound on an annotated data set: what ``gog-oracle`` does, for notebooks too."""
+"""Measurement of the upper bound on an annotated data set (``gog-oracle``)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from gog_pose.system.results import write_results
 PEOPLE = "people.json"
 _PICTURES = "worst"
 _SHEET_CELL_HW = (300, 640)  # px
-_LIMITS = {"components": 2, "components_and_single_keypoints": 1}  # fewest keypoints of a component that counts
+_LIMITS = {"components": 2, "components_and_single_keypoints": 1}  # lowest number of keypoints per component
 
 
 def measure(
@@ -43,32 +43,31 @@ def measure(
     worst: int = 10,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Decode the ground truth of every image with labelled people, evaluate the detections and explain the losses.
+    """Decode the ground truth of all images with labeled people, evaluate the detections and diagnose the errors.
 
     Args:
         oracle: Encoder, noise and decoder.
-        annotations: COCO-format keypoint JSON, or what ``AnnotationFile.of`` read of it.
-        limit: Use only the first so many images; None = all.
-        workers: Processes of one thread each; 0 = only this one.
-        output: Folder to write: ``people.json``, which lists what became of each labelled person, and ``worst/``,
-            pictures of the images that lose most recall (annotations at the left, detections at the right). None =
-            nothing is written.
-        images: Folder of the images, to draw on; None = blank canvases.
-        worst: The number of pictures.
+        annotations: COCO-format keypoint JSON, or an ``AnnotationFile``.
+        limit: Use only this many images, the first of the file; None = all.
+        workers: Number of single-threaded processes; 0 = this process only.
+        output: Folder for ``people.json``, the verdict on each labeled person, and ``worst/``, pictures of the images
+            that lose most recall (annotations on the left, detections on the right). None = write nothing.
+        images: Folder of the images, as background of the pictures; None = blank canvases.
+        worst: Number of pictures.
         progress: Wraps the loop over the images.
 
     Returns:
-        COCO's metrics; ``images``; the counts of ``summarize``; ``limits_of_the_graph``, the AP of flawless peaks and
-        pairing; ``worst``, what the pictures show; ``seconds``; ``settings``.
+        COCO's metrics; ``images``; the counts of ``summarize``; ``limits_of_the_graph``, the AP with perfect peaks and
+        grouping; ``worst``, the contents of the pictures; ``seconds``; ``settings``.
 
     Raises:
-        InputError: The annotations cannot be used, or no image has a labelled person.
+        InputError: The annotations cannot be used, or no image has a labeled person.
     """
     skeleton = oracle.encoder.skeleton
     file = AnnotationFile.of(annotations)
     chosen = images_with_labelled_people(CocoKeypoints(file, None, skeleton.num_keypoints), limit)
     if not chosen:
-        raise InputError(f"annotations: {file.path} has no person with keypoints; give another file")
+        raise InputError(f"annotations: {file.path} has no person with labeled keypoints; give another file")
     evaluator = CocoKeypointEvaluator(file, skeleton)
     target = None if output is None else made_folder(output, "output")
 
@@ -113,13 +112,13 @@ def _evaluated(
 def _limit(
     evaluator: CocoKeypointEvaluator, images: Sequence[AnnotatedImage], skeleton: Skeleton, min_keypoints: int
 ) -> dict[str, float]:
-    """Return the metrics that the limb graph allows."""
+    """Return the metrics of the best possible detections with this limb graph."""
     best = [best_possible_poses(image.keypoints, skeleton, min_keypoints=min_keypoints) for image in images]
     return _evaluated(evaluator, images, best)
 
 
 def _people(images: Sequence[AnnotatedImage], results: Sequence[OracleResult]) -> list[dict[str, Any]]:
-    """Return one entry per labelled person: where it is, its verdict and what failed."""
+    """Return one entry per labeled person: image, box, failures and verdict."""
     return [
         {
             "image_id": image.image_id,
@@ -140,7 +139,7 @@ def _write_pictures(
     count: int,
     folder: str | Path | None,
 ) -> list[dict[str, Any]]:
-    """Draw the images that lose most recall, the worst first, and return what the pictures show."""
+    """Draw the images that lose most recall, in order of decreasing loss, and return one entry per picture."""
     losses = np.array([result.diagnosis.recall_lost for result in results])
     chosen = [int(place) for place in np.argsort(-losses, kind="stable")[:count] if losses[place] > 0]
     target.mkdir(parents=True, exist_ok=True)
