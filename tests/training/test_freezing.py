@@ -71,7 +71,7 @@ def test_a_part_that_the_trunk_has_not_is_refused(trained, capsys):
     with pytest.raises(SystemExit) as ended:
         trained("frozen", "callbacks=frozen_norms", "callbacks.freeze.part=[stem, head]")
     assert ended.value.code == 2
-    assert "'head' is no part of the trunk; choose trunk, norms or of stem" in capsys.readouterr().err
+    assert "'head' is not a part of the trunk; choose trunk, norms or stem" in capsys.readouterr().err
 
 
 def network():

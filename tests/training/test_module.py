@@ -30,14 +30,14 @@ def module(heads, loss, decoder, stride=4):
 @pytest.mark.parametrize(("method", "other"), [("gog", "centernet"), ("centernet", "gog")])
 def test_loss_and_decoder_of_another_method_are_refused(method, other):
     assert module(method, method, method).network.method == method
-    with pytest.raises(InputError, match=rf"method\.loss: is of method {other}.*set method={method}"):
+    with pytest.raises(InputError, match=rf"method\.loss: belongs to method {other}.*set method={method}"):
         module(method, other, method)
-    with pytest.raises(InputError, match=rf"method\.decoder: is of method {other}.*set method={method}"):
+    with pytest.raises(InputError, match=rf"method\.decoder: belongs to method {other}.*set method={method}"):
         module(method, method, other)
 
 
 def test_another_stride_than_the_trunks_is_refused():
-    with pytest.raises(InputError, match=r"method\.decoder\.stride: 8 is not that of the trunk, 4"):
+    with pytest.raises(InputError, match=r"method\.decoder\.stride: 8 differs from the trunk.s stride 4"):
         module("gog", "gog", "gog", stride=8)
 
 
@@ -51,5 +51,5 @@ def test_an_encoder_of_another_method_or_stride_is_refused(method, other):
 
     setup(ENCODERS[method](SKELETON))
     for encoder in (ENCODERS[other](SKELETON), ENCODERS[method](SKELETON, stride=8)):
-        with pytest.raises(InputError, match=r"method\.encoder: is of method"):
+        with pytest.raises(InputError, match=r"method\.encoder: belongs to method"):
             setup(encoder)

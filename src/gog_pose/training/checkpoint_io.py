@@ -1,4 +1,4 @@
-"""How Lightning writes checkpoints: a process that is killed while it saves leaves the last complete one."""
+"""Atomic writing of checkpoints: if a process is killed while saving, the last complete checkpoint remains."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from gog_pose.checkpoints.writing import save_whole
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the file and renames when all is on disk.
+    """Writes to a temporary file in the same folder and renames it when it is complete.
 
-    Lightning's own writes to the folder for temporary files and moves. Where that is another disk, moving copies, and
-    overwrites the last checkpoint while it does.
+    Lightning's class writes to the system's folder for temporary files and moves the file. If that folder is on another
+    disk, moving means copying, which overwrites the last checkpoint in the process.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         """Write a checkpoint to a local path.
 
         Raises:
-            InputError: It cannot be written; the file that was there is as it was.
+            InputError: The file cannot be written; an existing file is unchanged.
         """
         save_whole(checkpoint, Path(path))

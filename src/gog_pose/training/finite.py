@@ -1,4 +1,4 @@
-"""A stop before a step that nothing recovers from."""
+"""Check of the loss for infinite or undefined values."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class NotFiniteError(InputError):
 
 
 def require_finite(terms: LossTerms, image_ids: torch.Tensor) -> None:
-    """Stop a training that has gone wrong before it takes a step that nothing recovers from.
+    """Check that the loss is finite, because a step with an infinite loss would destroy the weights.
 
     Args:
-        terms: The objective of a batch.
-        image_ids: ``(B,)`` the images of the batch.
+        terms: Loss terms of a batch.
+        image_ids: ``(B,)`` image ids of the batch.
 
     Raises:
-        NotFiniteError: A term is infinite or not a number; the message names it and the images.
+        NotFiniteError: A term is infinite or not a number; the message names the term and the images.
     """
     if bool(terms.total.isfinite()):
         return
@@ -35,5 +35,6 @@ def require_finite(terms: LossTerms, image_ids: torch.Tensor) -> None:
     images = ", ".join(map(str, image_ids.tolist()))
     raise NotFiniteError(
         f"training: the loss is not finite ({'; '.join(wrong) or 'total'}) on images {images}; lower"
-        " optim.optimizer.lr, set trainer.gradient_clip_val, or use trainer.precision=32-true, and go on with resume="
+        " optim.optimizer.lr, set trainer.gradient_clip_val, or use trainer.precision=32-true, then continue with"
+        " resume="
     )

@@ -1,4 +1,4 @@
-"""Groups of parameters: the trunk may learn at another rate than the rest."""
+"""Parameter groups, which allow a separate learning rate for the trunk."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from gog_pose.networks import PoseNetwork
 
 
 def build_optimizer(network: PoseNetwork, optimizer: Callable[[Any], Optimizer], trunk_rate: float) -> Optimizer:
-    """Build the optimizer of a network's trained parameters.
+    """Build the optimizer of a network's trainable parameters.
 
     Args:
-        network: Parameters that need no gradient are left out.
-        optimizer: Builds it from parameters or groups of them.
+        network: The network; parameters without gradient are left out.
+        optimizer: Builds the optimizer from parameters or parameter groups.
         trunk_rate: Factor on the learning rate of the trunk.
     """
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]

@@ -1,4 +1,4 @@
-"""Loggers: Weights & Biases, which needs no account to be tried, TensorBoard and MLflow."""
+"""Loggers: Weights & Biases (also without an account), TensorBoard and MLflow."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from gog_pose.evaluation.coco import CROWD_METRICS, METRICS
 
 _log = logging.getLogger(__name__)
 _HOST = "https://api.wandb.ai"
-_PATIENCE = 10  # s, until W&B counts as out of reach; wandb itself takes 100
+_PATIENCE = 10  # s, until W&B counts as unreachable; the timeout of wandb is 100 s
 _YES = ("1", "true", "yes", "on")
 _ELSE = "WANDB_MODE=offline or logger.wandb.offline=true logs to disk, logger=csv without W&B"
-_LONGEST_TAG = 64  # characters, what W&B allows
+_LONGEST_TAG = 64  # characters, W&B's limit
 
 
 def wandb_logger(
@@ -32,32 +32,33 @@ def wandb_logger(
     choices: Mapping[str, str | None] | None = None,
     offline: bool | None = None,
 ) -> WandbLogger:
-    """Build a W&B logger; without an API key it logs to disk, for a later ``wandb sync``, instead of asking for one.
+    """Build a W&B logger. Without an API key it logs to disk, for a later ``wandb sync``, and does not ask for a key.
 
     Args:
         project: W&B project.
-        save_dir: Folder that holds ``wandb/``.
+        save_dir: Parent folder of ``wandb/``.
         name: Name of the run.
-        group: Runs that belong together.
-        tags: Labels of the run.
-        choices: Options by group, such as the skeleton; each becomes a tag, ``skeleton=coco_19``, unless it is None.
-        offline: Whether to log to disk; None means as ``WANDB_MODE`` says, and without it where neither
-            ``WANDB_API_KEY`` nor a netrc entry gives a key. ``WANDB_MODE=disabled`` means that nothing is logged.
+        group: Group of the run.
+        tags: Tags of the run.
+        choices: Options by group, such as the skeleton; each option that is not None becomes a tag such as
+            ``skeleton=coco_19``.
+        offline: True = log to disk. None = follow ``WANDB_MODE`` or, if it is unset, log to disk if neither
+            ``WANDB_API_KEY`` nor a netrc entry contains a key. ``WANDB_MODE=disabled`` disables logging.
 
     Raises:
-        InputError: W&B would refuse a tag, or it cannot be reached.
+        InputError: W&B would reject a tag, or cannot be reached.
     """
     tags = [*tags, *(f"{group}={option}" for group, option in (choices or {}).items() if option is not None)]
     for tag in tags:
         if not 1 <= len(tag) <= _LONGEST_TAG:
-            raise InputError(f"tags: {tag!r} has {len(tag)} characters, W&B takes 1 to {_LONGEST_TAG}")
+            raise InputError(f"tags: {tag!r} has {len(tag)} characters; W&B accepts 1 to {_LONGEST_TAG}")
     mode = os.environ.get("WANDB_MODE", "")
     if mode == "disabled" or os.environ.get("WANDB_DISABLED", "").lower() in _YES:
         return WandbLogger(project=project, save_dir=save_dir, mode="disabled", log_model=False)
     if offline is None:
         offline = mode in ("offline", "dryrun") or (mode == "" and not _has_key())
         if offline and mode == "":
-            _log.info("no W&B API key: logging offline below %s/wandb; `wandb sync` sends it later", save_dir)
+            _log.info("no W&B API key: logging offline to %s/wandb; upload it later with `wandb sync`", save_dir)
     if not offline:
         _require_reachable()
     return WandbLogger(
@@ -66,7 +67,7 @@ def wandb_logger(
 
 
 def tensorboard_logger(*, save_dir: str, name: str = "tensorboard") -> TensorBoardLogger:
-    """Build a TensorBoard logger, whose files lie in ``save_dir/name/version_0``.
+    """Build a TensorBoard logger that writes to ``save_dir/name/version_0``.
 
     Raises:
         InputError: The package tensorboard is not installed.
@@ -82,9 +83,9 @@ def mlflow_logger(
 
     Args:
         experiment: Name of the experiment.
-        uri: Of the tracking server, or ``sqlite:///FILE``.
+        uri: URI of the tracking server, or ``sqlite:///FILE``.
         name: Name of the run.
-        tags: Tags of the run; those that are None are left out.
+        tags: Tags of the run; tags with the value None are left out.
 
     Raises:
         InputError: The package mlflow is not installed.
@@ -95,17 +96,17 @@ def mlflow_logger(
 
 
 def log_pictures(logger: Logger, name: str, pictures: Sequence[np.ndarray], captions: Sequence[str], step: int) -> None:
-    """Log pictures to a logger that takes them; others ignore them.
+    """Log pictures if the logger supports them (W&B, TensorBoard, MLflow).
 
     Args:
-        logger: Any.
-        name: What they show, such as ``val/poses``.
-        pictures: ``(H, W, 3)`` uint8 RGB each.
-        captions: One per picture.
-        step: Of the training.
+        logger: Any logger.
+        name: Name of the pictures, such as ``val/poses``.
+        pictures: Pictures, ``(H, W, 3)`` uint8 RGB each.
+        captions: One caption per picture.
+        step: Training step.
     """
     if isinstance(logger, WandbLogger):
-        jpeg = ["jpg"] * len(pictures)  # a quarter of the bytes of PNG, epoch after epoch
+        jpeg = ["jpg"] * len(pictures)  # a quarter of the size of PNG
         logger.log_image(name, list(pictures), step=step, caption=list(captions), file_type=jpeg)
     elif isinstance(logger, TensorBoardLogger):
         for picture, caption in zip(pictures, captions, strict=True):
@@ -123,10 +124,10 @@ def _require(package: str, option: str) -> None:
 
 
 def start(logger: WandbLogger) -> None:
-    """Start the run of a logger, which W&B may refuse, and say how it is summarized.
+    """Start the run of a W&B logger and define its summary.
 
     Raises:
-        InputError: W&B refuses the key, the project or the run, or it cannot be reached.
+        InputError: W&B rejects the key, the project or the run, or cannot be reached.
     """
     import wandb
 
@@ -134,14 +135,14 @@ def start(logger: WandbLogger) -> None:
         summarize_by_best(logger)
     except (wandb.errors.Error, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"logger.wandb: W&B refuses the run ({reason}); {_ELSE}") from error
+        raise InputError(f"logger.wandb: W&B rejects the run ({reason}); {_ELSE}") from error
 
 
 def summarize_by_best(logger: WandbLogger) -> None:
-    """Show the best COCO metrics and validation loss of a run in its summary, where W&B shows the last."""
+    """Show the best COCO metrics and validation loss in the summary of a run; W&B shows the last by default."""
     best = {**{f"val/{name}": "max" for name in (*METRICS, *CROWD_METRICS)}, "val/loss": "min"}
     for name, summary in best.items():
-        # The axis must be given again: a metric with a definition of its own does not take Lightning's for all.
+        # step_metric is repeated here, because Lightning's definition for all metrics does not apply to defined ones.
         logger.experiment.define_metric(name, summary=summary, step_metric="trainer/global_step")
 
 
@@ -154,10 +155,10 @@ def _has_key() -> bool:
 
 
 def _require_reachable() -> None:
-    """Ask W&B's server for anything, through proxies where they are set.
+    """Check that W&B's server replies, through proxies if they are set.
 
     Raises:
-        InputError: It does not reply.
+        InputError: The server does not reply.
     """
     try:
         requests.head(_host(), timeout=_PATIENCE)

@@ -1,4 +1,4 @@
-"""The LightningModule: wiring only. Network, loss, decoder, optimizer and schedule are given to it."""
+"""LightningModule that connects network, loss, decoder, optimizer and schedule."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class PoseModule(pl.LightningModule):
     """Trains a pose network, and predicts the maps of validation images.
 
     Args:
-        network: Image to maps.
-        loss: Maps and targets to the objective.
-        decoder: Maps to poses; callbacks use it, and checkpoints carry its options.
-        preprocessing: How pixels became input; checkpoints carry it.
-        optimizer: Builds the optimizer from parameters or groups of them.
-        schedule: Builds the schedule of the learning rate, by step, from the optimizer and the number of steps.
+        network: Predicts maps from images.
+        loss: Computes the loss from maps and targets.
+        decoder: Converts maps to poses in callbacks; checkpoints store its options.
+        preprocessing: Conversion of images to network inputs; stored in checkpoints.
+        optimizer: Builds the optimizer from parameters or parameter groups.
+        schedule: Builds the learning-rate schedule, in steps, from the optimizer and the number of steps.
         trunk_rate: Factor on the learning rate of the trunk.
 
     Raises:
-        InputError: The parts are of different methods or strides.
+        InputError: Method or stride of the parts differ.
     """
 
     def __init__(
@@ -56,12 +56,16 @@ class PoseModule(pl.LightningModule):
         for name, part in (("loss", loss), ("decoder", decoder)):
             if method_of(part) != network.method:
                 raise InputError(
-                    f"method.{name}: is of method {method_of(part)}, the heads are of {network.method};"
+                    f"method.{name}: belongs to method {method_of(part)}, but the heads belong to {network.method};"
                     f" set method={network.method}"
                 )
         if decoder.stride != network.stride:
-            raise InputError(f"method.decoder.stride: {decoder.stride} is not that of the trunk, {network.stride}")
-        # In half precision a tenth faster on CPUs, more on GPUs; the weights decide the layout of all activations.
+            raise InputError(
+                f"method.decoder.stride: {decoder.stride} differs from the trunk's stride {network.stride}; make them"
+                " equal"
+            )
+        # The layout of the weights defines that of all activations. In half precision, channels_last is a tenth faster
+        # on CPUs and gains more on GPUs.
         self.network: PoseNetwork = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = loss
         self.decoder = decoder
@@ -71,16 +75,16 @@ class PoseModule(pl.LightningModule):
         self._trunk_rate = trunk_rate
 
     def setup(self, stage: str) -> None:
-        """Check that the targets will fit the maps.
+        """Check that the targets match the maps.
 
         Raises:
-            InputError: The encoder is of another method or has another stride.
+            InputError: The method or stride of the encoder differs from the network's.
         """
         encoder = self.trainer.datamodule.encoder  # type: ignore[attr-defined]
         if method_of(encoder) != self.network.method or encoder.stride != self.network.stride:
             raise InputError(
-                f"method.encoder: is of method {method_of(encoder)} with stride {encoder.stride}, the network of"
-                f" {self.network.method} with stride {self.network.stride}; make them equal"
+                f"method.encoder: belongs to method {method_of(encoder)} with stride {encoder.stride}, but the network"
+                f" to {self.network.method} with stride {self.network.stride}; make them equal"
             )
 
     def forward(self, images: torch.Tensor) -> list[Maps]:
@@ -89,41 +93,41 @@ class PoseModule(pl.LightningModule):
         return stacks
 
     def training_step(self, batch: PoseBatch, batch_idx: int) -> torch.Tensor:
-        """Return the objective of a batch of crops.
+        """Return the loss of a batch of crops.
 
         Raises:
-            InputError: It is not finite.
+            InputError: The loss is not finite.
         """
         terms: LossTerms = self.loss(self(batch.images), batch.targets)
         require_finite(terms, batch.image_ids)
         self._log("train", terms, len(batch.images))
         return terms.total
 
-    def validation_step(  # type: ignore[override]  # a list is fine: callbacks get it as it is
+    def validation_step(  # type: ignore[override]  # Lightning passes the list to callbacks unchanged
         self, batch: list[EvaluationSample], batch_idx: int
     ) -> list[Maps]:
-        """Return the final maps of each image, each with a batch dimension of 1."""
+        """Return the maps of the last stack for each image, with batch size 1."""
         predicted: list[Maps] = [None] * len(batch)
         for places in grouped([sample.image.shape for sample in batch]):
             stacks = self(torch.stack([batch[place].image for place in places]))
-            targets: list[Any] = [batch[place].targets for place in places]  # the device has drawn them
+            targets: list[Any] = [batch[place].targets for place in places]  # rendered on the device
             self._log("val", self.loss(stacks, stacked(targets)), len(places))
             for row, place in enumerate(places):
                 predicted[place] = images_of(stacks[-1], slice(row, row + 1))
         return predicted
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Build the optimizer and its schedule, which moves every step."""
+        """Build the optimizer and its schedule, which is updated in every step."""
         optimizer = build_optimizer(self.network, self._optimizer, self._trunk_rate)
         schedule = self._schedule(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what ``PoseEstimator.from_checkpoint`` needs to rebuild network, decoder and preprocessing."""
+        """Add the description from which ``PoseEstimator.from_checkpoint`` builds network, decoder, preprocessing."""
         checkpoint[KEY] = describe(self.network, self.decoder, self.preprocessing)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Refuse the checkpoint of another kind of network before its tensors are compared one by one."""
+        """Raise an error if the checkpoint is of another kind of network, before its tensors are compared."""
         require_same_kind(checkpoint, self.network)
 
     def _log(self, split: str, terms: LossTerms, num_images: int) -> None:

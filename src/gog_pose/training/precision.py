@@ -1,4 +1,4 @@
-"""The precision of training: presets for CPUs choose by the CPU."""
+"""Numerical precision of training, with a preset that depends on the CPU."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ def resolved_precision(precision: str) -> str:
     """Return Lightning's name of a precision.
 
     Args:
-        precision: One of Lightning's, or ``bf16-if-native``: mixed bfloat16 where the CPU computes in it, which halves
-            the time of a step; float32 elsewhere, because emulated bfloat16 is six times slower.
+        precision: A precision of Lightning, or ``bf16-if-native``: mixed bfloat16 on CPUs with native bfloat16, where
+            it halves the time of a step; float32 on others, where emulated bfloat16 is six times slower.
     """
     if precision != NATIVE_BF16:
         return precision
@@ -20,9 +20,9 @@ def resolved_precision(precision: str) -> str:
 
 
 def has_native_bf16() -> bool:
-    """Return whether the CPU has instructions for bfloat16 products: AVX-512 BF16, AMX, or those of ARM.
+    """Return whether the CPU has instructions for bfloat16 products: AVX-512 BF16, AMX, or ARM BF16.
 
-    False where PyTorch does not report what the CPU has.
+    False if PyTorch does not report the capabilities of the CPU.
     """
     cpu: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(bool(cpu.get(name)) for name in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -1,4 +1,4 @@
-"""Schedules of the learning rate, as factors on the initial rate over the steps of a run."""
+"""Learning-rate schedules: factors on the initial rate per step."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def warmup_drops(
     drops: Sequence[Share] = (0.67, 0.9),
     factor: NotNegative = 0.1,
 ) -> LRScheduler:
-    """Rise linearly, stay, then drop by a factor at given points.
+    """Build a schedule with linear warm-up, constant rate, and drops by a factor at given points.
 
-    The paper only gives the initial rate and "less than 150 epochs"; two drops at two thirds and at nine tenths stand
-    in for the public code's hand-made restarts.
+    The paper only gives the initial rate and "less than 150 epochs". The two drops at two thirds and nine tenths
+    replace the manual restarts of the public code.
 
     Args:
-        optimizer: Its rates are the initial ones.
+        optimizer: Optimizer with the initial rates.
         num_steps: Optimizer steps of the whole run.
-        warmup: Share of the steps that the rise takes.
+        warmup: Length of the warm-up as a share of the steps.
         drops: Shares of the steps after which the rate drops.
-        factor: What the rate is multiplied by at each drop.
+        factor: Factor on the rate at each drop.
     """
 
     def rate(step: int) -> float:
@@ -42,13 +42,13 @@ def warmup_drops(
 def warmup_cosine(
     optimizer: Optimizer, num_steps: int, *, warmup: Share = 0.05, final: NotNegative = 0.01
 ) -> LRScheduler:
-    """Rise linearly, then fall along half a cosine: what serves a short run best.
+    """Build a schedule with linear warm-up and cosine decay, which works best for short runs.
 
     Args:
-        optimizer: Its rates are the initial ones.
+        optimizer: Optimizer with the initial rates.
         num_steps: Optimizer steps of the whole run.
-        warmup: Share of the steps that the rise takes.
-        final: Factor at the end.
+        warmup: Length of the warm-up as a share of the steps.
+        final: Factor on the rate at the end.
     """
 
     def rate(step: int) -> float:

@@ -1,4 +1,4 @@
-"""Lightning callbacks: COCO AP and pose pictures, speed and gradients, checkpoints on interruption, W&B artifacts."""
+"""Lightning callbacks: COCO AP, pose pictures, speed, gradient norm, checkpoints, freezing, W&B artifacts."""
 
 from gog_pose.training.callbacks.best_checkpoint import BestCheckpoint
 from gog_pose.training.callbacks.coco_map import CocoMap

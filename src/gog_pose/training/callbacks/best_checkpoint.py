@@ -1,4 +1,4 @@
-"""The best checkpoint of a run, also after the run was moved or copied."""
+"""Best checkpoint of a run, also if the run was moved or copied."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _log = logging.getLogger(__name__)
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's ``ModelCheckpoint``, which finds the best checkpoint again after the run was moved or copied.
+    """Lightning's ``ModelCheckpoint``, which also finds the best checkpoint if the run was moved or copied.
 
-    If a run is resumed in a folder of another name, Lightning forgets the best score and overwrites the best
-    checkpoint with a worse one. Here a run has an identity, which its checkpoints hold, and a best checkpoint holds its
-    own score. On resuming, the best one of the run so far is looked for in the run's folder, beside the checkpoint that
-    is resumed, and where it was; from another folder it is copied into the run's.
+    If a run is resumed in a folder with another name, Lightning forgets the best score and overwrites the best
+    checkpoint with a worse one. Here checkpoints store an id of the run, and the best checkpoint stores its score. A
+    resumed run searches for its best checkpoint in its folder, beside the resumed checkpoint, and at the original path.
+    If the checkpoint is found in another folder, it is copied to the folder of the run.
 
     Args:
         dirpath: Folder of the checkpoint.
-        filename: Its name, without suffix.
-        monitor: The metric that decides.
+        filename: File name without suffix.
+        monitor: Metric that defines the best checkpoint.
         mode: ``max`` or ``min``.
         **options: Further options of ``ModelCheckpoint``.
     """
@@ -42,20 +42,20 @@ class BestCheckpoint(ModelCheckpoint):
 
     @property
     def state_key(self) -> str:
-        """Name of the state in checkpoints: that of Lightning's callback, which wrote those of earlier versions."""
+        """Key of the state in checkpoints: that of Lightning's callback, which earlier versions used."""
         return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return Lightning's state, the run's identity and the step of the best score."""
+        """Return Lightning's state, the id of the run and the step of the best score."""
         return {**super().state_dict(), "run": self._run, "best_step": self._best_step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Do nothing: the state is taken over with the checkpoint, whose place and step it needs."""
+        """Do nothing: ``on_load_checkpoint`` restores the state, because it needs the checkpoint's path and step."""
 
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Take over the best checkpoint of the run so far, also where nothing is left to train."""
+        """Restore the best checkpoint of the run so far, also if no training step is left."""
         before = checkpoint["callbacks"].get(self.state_key)
         if before is None:
             return
@@ -77,35 +77,35 @@ class BestCheckpoint(ModelCheckpoint):
         self.best_k_models = {str(own): score}
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Save the checkpoint if it is the best, and note its step."""
+        """Save the checkpoint if it is the best, and record its step."""
         before = self.best_model_score
         super().on_validation_end(trainer, pl_module)
         if self.best_model_score is not before:
             self._best_step = trainer.global_step
 
     def _take_over(self, before: dict[str, Any], own: Path, resumed: Path, step: int) -> None:
-        """Copy the best checkpoint so far into the folder of the run, unless one as good is there."""
+        """Copy the best checkpoint so far to the folder of the run, unless an equally good one is there."""
         run, best, was = before.get("run"), before["best_model_score"], Path(before["best_model_path"])
         found = self._score(own, run)
         if found is not None and not self._is_better(best, found):
             return
         places = [place for place in (resumed.with_name(own.name), was) if self._score(place, run, step) == best]
-        if before.get("best_step") == step:  # nothing was trained since: it is the one that is resumed
+        if before.get("best_step") == step:  # the resumed checkpoint is the best one
             places.append(resumed)
         if not places:
             _log.warning(
-                "the best checkpoint so far (%s %.4f) is neither beside %s nor at %s: only the rest of the run counts"
-                " from here; to keep it, put it beside the checkpoint that is resumed",
+                "the best checkpoint so far (%s %.4f) is neither beside %s nor at %s; from here, only the rest of the"
+                " run counts; to keep the best checkpoint, copy it beside the resumed checkpoint",
                 self.monitor, float(best), resumed, was,
             )  # fmt: skip
             return
         own.parent.mkdir(parents=True, exist_ok=True)
         with replaced(own) as part:
             shutil.copyfile(places[0], part)
-        _log.info("best checkpoint so far: %s %.4f, of %s", self.monitor, float(best), places[0])
+        _log.info("best checkpoint so far: %s %.4f, %s", self.monitor, float(best), places[0])
 
     def _score(self, path: Path, run: str | None, step: int | None = None) -> torch.Tensor | None:
-        """Return the score of a best checkpoint of a run, of this step or before; None where a file is none."""
+        """Return the score of a run's best checkpoint, saved at ``step`` or earlier; None if the file is not one."""
         try:
             content = read_torch_file(path, "resume=")
             state = content["callbacks"][self.state_key]

@@ -1,4 +1,4 @@
-"""COCO AP at validation: decodes the maps, gathers the poses of all devices, logs the metrics."""
+"""COCO AP in validation: decodes the maps, gathers the poses of all devices and logs the metrics."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class CocoMap(pl.Callback):
     """Logs ``val/AP`` and the other metrics of ``CocoKeypointEvaluator``, over the validation images of all devices.
 
     Args:
-        annotations: COCO-format JSON of the validation split; the data module's where it is None.
-        file: Where the people whom the best checkpoint finds go, at the end of a run, in COCO's results format; they
-            are not written where it is None.
+        annotations: COCO-format JSON of the validation split; None = the file of the data module.
+        file: File for the detections of the best checkpoint at the end of a run, in COCO's results format; None = do
+            not write them.
     """
 
     def __init__(self, annotations: str | Path | None = None, file: str | Path | None = None) -> None:
@@ -36,7 +36,7 @@ class CocoMap(pl.Callback):
         self._detections: dict[int, list[dict[str, Any]]] = {}
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Forget the last epoch; read the annotations the first time."""
+        """Clear the detections of the last epoch; read the annotations on the first call."""
         self._detections = {}
         if self._evaluator is None:
             assert isinstance(pl_module, PoseModule)
@@ -64,14 +64,14 @@ class CocoMap(pl.Callback):
             self._detections[int(sample.image_id)] = detect(sample, maps, pl_module.decoder)
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Compute the metrics on every device from all poses, since every device's checkpointing needs them."""
+        """Compute the metrics from all poses on every device, because checkpointing needs them on every device."""
         if trainer.sanity_checking:
             return
         assert self._evaluator is not None
         self._detections = self._gather()
         metrics = self._evaluator.evaluate(self._detections)
         for name, value in metrics.items():
-            # Equal on all devices, so their mean changes nothing; every device must log it, for checkpointing.
+            # Every device must log the value, for checkpointing. It is equal on all devices, so the mean is the same.
             pl_module.log(f"val/{name}", value, prog_bar=name == "AP", rank_zero_only=False, sync_dist=True)
         if trainer.is_global_zero and self.file is not None and trainer.state.fn == TrainerFn.VALIDATING:
             category = {"category_id": self._evaluator.category_id}
@@ -81,16 +81,16 @@ class CocoMap(pl.Callback):
 
     @property
     def num_images(self) -> int:
-        """The number of images that the last validation looked at, on all devices."""
+        """Number of images of the last validation, over all devices."""
         return len(self._detections)
 
     def image_precision(self, image_id: int) -> float:
-        """Return the AP of one image of the last validation; nan where nobody is annotated."""
+        """Return the AP on one image of the last validation; nan if nobody is annotated."""
         assert self._evaluator is not None
         return self._evaluator.evaluate({image_id: self._detections[image_id]})["AP"]
 
     def _gather(self) -> dict[int, list[dict[str, Any]]]:
-        """Merge the devices' poses; the sampler repeats images to even out devices, the dict keeps each once."""
+        """Merge the poses of all devices; images that the sampler repeats to balance the devices appear once."""
         if not (dist.is_available() and dist.is_initialized()):
             return self._detections
         gathered: list[Any] = [None] * dist.get_world_size()

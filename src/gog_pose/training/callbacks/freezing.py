@@ -1,4 +1,4 @@
-"""Parts of a trunk that are not trained, and batch statistics that stay as they are."""
+"""Freezing of parts of a trunk and of its batch statistics."""
 
 from __future__ import annotations
 
@@ -17,24 +17,26 @@ class Freeze(pl.Callback):
     """Freezes parts of the trunk, or the running statistics of its batch normalization.
 
     Args:
-        part: ``trunk``: no weight of the trunk is trained, and it runs as in evaluation. ``norms``: its weights are
-            trained, its normalization uses the running statistics that it started with. Other names are modules of the
-            trunk, such as ``stem``, frozen as ``trunk`` is. One name or a list of names.
-        store: Folder for the features that a frozen trunk gives of training crops, so that further trainings on the
-            same crops need not compute them (``StoredFeatures``); None: they are computed in each step.
+        part: One name or a list of names. ``trunk``: no weight of the trunk is trained, and the trunk runs in
+            evaluation mode. ``norms``: the weights are trained, but batch normalization uses its initial running
+            statistics. Other names are modules of the trunk, such as ``stem``, and freeze this module like ``trunk``.
+        store: Folder for the frozen trunk's features of training crops, so that further trainings on the same crops
+            need not compute them (``StoredFeatures``); None = compute them in each step.
 
     Raises:
-        InputError: Features are to be stored, and the trunk is not frozen as a whole.
+        InputError: ``store`` is given, but the trunk is not frozen as a whole.
     """
 
     def __init__(self, part: str | Sequence[str], store: str | None = None) -> None:
         self._parts = [part] if isinstance(part, str) else list(part)
         self._store = store
         if store is not None and "trunk" not in self._parts:
-            raise InputError("callbacks.freeze.store: features are stored of a frozen trunk; set part: trunk")
+            raise InputError(
+                "callbacks.freeze.store: can only store features of a frozen trunk; set callbacks.freeze.part=trunk"
+            )
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Take frozen weights out of training, before the optimizer is built.
+        """Exclude frozen weights from training, before the optimizer is built.
 
         Raises:
             InputError: The trunk has no such part.
@@ -46,7 +48,7 @@ class Freeze(pl.Callback):
             pl_module.network.stored_features = StoredFeatures(_trunk(pl_module), self._store)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Set the frozen modules to evaluation; Lightning keeps that over validations within the epoch."""
+        """Set the frozen modules to evaluation mode; Lightning keeps the mode across validations within the epoch."""
         for module in self._frozen(pl_module):
             module.eval()
         if "norms" in self._parts:
@@ -64,7 +66,7 @@ class Freeze(pl.Callback):
             except AttributeError:
                 choices = ", ".join(name for name, _ in trunk.named_children())
                 raise InputError(
-                    f"callbacks.freeze.part: {part!r} is no part of the trunk; choose trunk, norms or of {choices}"
+                    f"callbacks.freeze.part: {part!r} is not a part of the trunk; choose trunk, norms or {choices}"
                 ) from None
 
 

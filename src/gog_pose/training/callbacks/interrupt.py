@@ -1,4 +1,4 @@
-"""A checkpoint when training is asked to end."""
+"""Checkpoint on interruption."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from gog_pose.system.interrupts import Interrupt, raise_on_termination
 
 
 class InterruptCheckpoint(Checkpoint):
-    """Saves a checkpoint on Ctrl+C (SIGINT) or SIGTERM, which SLURM sends, and ends training.
+    """Saves a checkpoint on Ctrl+C (SIGINT) or SIGTERM (sent by SLURM), and ends training.
 
-    It waits for the step or the validation under way: in the middle of a step some weights are new and some are old,
-    and devices that stop at different steps wait for each other for ever. After the last step of an epoch it waits for
-    the epoch's end, its validation included, which a resumed run would leave out. A second Ctrl+C ends
-    at once, and saves nothing. A ``Checkpoint``, so that Lightning calls it after the callbacks whose state it saves.
+    The current step or validation is completed first: within a step some weights are new and some are old, and all
+    devices must stop at the same step, otherwise they would deadlock. After the last step of an epoch, the validation
+    of the epoch is completed too, because a resumed run would skip it. A second Ctrl+C ends training immediately
+    without a checkpoint. The class is a ``Checkpoint`` so that Lightning calls it after the callbacks whose state it
+    saves.
 
     Args:
-        path: The file; ``resume=<path>`` continues from it.
+        path: File of the checkpoint; ``resume=<path>`` continues from it.
 
     Attributes:
-        saved: Whether this run has written the file.
+        saved: True if this run has written the file.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -33,38 +34,38 @@ class InterruptCheckpoint(Checkpoint):
         self._interrupt = Interrupt()
 
     def on_sanity_check_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """End at once before training; Lightning's own handler would talk to other devices in the midst of work."""
+        """End immediately before training; Lightning's handler would communicate with devices at work."""
         raise_on_termination()
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """End at once after training, when the best checkpoint is evaluated."""
+        """End immediately after training, while the best checkpoint is evaluated."""
         if trainer.state.fn == TrainerFn.VALIDATING:
             raise_on_termination()
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Take the signals over."""
+        """Install the signal handlers."""
         self._interrupt.__enter__()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        """End if any device was interrupted, unless the epoch ends anyway."""
+        """End training if any device was interrupted, unless this step is the last of the epoch."""
         if not trainer.is_last_batch:
             self._end_if_interrupted(trainer)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """End if any device was interrupted during a validation in the middle of an epoch."""
+        """End training if any device was interrupted during a validation within an epoch."""
         if trainer.state.fn == TrainerFn.FITTING and not (trainer.sanity_checking or trainer.is_last_batch):
             self._end_if_interrupted(trainer)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """End if any device was interrupted."""
+        """End training if any device was interrupted."""
         self._end_if_interrupted(trainer)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Give the signals back."""
+        """Restore the previous signal handlers."""
         self._interrupt.__exit__()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Give the signals back."""
+        """Restore the previous signal handlers."""
         self._interrupt.__exit__()
 
     def _end_if_interrupted(self, trainer: pl.Trainer) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of the same few validation images, epoch by epoch: PNGs, and images of the loggers that take them."""
+"""Pictures of a few fixed validation images per epoch, as PNG files and in loggers that support images."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from gog_pose.training.module import PoseModule
 _CELL_HW = (360, 480)  # px
 _SIDES = ("ground truth", "prediction")
 
-Pictures = dict[str, list[np.ndarray]]  # what is shown -> ground truth and prediction, (H, W, 3) uint8 RGB
+Pictures = dict[str, list[np.ndarray]]  # name of the view -> ground truth and prediction, (H, W, 3) uint8 RGB
 
 
 class PicturedImage(NamedTuple):
-    """One image.
+    """The pictures of one image.
 
     Attributes:
-        pictures: What is shown of it.
-        num_labelled: Its people with keypoints.
-        num_found: People that were drawn.
+        pictures: Ground truth and prediction per view.
+        num_labelled: Number of people with labeled keypoints.
+        num_found: Number of predicted people that were drawn.
     """
 
     pictures: Pictures
@@ -43,18 +43,18 @@ class PicturedImage(NamedTuple):
 class PosePictures(pl.Callback):
     """Draws fixed validation images, spread evenly over the split, with ground truth beside prediction.
 
-    ``epoch_0000.png`` and its successors hold the poses, ``epoch_0000_maps.png`` the views of the method, such as
-    heatmaps and offsets, one row per image; Loggers have them as ``val/poses``, ``val/heatmaps``, ``val/offsets``. Red
-    stripes in the ground truth are not supervised. Guiding offsets are read where keypoints are annotated: what is
-    wrong with them shows whatever the heatmaps are like.
+    ``epoch_0000.png`` shows the poses, ``epoch_0000_maps.png`` the views of the method, such as heatmaps and offsets,
+    with one row per image. Loggers show them as ``val/poses``, ``val/heatmaps``, ``val/offsets``. Red stripes in the
+    ground truth mark regions without supervision. Guiding offsets are read at annotated keypoints, so their errors are
+    visible independently of the heatmaps.
 
     Args:
-        folder: Where the files go.
-        num_images: How many images.
+        folder: Folder of the files.
+        num_images: Number of images.
         min_score: People below this score are not drawn.
 
     Attributes:
-        images: By id, those of the last validation.
+        images: Pictures of the last validation by image id.
     """
 
     def __init__(self, folder: str | Path, *, num_images: Count = 12, min_score: float = 0.25) -> None:
@@ -64,7 +64,7 @@ class PosePictures(pl.Callback):
         self.images: dict[int, PicturedImage] = {}
 
     def on_validation_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Forget the last epoch."""
+        """Clear the pictures of the last epoch."""
         self.images = {}
 
     def on_validation_batch_end(
@@ -76,7 +76,7 @@ class PosePictures(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Draw the batch's share of the fixed images."""
+        """Draw the image of this batch if it is one of the fixed images."""
         num_batches = trainer.num_sanity_val_batches if trainer.sanity_checking else trainer.num_val_batches
         every = max(1, int(num_batches[0]) // self._num_images)
         if trainer.sanity_checking or not trainer.is_global_zero or batch_idx % every:
@@ -123,7 +123,7 @@ class PosePictures(pl.Callback):
         cells = [picture for image_id, kind in shown for picture in self.images[image_id].pictures[kind]]
         captions = [f"{image_id} {kind}: {side}" for image_id, kind in shown for side in _SIDES]
         sheet = contact_sheet(cells, 4, _CELL_HW, captions)
-        # OpenCV's default, made for speed, takes twice the bytes.
+        # OpenCV's default compression is faster, but the files are twice as large.
         _, content = cv2.imencode(".png", sheet[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 3])
         write_whole(self._folder / name, content.tobytes())
 

@@ -1,4 +1,4 @@
-"""The progress bar of training: the epoch or validation under way, one line of 80 columns."""
+"""Progress bar of training: the current epoch or validation in one line of 80 columns."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from gog_pose.system.progress import ProgressLine
 class TrainingProgress(ProgressBar):
     """Shows the steps of the epoch, or the batches of the validation, and the loss.
 
-    In a terminal the bar disappears when its epoch ends, so that the lines of ``ValidationLine`` remain. A log file
-    gets at most one line per minute. Only the first process shows anything.
+    In a terminal the bar disappears when its epoch ends, so that only the lines of ``ValidationLine`` remain. In a log
+    file there is at most one line per minute. Only the first process shows the progress.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class TrainingProgress(ProgressBar):
         self._enabled = True
 
     def disable(self) -> None:
-        """Show nothing, as Lightning asks for in all processes but the first."""
+        """Hide the progress; Lightning calls this in all processes except the first."""
         self._enabled = False
 
     def enable(self) -> None:
@@ -33,7 +33,7 @@ class TrainingProgress(ProgressBar):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Show the step and its loss."""
+        """Show the number of the step and its loss."""
         loss = trainer.callback_metrics.get("train/loss")
         note = "" if loss is None else f"loss {float(loss):.4g}"
         self._show(f"epoch {trainer.current_epoch}", batch_idx + 1, self.total_train_batches, note)
@@ -55,7 +55,7 @@ class TrainingProgress(ProgressBar):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Show the batch."""
+        """Show the number of the batch."""
         if not trainer.sanity_checking:
             self._show("validation", batch_idx + 1, trainer.num_val_batches[0])
 
@@ -64,7 +64,7 @@ class TrainingProgress(ProgressBar):
         self._end()
 
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
-        """Give the terminal back."""
+        """Remove the bar from the terminal."""
         self._end()
 
     def _show(self, title: str, done: int, total: int | float, note: str = "") -> None:

@@ -1,4 +1,4 @@
-"""The learning-rate range test: the rate rises from step to step, and the loss shows which rates train."""
+"""Learning-rate range test: the rate increases with each step, and the loss shows the suitable rates."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from matplotlib.figure import Figure
 from gog_pose.errors import InputError
 from gog_pose.system.files import write_whole
 
-_MEMORY = 0.9  # of the smoothed loss
-_DIVERGED = 4.0  # times the least smoothed loss ends the test
-_LEAST_FALL = 0.01  # of the smoothed loss
+_MEMORY = 0.9  # weight of the previous mean in the smoothed loss
+_DIVERGED = 4.0  # the test ends if the smoothed loss exceeds this multiple of its minimum
+_LEAST_FALL = 0.01  # lowest relative decrease of the smoothed loss
 _LEAST_STEPS = 10
 
 
 class RateRange(pl.Callback):
-    """Raises the learning rate exponentially and records the loss (Smith, WACV 2017).
+    """Increases the learning rate exponentially and records the loss (Smith, WACV 2017).
 
     The rates of parameter groups keep their ratios, such as ``optim.trunk_rate``. The schedule has no effect.
-    The test ends after its steps, or before that when the smoothed loss exceeds four times its least value.
+    The test ends after its last step, or earlier if the smoothed loss exceeds four times its minimum.
 
     Args:
-        folder: Where ``learning_rate.csv`` and ``learning_rate.png`` go; it exists.
-        steps: Optimizer steps of the whole rise, at least 10.
+        folder: Existing folder for ``learning_rate.csv`` and ``learning_rate.png``.
+        steps: Number of optimizer steps, at least 10.
         lowest: First rate.
         highest: Last rate.
     """
@@ -38,7 +38,7 @@ class RateRange(pl.Callback):
             raise InputError(f"find_rate: must be at least {_LEAST_STEPS} steps, got {steps}")
         self._folder = Path(folder)
         self._rates = np.geomspace(lowest, highest, steps)
-        self._ratios: list[float] = []  # of the parameter groups
+        self._ratios: list[float] = []  # rates of the parameter groups relative to the highest
         self._sums: dict[int, list[float]] = {}  # step -> losses of its batches
 
     @property
@@ -47,7 +47,7 @@ class RateRange(pl.Callback):
         return np.array([np.mean(losses) for losses in self._sums.values()])
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Note the ratios of the parameter groups."""
+        """Record the ratios of the parameter groups' rates."""
         initial = [float(group["initial_lr"]) for group in trainer.optimizers[0].param_groups]
         self._ratios = [rate / max(initial) for rate in initial]
 
@@ -70,21 +70,21 @@ class RateRange(pl.Callback):
             trainer.should_stop = True
 
     def suggestion(self) -> float:
-        """Return the rate at which the smoothed loss falls fastest.
+        """Return the rate at which the smoothed loss decreases fastest.
 
         Raises:
-            InputError: The loss did not fall.
+            InputError: The loss did not decrease.
         """
         rate = steepest(self._rates[: len(self.losses)], self.losses)
         if rate is None:
             raise InputError(
-                f"find_rate: the loss did not fall within {len(self.losses)} steps; give more steps, see"
-                f" {self._folder / 'learning_rate.csv'}"
+                f"find_rate: the loss did not decrease within {len(self.losses)} steps (see"
+                f" {self._folder / 'learning_rate.csv'}); set more steps"
             )
         return rate
 
     def write(self) -> None:
-        """Write the curve as a table and as a picture."""
+        """Write the curve as a CSV table and as a picture."""
         losses = self.losses
         rates, means = self._rates[: len(losses)], smoothed(losses)
         table = io.StringIO()
@@ -109,7 +109,7 @@ class RateRange(pl.Callback):
 
 
 def smoothed(losses: np.ndarray) -> np.ndarray:
-    """Return the exponential running mean of losses ``(S,)``, without bias towards 0 at the start."""
+    """Return the bias-corrected exponential running mean of losses ``(S,)``."""
     mean, means = 0.0, []
     for number, loss in enumerate(losses, start=1):
         mean = _MEMORY * mean + (1 - _MEMORY) * float(loss)
@@ -118,19 +118,19 @@ def smoothed(losses: np.ndarray) -> np.ndarray:
 
 
 def steepest(rates: np.ndarray, losses: np.ndarray) -> float | None:
-    """Return the rate at which the smoothed loss falls fastest per factor of the rate, from its peak to its minimum.
+    """Return the rate with the steepest decrease of the smoothed loss over log(rate), between its peak and minimum.
 
     Args:
         rates: ``(S,)`` ascending.
-        losses: ``(S,)`` at these rates.
+        losses: ``(S,)`` losses at these rates.
 
     Returns:
-        The rate; None if the loss falls by less than 1 %.
+        The rate; None if the loss decreases by less than 1 %.
     """
     means = smoothed(losses)
     if len(means) < _LEAST_STEPS:
         return None
-    # The first means are those of few batches: a low one is no least value.
+    # The first means average only a few batches, so they are not considered as minimum.
     end = _LEAST_STEPS + int(means[_LEAST_STEPS - 1 :].argmin())
     start = int(means[:end].argmax())
     if end - start < 3 or means[end - 1] > (1 - _LEAST_FALL) * means[start]:

@@ -1,4 +1,4 @@
-"""How fast training is and what it waits for."""
+"""Training speed, waiting time for data and GPU memory."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from gog_pose.data.samples import PoseBatch
 
 
 class Throughput(pl.Callback):
-    """Logs how fast training was over the steps since the trainer logged last.
+    """Logs the training speed over the steps since the last log entry.
 
-    - ``speed/images_per_second`` of this device;
-    - ``speed/data_wait``: share of the time spent waiting for the next batch; more workers help above a few percent;
-    - ``speed/gpu_memory``: GiB of this device's tensors at the peak, where there is a GPU.
+    - ``speed/images_per_second``: images per second on this device;
+    - ``speed/data_wait``: share of the time spent waiting for the next batch; above a few percent, more workers help;
+    - ``speed/gpu_memory``: peak memory of this GPU's tensors, GiB; only on GPUs.
 
-    Validation does not count. Steps of a GPU run on after their calls return; the times add up all the same, since a
-    device that falls behind holds the next call up.
+    Validation does not count. GPU steps are asynchronous, but the sum of the times is correct, because a call waits for
+    a device that lags behind.
     """
 
     def __init__(self) -> None:
@@ -32,19 +32,19 @@ class Throughput(pl.Callback):
         self._reset(pl_module)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Start the clock again: validation may come in the middle of an epoch."""
+        """Restart the clock, because there may be validations within an epoch."""
         self._reset(pl_module)
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: PoseBatch, batch_idx: int
     ) -> None:
-        """Count the time since the end of the last step as waiting."""
+        """Count the time since the end of the last step as waiting time."""
         self._waited += time.perf_counter() - self._batch_ended
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: PoseBatch, batch_idx: int
     ) -> None:
-        """Log when the trainer does."""
+        """Log the values in steps in which the trainer logs."""
         self._images += len(batch.images)
         self._batch_ended = time.perf_counter()
         if (trainer.global_step % trainer.log_every_n_steps) or self._batch_ended <= self._since:  # type: ignore[attr-defined]

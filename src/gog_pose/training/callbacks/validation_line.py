@@ -1,4 +1,4 @@
-"""One line per validation: epoch, metrics, loss, best AP so far, time since the start."""
+"""Log line per validation: epoch, metrics, loss, best AP so far and elapsed time."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from gog_pose.evaluation.coco import CROWD_METRICS
 from gog_pose.system.progress import clock
 
 _log = logging.getLogger(__name__)
-_METRICS = ("AP", "AP50", "AP_M", "AP_L", *CROWD_METRICS)  # those that the data set has
+_METRICS = ("AP", "AP50", "AP_M", "AP_L", *CROWD_METRICS)  # columns, where the data set has the metric
 
 
 class ValidationLine(pl.Callback):
-    """Logs a row of a table after each validation during training, and the head of the table before the first."""
+    """Logs a table row after each validation during training, and the table header before the first row."""
 
     def __init__(self) -> None:
         self._started = 0.0
@@ -46,7 +46,7 @@ class ValidationLine(pl.Callback):
 
 
 def _best_of_checkpoints(trainer: pl.Trainer) -> float:
-    """Return the best AP that a resumed run brings along."""
+    """Return the best AP of the checkpoint callbacks, which a resumed run restores."""
     scores = (
         callback.best_model_score
         for callback in trainer.checkpoint_callbacks

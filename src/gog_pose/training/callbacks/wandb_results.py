@@ -1,4 +1,4 @@
-"""What a W&B run ends with: how its best checkpoint sees images, whom it finds, and the checkpoint itself."""
+"""Final results in W&B: pictures and detections of the best checkpoint, and the checkpoint file."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ Kind = TypeVar("Kind")
 
 
 class WandbResults(pl.Callback):
-    """Adds to a W&B run what its best checkpoint is worth, once that is evaluated at the end.
+    """Adds the results of the best checkpoint to a W&B run after the final evaluation.
 
-    - ``best/pictures``, a table of the images of ``PosePictures`` with the AP of each;
-    - the file of ``CocoMap``, an artifact of type ``detections``;
-    - the checkpoint, an artifact of type ``model``.
+    - ``best/pictures``: table of the images of ``PosePictures`` with the AP per image;
+    - the file of ``CocoMap`` as an artifact of type ``detections``;
+    - the checkpoint as an artifact of type ``model``.
 
-    The metadata of artifacts are the COCO metrics, epoch and step of the checkpoint, skeleton, method and input size.
-    Files are not copied: those of an offline run must be where they were when ``wandb sync`` sends it.
+    The metadata of the artifacts are the COCO metrics, epoch and step of the checkpoint, skeleton, method and input
+    size. Files are not copied, so the files of an offline run must not be moved before ``wandb sync``.
 
     Args:
-        detections: Whether there is an artifact of the detections.
-        checkpoint: Whether there is one of the checkpoint.
+        detections: True = add the detections.
+        checkpoint: True = add the checkpoint.
     """
 
     def __init__(self, *, detections: bool = True, checkpoint: bool = False) -> None:
@@ -41,7 +41,7 @@ class WandbResults(pl.Callback):
         self._checkpoint = checkpoint
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Act on the validation after training only, in one process."""
+        """Add the results after the final evaluation, in one process; do nothing during training."""
         if trainer.state.fn != TrainerFn.VALIDATING or not trainer.is_global_zero:
             return
         assert isinstance(pl_module, PoseModule)
@@ -86,7 +86,7 @@ def _log_file(logger: WandbLogger, kind: str, file: Path, metadata: dict[str, An
 
 
 def _describe(trainer: pl.Trainer, module: PoseModule, checkpoint: Path) -> dict[str, Any]:
-    """Return the metadata of a checkpoint and its detections, shown before they are downloaded."""
+    """Return the metadata of the artifacts of a checkpoint, which W&B shows without a download."""
     content = read_checkpoint(checkpoint)
     metrics = {
         name.removeprefix("val/"): _rounded(float(value))
@@ -104,5 +104,5 @@ def _describe(trainer: pl.Trainer, module: PoseModule, checkpoint: Path) -> dict
 
 
 def _rounded(value: float) -> float | None:
-    """Round as results.json does; nan, which JSON has no word for, becomes None."""
+    """Round as in results.json; nan becomes None, because JSON does not support nan."""
     return None if math.isnan(value) else round(value, 6)
