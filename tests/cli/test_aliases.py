@@ -19,7 +19,7 @@ def test_files_that_no_argument_names_are_checked_too(tmp_path, option):
     arguments = ["skeleton=mine", *(part.format(tmp_path) for part in option)]
     check_aliases(arguments)
     (tmp_path / "skeleton" / "base.yaml").write_text(BOMB)
-    with pytest.raises(InputError, match=r"base\.yaml: its aliases stand for more than 100000 values"):
+    with pytest.raises(InputError, match=r"base\.yaml: its aliases expand to more than 100000 values"):
         check_aliases(arguments)
 
 

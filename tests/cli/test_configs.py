@@ -94,9 +94,9 @@ def test_every_model_is_built(composed, group, option):
 
 
 def test_a_stride_that_is_not_the_trunks_is_refused(composed):
-    with pytest.raises(InputError, match=r"method\.encoder\.stride: 8 is not the trunk's 4"):
+    with pytest.raises(InputError, match=r"method\.encoder\.stride: 8 differs from the trunk's stride 4"):
         check_choices(composed("method.encoder.stride=8"))
-    with pytest.raises(InputError, match=r"model\.stride: 8 is not the stride of the trunk, 4"):
+    with pytest.raises(InputError, match=r"model\.stride: 8 differs from the trunk's stride 4"):
         build_network(composed("model.stride=8"))
 
 
@@ -118,7 +118,7 @@ def test_a_method_that_supervises_several_scales_takes_them(composed):
 def test_a_part_of_another_method_is_refused_before_anything_is_built(composed, part):
     cfg, other = composed(), composed("method=centernet")
     cfg.method[part] = other.method[part]
-    with pytest.raises(InputError, match=rf"method\.{part}: is of centernet, method\.encoder of gog"):
+    with pytest.raises(InputError, match=rf"method\.{part}: belongs to centernet, but method\.encoder to gog"):
         check_choices(cfg)
 
 

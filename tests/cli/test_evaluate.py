@@ -264,7 +264,7 @@ def test_a_test_set_becomes_what_the_server_takes(run, trained, tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        ([], "checkpoint: give checkpoint=FILE or detections=FILE"),
+        ([], "checkpoint: give either checkpoint=FILE or detections=FILE"),
         (["checkpoint=/no.ckpt", "detections=/no.json"], "one of them"),
         (["checkpoint=/no.ckpt"], "/no.ckpt: there is no such file"),
         (["checkpoint={best}", "compare=/no.json"], "/no.json: no such file of detections"),

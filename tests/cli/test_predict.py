@@ -230,7 +230,7 @@ def test_odd_names_and_files_that_are_no_media_cost_nothing(checkpoint, clip, tm
     assert process.stderr.splitlines()[1:] == [
         f"gog-predict: left out: {folder}/drawing.png: is not an image of a known format"
         " (BMP, GIF, JPEG, PNG, PPM, TIFF, WEBP); remove it or convert it",
-        "gog-predict: passed over: 1 file with other endings (1 .txt)",
+        "gog-predict: not used: 1 file with other endings (1 .txt)",
     ]
     assert not (tmp_path / "started").exists()
     images, _ = written(tmp_path / "out")

@@ -36,7 +36,7 @@ def line(error, **options):
         (RuntimeError("Found no NVIDIA driver on your system."), "device=cpu"),
         (AssertionError("Torch not compiled with CUDA enabled"), "device=cpu"),
         (RuntimeError("The server socket has failed to listen (EADDRINUSE, address already in use)"), "MASTER_PORT"),
-        (yaml.YAMLError("while parsing a flow sequence\n in a.yaml"), "not YAML"),
+        (yaml.YAMLError("while parsing a flow sequence\n in a.yaml"), "invalid YAML"),
         (UnicodeDecodeError("utf-8", b"a: b\nname: caf\xe9", 14, 15, "invalid"), "name: caf"),
         (InstantiationException("Error in call to target 'a.B':\nfull_key: trainer"), "Error in call"),
         (InputError("data.root: no such folder"), "data.root: no such folder"),

@@ -45,7 +45,7 @@ def test_a_grid_runs_one_value_after_the_other_on_one_device(scenes, tmp_path):
 def test_several_devices_are_refused_in_one_line(scenes, tmp_path):
     process = sweep(scenes, tmp_path, "trainer=ddp_cpu", "seed=1,2")
     assert process.returncode == 2
-    assert "start one process a run" in process.stderr.splitlines()[-1]
+    assert "start one process per run" in process.stderr.splitlines()[-1]
     assert not list(tmp_path.rglob("*.ckpt"))
 
 

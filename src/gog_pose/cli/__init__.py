@@ -1,1 +1,1 @@
-"""The commands: one thin file each, a Hydra application over ``conf/<name>.yaml``."""
+"""Command-line programs: one file per command, each a Hydra application with ``conf/<name>.yaml``."""

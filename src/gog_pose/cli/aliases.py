@@ -1,4 +1,4 @@
-"""YAML files whose aliases stand for more than any configuration holds."""
+"""Protection against YAML files whose aliases expand to a huge number of values."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import yaml
 
 from gog_pose.errors import InputError
 
-_MOST_NODES = 100_000  # of a file with its aliases written out; those of this package have fewer than a hundred
+_MOST_NODES = 100_000  # per file with expanded aliases; the files of this package have fewer than a hundred
 _OPTIONS = ("--config-dir", "-cd", "--config-path", "-cp")
 
 
 def check_aliases(arguments: Sequence[str]) -> None:
-    """Check the files of the folders that a command line adds, those that other files name included.
+    """Check all YAML files in the configuration folders that a command line adds.
 
     Args:
-        arguments: Of the command.
+        arguments: Arguments of the command.
 
     Raises:
-        InputError: A file would become too large: eight lines of aliases can stand for ten million values.
+        InputError: A file would become too large: eight lines of aliases can expand to ten million values.
     """
     for place, argument in enumerate(arguments):
         option, _, value = argument.partition("=")
@@ -31,8 +31,8 @@ def check_aliases(arguments: Sequence[str]) -> None:
 
 
 def _check(file: Path) -> None:
-    """Count the nodes of a file from its events, in time linear in its length, without building them."""
-    sizes: dict[str, int] = {}  # of what an alias stands for
+    """Count the nodes of a file from its parser events, in linear time and without building the nodes."""
+    sizes: dict[str, int] = {}  # number of nodes per anchor
     open_anchors: list[tuple[str | None, int]] = []
     count = 0
     try:
@@ -51,7 +51,7 @@ def _check(file: Path) -> None:
                 count += 1
             if count > _MOST_NODES:
                 raise InputError(
-                    f"{file}: its aliases stand for more than {_MOST_NODES} values; write out what is needed"
+                    f"{file}: its aliases expand to more than {_MOST_NODES} values; write the values without aliases"
                 )
     except (yaml.YAMLError, UnicodeDecodeError, OSError, RecursionError):
-        return  # reported where the file is used
+        return  # reported when Hydra reads the file

@@ -1,4 +1,4 @@
-"""``gog-benchmark``: measure times and memory; ``conf/what`` has one file per benchmark."""
+"""``gog-benchmark``: measurement of time and memory, with one benchmark per file of ``conf/what``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.console import Console
 from gog_pose.cli.runtime import command, instantiate, resolved
 from gog_pose.system.results import results_path, versions, write_results
 
-_FILE_WIDTH = 120  # characters of a line where no terminal says how many it has
+_FILE_WIDTH = 120  # characters per line if the output is not a terminal
 
 
 @command("benchmark")

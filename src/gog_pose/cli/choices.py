@@ -1,4 +1,4 @@
-"""Checks of a composed configuration, before anything heavy is imported or any data are read."""
+"""Quick checks of a composed configuration, before slow imports and before data are read."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _PARTS = ("encoder", "heads", "loss", "decoder")
 
 
 def check_choices(config: DictConfig) -> None:
-    """Check that the parts of the configuration fit together.
+    """Check that the parts of the configuration are compatible.
 
     Raises:
-        InputError: The parts of the method are of different methods, or their stride is not the trunk's.
+        InputError: The parts belong to different methods, or their stride differs from the trunk's.
     """
     method = OmegaConf.select(config, "method")
     if method is None:
@@ -30,18 +30,18 @@ def check_choices(config: DictConfig) -> None:
     for part, owner in owners.items():
         if owner != owners["encoder"]:
             raise InputError(
-                f"method.{part}: is of {owner}, method.encoder of {owners['encoder']}; the parts of a method go"
-                f" together: choose method={owners['encoder']} or method={owner}"
+                f"method.{part}: belongs to {owner}, but method.encoder to {owners['encoder']}; choose"
+                f" method={owners['encoder']} or method={owner} for all parts"
             )
     stride = OmegaConf.select(config, "stride")
     for part in _PARTS:
         own = OmegaConf.select(config, f"method.{part}.stride")
         if own is not None and own != stride:
-            where = "the trunk's" if OmegaConf.select(config, "model") is not None else "stride="
-            raise InputError(f"method.{part}.stride: {own} is not {where} {stride}; leave it out")
+            where = "the trunk's stride " if OmegaConf.select(config, "model") is not None else "stride="
+            raise InputError(f"method.{part}.stride: {own} differs from {where}{stride}; omit it")
 
 
 def _owner(part: Any) -> str:
-    """Return the method that a part is of, as far as its target says."""
+    """Return the method that a part belongs to, derived from its target."""
     target = str(part.get("_target_"))
     return target.removeprefix(_METHODS).partition(".")[0] if target.startswith(_METHODS) else target

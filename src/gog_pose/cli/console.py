@@ -1,4 +1,4 @@
-"""Tables and lines of the commands."""
+"""Tables and text for the terminal."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def table(first: str, *others: str, title: str | None = None) -> Table:
 
 
 def printable(text: str) -> str:
-    """Return text on one line, as file names may not be; what a terminal would obey or cannot show is escaped."""
+    """Return text with line breaks and unprintable characters escaped, such as those in file names."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

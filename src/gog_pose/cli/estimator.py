@@ -1,4 +1,4 @@
-"""The estimator that ``gog-evaluate`` and ``gog-predict`` use: of a checkpoint, or of a file of ``gog-export``."""
+"""Estimator of ``gog-evaluate`` and ``gog-predict``, built from a checkpoint or an exported file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def build_estimator(options: dict[str, Any], device: str, batch_size: int) -> PoseEstimator:
-    """Build the estimator that a command's options describe.
+    """Build the estimator from a command's options.
 
     Raises:
-        InputError: The file is of neither kind, an option is out of its range, or it is fixed in an exported file.
+        InputError: The file is of neither kind, or an option is out of range or fixed in an exported file.
     """
     from gog_pose.estimator import PoseEstimator
 
@@ -35,7 +35,7 @@ def build_estimator(options: dict[str, Any], device: str, batch_size: int) -> Po
         }
         for option, changed in changes.items():
             if changed:
-                raise InputError(f"{option}: is fixed in an exported file; leave it out, or give the checkpoint")
+                raise InputError(f"{option}: is fixed in an exported file; omit it, or give the checkpoint")
         estimator = PoseEstimator.from_onnx(path, device, **changeable)
         if options["flip"] and not estimator.network.flip:
             raise InputError(f"flip: {path} does not use mirror images; give flip=true to gog-export")
@@ -53,5 +53,5 @@ def build_estimator(options: dict[str, Any], device: str, batch_size: int) -> Po
 
 
 def is_exported(path: str) -> bool:
-    """Return whether a file is one of ``gog-export``, which outputs candidates instead of maps, by its suffix."""
+    """Return whether a file has the suffix of ``gog-export``; such files output candidates instead of maps."""
     return Path(path).suffix == ".onnx"

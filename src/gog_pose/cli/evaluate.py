@@ -1,8 +1,8 @@
-"""``gog-evaluate``: how good a checkpoint, or a file of detections, is on an annotated data set.
+"""``gog-evaluate``: evaluation of a checkpoint, or of a file of detections, on an annotated data set.
 
-It writes ``detections.json``, in COCO's results format, and the results: COCO's metrics over the chosen images and over
-those of them with people and with keypoints, where these are fewer. For a test set without annotations it writes the
-detections under the name and in the archive that COCO's server takes.
+The command writes ``detections.json`` in COCO's results format, and COCO's metrics on the chosen images and on the
+subsets with people and with keypoints, where these have fewer images. For a test set without annotations it writes the
+detections with the file name and archive format that COCO's server requires.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from gog_pose.system.results import (
 if TYPE_CHECKING:
     from gog_pose.data.layout import DataLayout
 
-_LAYOUT = ("root", "images", "annotations", "train_split", "val_split", "category")  # of data; the rest is for training
-_TITLES = {"labelled": "with keypoints", "people": "with people", "all": "all"}  # of subsets
-_SHORT = {"labeled": "n", "error_px": "px", "error_scales": "scales"}  # the table fits into 80 columns
+_LAYOUT = ("root", "images", "annotations", "train_split", "val_split", "category")  # options of data used here
+_TITLES = {"labelled": "with keypoints", "people": "with people", "all": "all"}  # column titles of subsets
+_SHORT = {"labeled": "n", "error_px": "px", "error_scales": "scales"}  # short titles, for 80 columns
 
 
 def only_layout(config: DictConfig) -> None:
-    """Keep of the data option what says where files lie; the rest is for training."""
+    """Keep only the data options that locate files; the others are for training."""
     config.data = OmegaConf.masked_copy(config.data, list(_LAYOUT))
 
 
 @command("evaluate", folder="output", prepare=only_layout)
 def main(config: DictConfig) -> None:
-    """Find the people in a data set's images, or read detections, and compare them with the annotations."""
+    """Find the people in the images of a data set, or read detections, and compare them with the annotations."""
     options = resolved(config)
     check(options)
 
@@ -81,15 +81,15 @@ def main(config: DictConfig) -> None:
 
 
 def check(options: dict[str, Any]) -> None:
-    """Raise ``InputError`` on an option that is missing or out of its range."""
+    """Raise ``InputError`` if an option is missing or out of range."""
     if (options["checkpoint"] is None) == (options["detections"] is None):
-        raise InputError("checkpoint: give checkpoint=FILE or detections=FILE, one of them")
+        raise InputError("checkpoint: give either checkpoint=FILE or detections=FILE")
     if options["subset"] not in _TITLES:
         raise InputError(f"subset: {options['subset']!r} is unknown; choose {', '.join(_TITLES)}")
 
 
 def evaluate_file(options: dict[str, Any], config: DictConfig, layout: DataLayout) -> dict[str, Any]:
-    """Return the record of a file of detections."""
+    """Evaluate a file of detections and return the record."""
     from gog_pose.evaluation.numbers.numbers import NumberOptions
     from gog_pose.evaluation.run import evaluate_detections
 
@@ -105,7 +105,7 @@ def evaluate_file(options: dict[str, Any], config: DictConfig, layout: DataLayou
 
 
 def evaluate_checkpoint(options: dict[str, Any], layout: DataLayout) -> dict[str, Any]:
-    """Return the record of a checkpoint, or of an exported file."""
+    """Evaluate a checkpoint or an exported file and return the record."""
     from gog_pose.checkpoints.registry import find_weights
     from gog_pose.evaluation.numbers.numbers import NumberOptions
     from gog_pose.evaluation.run import evaluate
@@ -136,7 +136,7 @@ def device_names(device: str, count: int) -> list[str]:
     """Return the device of each process.
 
     Raises:
-        InputError: There are fewer devices.
+        InputError: There are fewer devices than processes.
     """
     if count == 1 or device == "cpu":
         return [device] * count
@@ -144,7 +144,7 @@ def device_names(device: str, count: int) -> list[str]:
 
     if device != "cuda" or count > torch.cuda.device_count():
         raise InputError(
-            f"devices: {count} processes with device={device} need as many GPUs, there are"
+            f"devices: {count} processes with device={device} need {count} GPUs, but this machine has"
             f" {torch.cuda.device_count()}; give device=cuda and a smaller number, or device=cpu"
         )
     return [f"cuda:{index}" for index in range(count)]
@@ -167,7 +167,7 @@ def show_comparison(comparison: dict[str, float], file: str) -> None:
 
 
 def show_numbers(record: dict[str, Any]) -> None:
-    """Print the numbers per keypoint type and the best score threshold."""
+    """Print the metrics per keypoint type and the best score threshold."""
     from gog_pose.evaluation.numbers.table import entry, keypoint_rows, texts
 
     keypoints, scores = record["keypoints"], record["score_threshold"]
@@ -179,7 +179,7 @@ def show_numbers(record: dict[str, Any]) -> None:
     console.print(numbers)
     if missing := keypoints["people_without_size"]:
         print(
-            f"gog-evaluate: {missing} people have no {keypoints['pck_size']} size; PCK does not count their keypoints",
+            f"gog-evaluate: PCK leaves out {missing} people, whose {keypoints['pck_size']} size is undefined",
             file=sys.stderr,
         )
     best = ", ".join(f"{name} {entry(name, value)}" for name, value in scores["best"].items())
@@ -187,7 +187,7 @@ def show_numbers(record: dict[str, Any]) -> None:
 
 
 def write_tables(results: Path, record: dict[str, Any]) -> None:
-    """Write the metrics, the numbers per keypoint type and those per score threshold as CSV beside the results."""
+    """Write the metrics, also per keypoint type and per score threshold, as CSV files beside the results."""
     from gog_pose.evaluation.numbers.table import keypoint_rows
 
     rows = [(subset, *pair) for subset, metrics in record["subsets"].items() for pair in values(metrics)]

@@ -1,10 +1,10 @@
-"""``gog-import-data``: annotations of other programs to a COCO-format folder that all commands read.
+"""``gog-import-data``: conversion of annotations of other programs to a COCO-format folder for all commands.
 
-It writes ``{train,val}/``, ``annotations/``, ``conf/skeleton/NAME.yaml``, ``conf/data/NAME.yaml`` and ``import.json``,
-the report. The folder appears when it is complete.
+The command writes ``{train,val}/``, ``annotations/``, ``conf/skeleton/NAME.yaml``, ``conf/data/NAME.yaml`` and the
+report ``import.json``. The folder appears when it is complete.
 
 The exit code is 0 if everything was converted, 1 if something was left out, 2 if an option or the whole source is
-wrong and nothing was written. What has no place in a keypoint data set, such as polygons, is counted.
+wrong and nothing was written. Annotations that a keypoint data set cannot contain, such as polygons, are counted.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from gog_pose.cli.console import printable, table
 from gog_pose.cli.runtime import command, config_dir, resolved
 from gog_pose.errors import InputError
 
-_SHOWN = 20  # of what was left out; import.json has all
+_SHOWN = 20  # printed entries of what was left out; import.json lists all
 
 
 @command("import_data")
 def main(config: DictConfig) -> None:
-    """Import a data set, past what cannot be converted."""
+    """Import a data set; entries that cannot be converted are left out."""
     options = resolved(config)
     for option in ("source", "output"):
         if options[option] is None:
@@ -54,23 +54,25 @@ def main(config: DictConfig) -> None:
 
 
 def chosen_name(name: str | None, output: Path) -> str:
-    """Return the name of the skeleton and the data set; by default that of the folder.
+    """Return the name of the skeleton and the data set; the default is the name of the folder.
 
     Raises:
-        InputError: It is no name of an option, or one of this package's options, which would hide it.
+        InputError: The name is not valid as an option, or this package has an option with this name.
     """
     if name is None:
         name = re.sub(r"\W+", "_", output.absolute().name, flags=re.ASCII).strip("_").lower()
     if not re.fullmatch(r"[A-Za-z_]\w*", name, flags=re.ASCII):
-        raise InputError(f"name: {name!r} must be letters, digits and _, not begin with a digit; give name=NAME")
+        raise InputError(
+            f"name: {name!r} must consist of letters, digits and _, and not begin with a digit; give name=NAME"
+        )
     for group in ("skeleton", "data"):
         if Path(config_dir(), group, f"{name}.yaml").exists():
-            raise InputError(f"name: {group}={name} belongs to this package; give another with name=NAME")
+            raise InputError(f"name: {group}={name} belongs to this package; give another name with name=NAME")
     return name
 
 
 def show(report: dict[str, Any], output: str) -> None:
-    """Print what was imported, what was decided, and what was left out."""
+    """Print the imported counts, the decisions, and what was left out."""
     counts = report["counts"]
     rows = table("", *counts)
     for kind in next(iter(counts.values())):
@@ -81,7 +83,7 @@ def show(report: dict[str, Any], output: str) -> None:
     for note in report["notes"]:
         print(printable(note))
     for kind, number in report["passed_over"].items():
-        print(printable(f"passed over: {number:,} {kind}"))
+        print(printable(f"not imported: {number:,} {kind}"))
     left_out = report["left_out"]
     for one in left_out[:_SHOWN]:
         where = ": ".join(part for part in one.values() if part)

@@ -1,4 +1,4 @@
-"""``gog-import-weights``: public weights of other programs or of the paper's authors to a checkpoint."""
+"""``gog-import-weights``: conversion of public weights, of the paper's authors or other programs, to a checkpoint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gog_pose.errors import InputError
 
 @command("import_weights")
 def main(config: DictConfig) -> None:
-    """Translate, check and write the weights, and print how many were imported."""
+    """Convert, check and write the weights, and print the number of imported tensors."""
     options = resolved(config)
     for option in ("source", "output"):
         if options[option] is None:
@@ -31,7 +31,7 @@ def main(config: DictConfig) -> None:
     )
     print(f"{options['output']}: a complete network for {imported.skeleton.name}: gog-evaluate checkpoint=...")
     if weights.kind == "centernet":
-        print("its trunk is what the paper trains from: gog-train model=hourglass104_centernet")
+        print("the paper starts training from this trunk: gog-train model=hourglass104_centernet")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""``gog-inspect``: check a COCO-format data set and show what a network would be taught from it.
+"""``gog-inspect``: check of a COCO-format data set, with pictures of the training samples and targets.
 
-It prints what the data set holds and what is wrong with it, and writes the same in full as JSON. ``<split>.png`` shows
-samples as training and validation load them, ``<split>_ignored.png`` samples with people who are not supervised. Where
-there are images of which the reader refuses anything, ``<split>_sound.json`` is the annotation file without them;
-statistics and pictures are of the rest.
+The command prints statistics and findings and writes the full lists as JSON. ``<split>.png`` shows samples as loaded
+for training and validation, ``<split>_ignored.png`` samples with people who are not supervised. If the reader rejects
+annotations of some images, ``<split>_sound.json`` is the annotation file without these images, and statistics and
+pictures show the other images.
 
-The exit code is 0 if there are no errors (but perhaps warnings), 1 if there are errors (training would stop or be
+The exit code is 0 if there are no errors (warnings are possible), 1 if there are errors (training would stop or be
 wrong), 2 if an option is wrong.
 """
 
@@ -29,13 +29,13 @@ from gog_pose.system.progress import bar
 from gog_pose.system.results import results_path, versions, write_results
 
 _SPLITS = ("train", "val")
-_EXAMPLES = 3  # findings of a kind that are printed
+_EXAMPLES = 3  # printed findings per kind
 _COUNTS = (
     "images", "images_with_labelled_people", "images_without_people", "people", "labelled_people", "crowds",
 )  # fmt: skip
 _DISTRIBUTIONS = {
     "scale": "scale, px",
-    "scale_at_evaluation": "the same at evaluation",
+    "scale_at_evaluation": "scale in evaluation",
     "labelled_keypoints_of_a_person": "keypoints per person",
     "labelled_people_of_an_image": "people per image",
     "overlap": "overlap of boxes, IoU",
@@ -79,16 +79,16 @@ def main(config: DictConfig) -> None:
 
 
 def check(options: dict[str, Any]) -> None:
-    """Raise ``InputError`` on an option that is out of its range."""
+    """Raise ``InputError`` if an option is out of range."""
     if options["split"] not in (None, *_SPLITS):
-        raise InputError(f"split: must be train, val or null for both, got {options['split']}")
+        raise InputError(f"split: must be train, val, or null for both, got {options['split']}")
     root = options["data"]["root"]
     if not Path(root).is_dir():
         raise InputError(f"data.root: {root} is not a folder; give data.root=DIR")
 
 
 def show_statistics(statistics: dict[str, dict[str, Any]]) -> None:
-    """Print what the splits contain."""
+    """Print the statistics of the splits."""
     from gog_pose.data.inspection.statistics import QUANTILES
 
     if not statistics:
@@ -102,8 +102,8 @@ def show_statistics(statistics: dict[str, dict[str, Any]]) -> None:
         counts.add_row(f"people with an overlap above {least}", *(f"{share:.1%}" for share in shares))
     console.print(counts)
 
-    keypoints = table("keypoints", *(f"{split}, {of}" for split in statistics for of in ("labelled", "visible")))
-    keypoints.caption = "labelled: share of labelled people; visible: share of labelled keypoints"
+    keypoints = table("keypoints", *(f"{split}, {of}" for split in statistics for of in ("labeled", "visible")))
+    keypoints.caption = "labeled: share of labeled people; visible: share of labeled keypoints"
     for name in next(iter(statistics.values()))["keypoints"]:
         row = []
         for own in statistics.values():
@@ -112,7 +112,7 @@ def show_statistics(statistics: dict[str, dict[str, Any]]) -> None:
         keypoints.add_row(name, *row)
     console.print(keypoints)
 
-    distributions = table("of labelled people", "", *(f"{part:.0%}" for part in QUANTILES))
+    distributions = table("labeled people", "", *(f"{part:.0%}" for part in QUANTILES))
     distributions.caption = "quantiles; scale: root of the box area; overlap: with the nearest other person"
     for name, title in _DISTRIBUTIONS.items():
         for split, own in statistics.items():
@@ -123,7 +123,7 @@ def show_statistics(statistics: dict[str, dict[str, Any]]) -> None:
 
 
 def show_findings(findings: Sequence[dict[str, Any]], splits: Sequence[str], root: str) -> None:
-    """Print how many findings of each kind there are, and the first few of each."""
+    """Print the number of findings per kind, and the first few of each kind."""
     from gog_pose.data.inspection.findings import ERRORS, WARNINGS
 
     console = Console()

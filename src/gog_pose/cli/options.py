@@ -1,7 +1,7 @@
-"""Types and ranges of all options of a command, checked once, when its configuration is composed.
+"""Types and ranges of all options of a command, checked once after its configuration is composed.
 
-Options that are arguments of a constructor are checked against its annotations; constructors of other packages, whose
-annotations have no ranges, and options that no constructor takes are listed here.
+Options that are arguments of a constructor are checked against its annotations. This module lists options that are not
+arguments of a constructor, and arguments of other packages, whose annotations have no ranges.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _UNLIMITED = Annotated[int, Range(-1)]  # -1 = no limit
 
 
 class Description:
-    """Stands for what is built from a description with ``_target_``."""
+    """Type of options that are descriptions of an object, with ``_target_``."""
 
 
-# By path; the same in all commands but for _OF_COMMAND.
+# By path; the same in all commands, except for _OF_COMMAND.
 _SHARED: dict[str, Any] = {
     "annotations": str | None,
     "augmentation": Description,
@@ -137,7 +137,7 @@ _OF_COMMAND: dict[str, dict[str, Any]] = {
 _FLAGS = {"_partial_": bool, "_recursive_": bool, "_convert_": Literal["none", "partial", "object", "all"]}
 _ARGUMENTS_OF = {"benchmark": "benchmark"}  # commands whose options are all arguments of one node
 
-# By module and class, as far as other packages leave it open.
+# By module and class: arguments whose range the other package does not declare.
 _OTHERS: dict[str, dict[str, Any]] = {
     "pytorch_lightning.trainer.trainer.Trainer": {
         "accumulate_grad_batches": Count,
@@ -176,11 +176,11 @@ def check_options(command: str, config: DictConfig) -> dict[str, Any]:
         config: The configuration.
 
     Returns:
-        It as plain Python, interpolations resolved.
+        The configuration as plain Python, interpolations resolved.
 
     Raises:
-        InputError: An option is of another type or out of its range, or a constructor does not have it.
-        OmegaConfBaseException: A value is missing, or an interpolation leads nowhere.
+        InputError: An option has a wrong type or is out of range, or a constructor does not have the argument.
+        OmegaConfBaseException: A value is missing, or an interpolation cannot be resolved.
     """
     options = resolved(config)
     for path, kind in (_SHARED | _OF_COMMAND.get(command, {})).items():
@@ -197,7 +197,7 @@ def check_options(command: str, config: DictConfig) -> dict[str, Any]:
 
 
 def has_rule(command: str, path: str) -> bool:
-    """Return whether an option that no constructor takes has a type."""
+    """Return whether the type of an option that is not an argument of a constructor is listed."""
     rules = _SHARED | _OF_COMMAND.get(command, {})
     return command in _ARGUMENTS_OF or any(path == rule or path.startswith(f"{rule}.") for rule in rules)
 
@@ -210,7 +210,7 @@ def resolved(config: DictConfig) -> dict[str, Any]:
 
 
 def _at(options: Any, path: str) -> tuple[bool, Any]:
-    """Return whether there is an option, and its value."""
+    """Return whether an option exists, and its value."""
     for part in path.split("."):
         if not isinstance(options, dict) or part not in options:
             return False, None
@@ -231,7 +231,7 @@ def _descriptions(value: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]
 
 
 def _kinds(build: Any) -> dict[str, Any]:
-    """Return what is listed of a class or of those that it inherits from."""
+    """Return the listed arguments of a class and its base classes."""
     kinds: dict[str, Any] = {}
     for owner in inspect.getmro(build) if inspect.isclass(build) else ():
         name = f"{owner.__module__}.{owner.__qualname__}"

@@ -1,7 +1,7 @@
-"""``gog-oracle``: the upper bound of encoder and decoder, and why it is not 1.
+"""``gog-oracle``: upper bound of encoder and decoder, with a diagnosis of the remaining errors.
 
-Beside the results it writes ``people.json``, which lists what became of every labelled person, and ``worst/``, pictures
-of the images that lose most: annotations at the left, detections at the right.
+Beside the results, the command writes ``people.json``, the verdict on each labeled person, and ``worst/``, pictures of
+the images that lose most recall, with annotations on the left and detections on the right.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from gog_pose.errors import InputError
 from gog_pose.system.progress import bar
 from gog_pose.system.results import results_path, table_path, values, versions, write_results, write_table
 
-_PARTS = ("encoder", "decoder")  # of the method
+_PARTS = ("encoder", "decoder")  # used parts of the method
 
 
 @command("oracle", folder="output")
 def main(config: DictConfig) -> None:
-    """Decode the ground truth of every image with labelled people, evaluate and explain it."""
+    """Decode the ground truth of all images with labeled people, evaluate the detections and diagnose the errors."""
     options = resolved(config)
     check(options)
 
@@ -67,15 +67,15 @@ def main(config: DictConfig) -> None:
         if picture["blank"] is not None:
             print(f"gog-oracle: drawn on a blank canvas: {picture['blank']}", file=sys.stderr)
     people = Path(options["output"]) / PEOPLE
-    print(f"{record['images']} images of {options['annotations']} -> {results}; person by person: {people}")
+    print(f"{record['images']} images of {options['annotations']} -> {results}; verdict per person: {people}")
 
 
 def check(options: dict[str, Any]) -> None:
-    """Raise ``InputError`` on an option that is missing or out of its range."""
+    """Raise ``InputError`` if an option is missing or out of range."""
     if options["annotations"] is None:
         raise InputError("annotations: is not set; give annotations=FILE, a COCO-format keypoint JSON")
     if options["images"] is not None and not Path(options["images"]).is_dir():
-        raise InputError(f"images: {options['images']} is not a folder; leave it out to draw on blank canvases")
+        raise InputError(f"images: {options['images']} is not a folder; omit it to draw on blank canvases")
 
 
 def show(record: dict[str, Any]) -> None:
@@ -103,7 +103,7 @@ def show(record: dict[str, Any]) -> None:
     console.print("keypoints: " + ", ".join(parts), soft_wrap=True)
     limits = record["limits_of_the_graph"]
     console.print(
-        f"flawless pairing along the limbs allows AP {limits['components']:.3f},"
+        f"AP with perfect grouping along the limbs: {limits['components']:.3f},"
         f" {limits['components_and_single_keypoints']:.3f} with single keypoints",
         soft_wrap=True,
     )

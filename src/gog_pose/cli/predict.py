@@ -1,12 +1,12 @@
-"""``gog-predict``: find the people in images, videos and camera streams.
+"""``gog-predict``: prediction of the people in images, videos and camera streams.
 
-It writes overlays, ``<name>.png`` of an image and ``<name>.mp4`` of a video or an animation, ``contact_sheet.png``, and
-``predictions.json`` in COCO's results format. ``images.json`` gives for each ``image_id`` the file, its size and its
-overlay, and for a frame its number and its time. Coordinates are px of the image as it is shown, that is turned upright
-as its EXIF orientation says. Each file appears when it is complete.
+The command writes overlays (``<name>.png`` for an image, ``<name>.mp4`` for a video or an animation),
+``contact_sheet.png``, and ``predictions.json`` in COCO's results format. For each ``image_id``, ``images.json`` lists
+the file, its size and overlay, and for a frame also its number and time. Coordinates are px of the displayed image,
+after rotation by its EXIF orientation. Each file appears when it is complete.
 
 The exit code is 0 if all sources could be read, 1 if something was left out, 2 if an option is wrong, 130 after Ctrl+C
-or SIGTERM; in any case everything found before is written. Files in a folder that are neither images nor videos are
+or SIGTERM. In any case, all people found so far are written. Files in a folder that are neither images nor videos are
 counted.
 """
 
@@ -24,12 +24,12 @@ from gog_pose.cli.runtime import command, resolved
 from gog_pose.errors import InputError
 from gog_pose.media.codecs import check_codec
 
-_BATCH_ON_GPU = 8  # a CPU gains nothing from more than 1
+_BATCH_ON_GPU = 8  # on CPUs, batches larger than 1 are not faster
 
 
 @command("predict", folder="output")
 def main(config: DictConfig) -> None:
-    """Find the people in every frame of the source, past what cannot be read."""
+    """Find the people in each frame of the source; unreadable images and frames are left out."""
     options = resolved(config)
     check(options)
 
@@ -55,7 +55,7 @@ def main(config: DictConfig) -> None:
     for damage in record.unreadable:
         print(f"gog-predict: left out: {printable(str(damage))}", file=sys.stderr)
     if record.passed_over:
-        print(f"gog-predict: passed over: {printable(described(record.passed_over))}", file=sys.stderr)
+        print(f"gog-predict: not used: {printable(described(record.passed_over))}", file=sys.stderr)
     if record.interrupted:
         print(f"gog-predict: interrupted; the files of the first {record.frames} frames are complete", file=sys.stderr)
     print(
@@ -67,7 +67,7 @@ def main(config: DictConfig) -> None:
 
 
 def check(options: dict[str, Any]) -> None:
-    """Raise ``InputError`` on an option that is missing or does not fit the others."""
+    """Raise ``InputError`` if an option is missing or contradicts another."""
     for option in ("source", "checkpoint"):
         if options[option] is None:
             raise InputError(
@@ -76,7 +76,7 @@ def check(options: dict[str, Any]) -> None:
     if options["views"] and is_exported(options["checkpoint"]):
         raise InputError("views: an exported file does not output its maps; give the checkpoint")
     if options["smooth"] and not options["track"]:
-        raise InputError("smooth: needs the tracks of people; set track=true")
+        raise InputError("smooth: needs tracking; set track=true")
     check_codec(options["video"]["codec"])
 
 

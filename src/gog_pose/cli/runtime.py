@@ -1,4 +1,4 @@
-"""Shared parts of the commands: path of the configuration, construction of objects, how a command begins and ends."""
+"""Shared parts of the commands: configuration path, construction of objects, checks, locks and error reports."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from gog_pose.system.files import only_writer
 from gog_pose.system.interrupts import raise_on_termination
 from gog_pose.system.options import shown
 
-OUTPUT = "hydra.run.dir"  # the option by which a user chooses the folder of a run
+OUTPUT = "hydra.run.dir"  # option that sets the folder of a run
 
 __all__ = ["command", "config_dir", "instantiate", "resolved"]
 
 
 def config_dir() -> str:
-    """Return the absolute path of the Hydra tree: packaged in a wheel, at the repository root in a checkout."""
+    """Return the absolute path of ``conf``: inside the package in a wheel, in the repository root in a checkout."""
     package = Path(__file__).resolve().parents[1]
     packaged = package / "conf"
     return str(packaged if packaged.is_dir() else package.parents[1] / "conf")
@@ -44,30 +44,32 @@ def instantiate(node: Any, **kwargs: Any) -> Any:
     """Build the object that a configuration node describes.
 
     Args:
-        node: A node with ``_target_``; nested lists and dicts arrive in constructors as plain Python.
+        node: A node with ``_target_``; nested lists and dicts are converted to plain Python.
         **kwargs: Further keyword arguments of the constructor.
 
     Raises:
         InputError: A ``_target_`` is not defined in the packages that a configuration may use, or the constructor
-            raised it.
+            raised this error.
     """
     if not isinstance(node, DictConfig) or "_target_" not in node:
-        raise InputError(f"configuration: {shown(node)} is no description with _target_; choose an option of its group")
+        raise InputError(
+            f"configuration: {shown(node)} is not a description with _target_; choose an option of its group"
+        )
     for target in _targets(node):
         find_target(target)
     try:
         built = hydra_instantiate(node, _convert_="all", **kwargs)
     except InstantiationException as error:
         if isinstance(error.__cause__, TypeError) and "unexpected keyword argument" in str(error.__cause__):
-            raise InputError(f"configuration: {error.__cause__}; remove the option, or choose another") from error
+            raise InputError(f"configuration: {error.__cause__}; remove or rename the option") from error
         if isinstance(error.__cause__, TypeError) and "required" in str(error.__cause__):
-            raise InputError(f"configuration: {error.__cause__}; add it") from error
+            raise InputError(f"configuration: {error.__cause__}; add the option") from error
         raise
     return _Part(built, str(node["_target_"])) if isinstance(built, functools.partial) else built
 
 
 class _Part:
-    """A constructor with some of its arguments, which reports values that it refuses as a mistake of the user."""
+    """A partially applied constructor that raises ``InputError`` for invalid arguments."""
 
     def __init__(self, build: Callable[..., Any], target: str) -> None:
         self._build = build
@@ -97,16 +99,16 @@ def _targets(node: Any) -> Iterator[str]:
 def command(
     config_name: str, folder: str | None = None, prepare: Callable[[DictConfig], None] | None = None
 ) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
-    """Make a Hydra application of a function that takes the composed configuration.
+    """Make a Hydra application of a function whose argument is the composed configuration.
 
-    All options are checked before the function runs. A mistake of the user, or something that the machine lacks, is
-    reported in one line and ends the process with code 2, Ctrl+C and SIGTERM with code 130; anything else is a bug and
+    All options are checked before the function runs. A mistake of the user or a missing resource of the machine is
+    reported in one line, with exit code 2. The exit code after Ctrl+C and SIGTERM is 130. Any other error is a bug and
     shows its traceback.
 
     Args:
         config_name: The primary configuration, ``conf/<config_name>.yaml``.
-        folder: The option that names the folder to write; while the command runs, no other may write it.
-        prepare: Removes from the configuration what the command does not read.
+        folder: Option that names the output folder, which is locked while the command runs.
+        prepare: Removes options that the command does not read from the configuration.
     """
     composed: list[bool] = []
 
@@ -114,21 +116,21 @@ def command(
         @functools.wraps(run)
         def checked(cfg: DictConfig) -> Any:
             composed.append(True)
-            with _reported_in_one_line(composed):  # here already: Hydra would print a line of its own before
+            with _reported_in_one_line(composed):  # inside Hydra, which would otherwise print another line
                 if prepare is not None:
                     prepare(cfg)
                 check_choices(cfg)
                 options = check_options(config_name, cfg)
                 with _locked(options, folder):
-                    return run(cfg)  # a sweeper looks at what is returned
+                    return run(cfg)  # sweepers use the return value
 
         def main() -> None:
             if "--version" in sys.argv[1:]:
                 print(f"gog_pose {__version__}")
                 return
-            # Hydra then raises instead of printing, so that all errors are reported in one way.
+            # Hydra then raises errors instead of printing them, so that all errors are reported in the same way.
             os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-            logging.raiseExceptions = False  # a full disk takes no more log lines; what must be written raises itself
+            logging.raiseExceptions = False  # ignore failed log lines on a full disk; result files raise errors
             raise_on_termination()
             keep_freed_memory()
             application = hydra.main(version_base="1.3", config_path=config_dir(), config_name=config_name)(checked)
@@ -144,7 +146,7 @@ def command(
 
 
 def _locked(options: Mapping[str, Any], option: str | None) -> Any:
-    """Keep other processes from writing the folder of an option, in the first process of a distributed run."""
+    """Lock the output folder against other processes; in a distributed run, only the first process holds the lock."""
     folder = None if option is None else options.get(option)
     if option == OUTPUT:
         folder = options["paths"]["output_dir"] if _is_first_process() else None
@@ -152,13 +154,13 @@ def _locked(options: Mapping[str, Any], option: str | None) -> Any:
 
 
 def _is_first_process() -> bool:
-    """Return whether this is the first process of a run, judging by the environment variables of launchers."""
+    """Return whether this is the first process of a run, from the environment variables of launchers."""
     return all(os.environ.get(rank, "0") == "0" for rank in ("RANK", "LOCAL_RANK", "NODE_RANK", "SLURM_PROCID"))
 
 
 @contextmanager
 def _reported_in_one_line(composed: Collection[bool]) -> Iterator[None]:
-    """End the process with code 2 and one line on an error that the user can fix, with code 130 on Ctrl+C.
+    """End the process with one line and code 2 on an error that the user can fix, and with code 130 on Ctrl+C.
 
     Args:
         composed: Empty while Hydra composes the configuration.

@@ -1,4 +1,4 @@
-"""``gog-synthesize``: write a data set of synthetic people in COCO's format."""
+"""``gog-synthesize``: creation of a COCO-format data set of synthetic people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gog_pose.cli.runtime import command, resolved
 
 @command("synthesize")
 def main(config: DictConfig) -> None:
-    """Draw scenes and write images and annotations."""
+    """Draw synthetic scenes and write images and annotations."""
     from gog_pose.data.synthetic import synthesize
 
     options = resolved(config)

@@ -1,4 +1,4 @@
-"""Targets of a configuration: the classes and functions that it may build objects with."""
+"""Targets of a configuration: the classes and functions that it may call to build objects."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Any
 
 from gog_pose.errors import InputError
 
-# The packages that a configuration may name classes of, and where these may be defined: Lightning's command line, for
-# one, is a class that imports whatever it is given.
+# Packages whose classes a configuration may name, and the modules where these may be defined. Other classes are unsafe:
+# Lightning's command line, for example, imports any module that its arguments name.
 OURS = "gog_pose."
 ALLOWED_TARGETS = (OURS, "pytorch_lightning.", "torch.optim.", "albumentations.")
 _LIGHTNING = ("trainer", "callbacks", "loggers", "strategies", "plugins", "profilers")
 _DEFINED_IN = (OURS, *(f"pytorch_lightning.{part}." for part in _LIGHTNING), "torch.optim.", "albumentations.")
-# Of these modules, functions too.
+# Modules whose functions are allowed as well.
 _FUNCTIONS_OF = tuple(
     f"{OURS}{module}" for module in ("skeleton", "networks.trunks.timm", "training.schedules", "training.loggers")
 )
 
 
 def find_target(target: Any) -> Any:
-    """Return a target, checked by where it is defined: packages re-export what they import.
+    """Return a target after checking the module that defines it, because packages also re-export imported objects.
 
     Raises:
-        InputError: It is not a class or function of the packages that a configuration may use.
+        InputError: The target is not a class or function of the packages that a configuration may use.
     """
     refused = InputError(
         f"configuration: _target_ {target!r} is not a class of {', '.join(name + '*' for name in ALLOWED_TARGETS)};"
-        " name one where it is defined"
+        " name the class in the module that defines it"
     )
     if not isinstance(target, str) or not target.startswith(ALLOWED_TARGETS):
         raise refused

@@ -1,4 +1,4 @@
-"""``gog-train``: train a pose network, evaluate the best checkpoint, and report what was written where."""
+"""``gog-train``: training of a pose network and evaluation of the best checkpoint."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 _log = logging.getLogger(__name__)
-_CROPS, _CROPS_PER_BATCH = 64, 8  # of which the statistics of batch normalization are measured
+_CROPS, _CROPS_PER_BATCH = 64, 8  # for measuring the statistics of batch normalization
 
 
 @command("train", folder=OUTPUT)
 def main(cfg: DictConfig) -> float | None:
-    """Train; see ``conf/train.yaml``. Return the AP of the best checkpoint, which sweeps maximize."""
+    """Train a network (see ``conf/train.yaml``) and return the AP of the best checkpoint, which sweeps maximize."""
     import pytorch_lightning as pl
     from pytorch_lightning.loggers import WandbLogger
 
@@ -49,7 +49,7 @@ def main(cfg: DictConfig) -> float | None:
     without_advice()
     cfg.trainer.precision = resolved_precision(str(cfg.trainer.precision))
     pl.seed_everything(cfg.seed, verbose=False)
-    data: PoseDataModule = instantiate(cfg.data)  # before the network, which may take a minute
+    data: PoseDataModule = instantiate(cfg.data)  # before the network, whose construction may take a minute
     parts: dict[str, Any] = {
         "decoder": instantiate(cfg.method.decoder),
         "loss": instantiate(cfg.method.loss),
@@ -58,11 +58,12 @@ def main(cfg: DictConfig) -> float | None:
         "schedule": instantiate(cfg.optim.schedule),
     }
     module = PoseModule(network=build_network(cfg), **parts, trunk_rate=cfg.optim.trunk_rate)
-    if cfg.data.multiple is None:  # what gog-evaluate and PoseEstimator do: the same padding, the same AP
+    if cfg.data.multiple is None:  # the padding of gog-evaluate and PoseEstimator, which gives the same AP
         data.multiple = module.network.max_stride
     if data.multiple % module.network.max_stride:
         raise InputError(
-            f"data.multiple: {data.multiple} is no multiple of the network's largest stride {module.network.max_stride}"
+            f"data.multiple: {data.multiple} is not a multiple of the network's largest stride"
+            f" {module.network.max_stride}; change it"
         )
     if cfg.init is not None and cfg.resume is None:
         transfer = start_from(module.network, find_weights(cfg.init), lambda: training_crops(data))
@@ -97,12 +98,12 @@ def main(cfg: DictConfig) -> float | None:
 
 
 def find_rate(cfg: DictConfig, module: PoseModule, data: PoseDataModule) -> None:
-    """Raise the learning rate over ``find_rate`` steps instead of training, write the curve and print a suggestion."""
+    """Run a learning-rate range test of ``find_rate`` steps, write the curve and print a suggestion."""
     from gog_pose.training.callbacks import RateRange
     from gog_pose.training.finite import NotFiniteError
 
     if cfg.resume is not None:
-        raise InputError("find_rate: does not go with resume; give the weights by init=")
+        raise InputError("find_rate: cannot be combined with resume; give the weights by init=")
     finder = RateRange(cfg.paths.output_dir, cfg.find_rate)
     freezing = {name: node for name, node in cfg.callbacks.items() if node._target_.endswith(".Freeze")}
     test = {"max_steps": cfg.find_rate, "max_epochs": -1, "limit_val_batches": 0, "num_sanity_val_steps": 0}
@@ -111,7 +112,7 @@ def find_rate(cfg: DictConfig, module: PoseModule, data: PoseDataModule) -> None
     trainer.callbacks.append(finder)  # type: ignore[attr-defined]
     try:
         trainer.fit(module, data)
-    except NotFiniteError:  # the test goes on until the loss diverges
+    except NotFiniteError:  # expected at high rates
         if not len(finder.losses):
             raise
     if trainer.is_global_zero:
@@ -126,8 +127,8 @@ def build_network(cfg: DictConfig) -> PoseNetwork:
     """Build the network of a configuration, with new weights.
 
     Raises:
-        InputError: The stride of the configuration is not the trunk's, or the trunk gives features of several strides
-            for a method that is trained at one.
+        InputError: The stride of the configuration differs from the trunk's, or the trunk outputs features of several
+            strides for a method that supports only one.
     """
     from gog_pose.methods import load_method
     from gog_pose.networks.network import assembled
@@ -137,11 +138,11 @@ def build_network(cfg: DictConfig) -> PoseNetwork:
     strides = sorted({feature_map.stride for feature_map in network.feature_maps})
     if len(strides) > 1 and not load_method(network.method).several_strides:
         raise InputError(
-            f"model: its features have the strides {strides}, method {network.method} is trained at one; choose"
+            f"model: the features have the strides {strides}, but method {network.method} supports only one; choose"
             " model.trunk.scales=1, or add a neck"
         )
     if network.stride != cfg.stride:
-        raise InputError(f"model.stride: {cfg.stride} is not the stride of the trunk, {network.stride}; correct it")
+        raise InputError(f"model.stride: {cfg.stride} differs from the trunk's stride {network.stride}; correct it")
     return network
 
 
@@ -159,30 +160,30 @@ def training_crops(data: PoseDataModule) -> Iterator[torch.Tensor]:
 
 
 def compile_network(network: PoseNetwork, arguments: dict[str, Any]) -> None:
-    """Compile a network in place; what ``torch.compile(network)`` returns has other names for all tensors.
+    """Compile a network in place, because ``torch.compile(network)`` would return a module with other tensor names.
 
     Raises:
-        InputError: ``torch.compile`` has no such arguments.
+        InputError: ``torch.compile`` does not have these arguments.
     """
     try:
         network.compile(**arguments)
     except TypeError as error:
-        raise InputError(f"compile: {error}; give arguments of torch.compile, {{}} for its defaults") from error
+        raise InputError(f"compile: {error}; give arguments of torch.compile, or {{}} for its defaults") from error
 
 
 def build_trainer(cfg: DictConfig) -> pl.Trainer:
     """Build the Trainer with its callbacks and loggers.
 
     Raises:
-        InputError: There is no such device, or a multirun over several devices, which Lightning's launcher cannot do:
-            its child processes would start the whole sweep again.
+        InputError: The device does not exist, or a multirun uses several devices. Lightning's launcher does not support
+            this: its child processes would start the whole sweep again.
     """
     from lightning_fabric.utilities.exceptions import MisconfigurationException
 
     from gog_pose.training.callbacks import TrainingProgress
     from gog_pose.training.checkpoint_io import AtomicCheckpointIO
 
-    progress = [TrainingProgress()] if cfg.trainer.enable_progress_bar else []  # first: it ends before others print
+    progress = [TrainingProgress()] if cfg.trainer.enable_progress_bar else []  # first, to end before others print
     try:
         trainer: pl.Trainer = instantiate(
             cfg.trainer,
@@ -192,17 +193,17 @@ def build_trainer(cfg: DictConfig) -> pl.Trainer:
         )
     except InstantiationException as error:
         if isinstance(error.__cause__, MisconfigurationException):
-            raise InputError(f"trainer: {error.__cause__}; choose another, such as trainer=cpu") from error
+            raise InputError(f"trainer: {error.__cause__}; choose another trainer, such as trainer=cpu") from error
         raise
     if HydraConfig.get().mode == RunMode.MULTIRUN and trainer.world_size > 1:
-        raise InputError("multirun (-m) runs on one device only: start one process a run, or set trainer.devices=1")
+        raise InputError("multirun (-m): supports one device only; start one process per run, or set trainer.devices=1")
     return trainer
 
 
 def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output: Path, results: str | None) -> float:
-    """Evaluate the best checkpoint, print what was written and return the AP; the results file holds the same.
+    """Evaluate the best checkpoint, write and print the results and the paths of all files, and return the AP.
 
-    Where there is no validation, nothing is evaluated, no results file is written, and the AP is nan.
+    Without validation, nothing is evaluated, no results file is written, and the AP is nan.
     """
     from gog_pose.evaluation.coco import CROWD_METRICS
     from gog_pose.system.results import write_results
@@ -212,7 +213,7 @@ def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output
     logs = ", ".join(str(logger.log_dir or logger.save_dir) for logger in trainer.loggers)
     if trainer.limit_val_batches == 0:
         if trainer.is_global_zero:
-            print(f"not evaluated, as trainer.limit_val_batches=0 asks for\n{kind} checkpoint: {path}\nlogs: {logs}")
+            print(f"not evaluated, because trainer.limit_val_batches=0\n{kind} checkpoint: {path}\nlogs: {logs}")
         return math.nan
     metrics = dict(trainer.validate(module, data, ckpt_path=path, weights_only=True, verbose=False)[0])
     average_precision = float(metrics["val/AP"])
@@ -245,10 +246,10 @@ def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output
 
 
 def checkpoint_to_evaluate(trainer: pl.Trainer) -> tuple[str, str]:
-    """Return ``best`` and the checkpoint of the highest AP, or ``last`` and the last where training ended unvalidated.
+    """Return ``best`` and the checkpoint of the highest AP, or ``last`` and the last one if there was no validation.
 
     Raises:
-        InputError: There is neither.
+        InputError: There is no checkpoint.
     """
     from pytorch_lightning.callbacks import ModelCheckpoint
 
@@ -260,7 +261,7 @@ def checkpoint_to_evaluate(trainer: pl.Trainer) -> tuple[str, str]:
         ),
         None,
     )
-    # Under torchrun and SLURM every process has an output folder of its own; that of the first holds everything.
+    # With torchrun and SLURM, each process has another output folder; only that of the first contains checkpoints.
     found = trainer.strategy.broadcast(found)
     if found is None:
         raise InputError("callbacks: training wrote no checkpoint to evaluate; keep checkpoint_best or checkpoint_last")
@@ -280,11 +281,11 @@ def print_how_to_resume(trainer: pl.Trainer) -> None:
     saved += [one.best_model_path for one in callbacks if isinstance(one, ModelCheckpoint) and one.monitor is None]
     for path in saved[:1]:
         if Path(path).is_file():
-            print(f"interrupted; go on with the same command and resume={path}", file=sys.stderr)
+            print(f"interrupted; to continue, run the same command with resume={path}", file=sys.stderr)
 
 
 def finish_wandb(trainer: pl.Trainer) -> None:
-    """Close the W&B run, or a second run in the same process would be written into it."""
+    """Close the W&B run, otherwise a second run in the same process would be logged to it."""
     from pytorch_lightning.loggers import WandbLogger
 
     if any(isinstance(logger, WandbLogger) for logger in trainer.loggers) and trainer.is_global_zero:
