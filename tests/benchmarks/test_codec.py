@@ -93,6 +93,6 @@ def test_senseless_settings_are_refused(change):
 def test_a_method_without_a_plain_implementation_is_refused():
     with pytest.raises(
         InputError,
-        match="method: centernet has no plain implementation to compare with; choose associative_embedding or gog",
+        match="method: centernet has no reference implementation to compare with; choose associative_embedding or gog",
     ):
         make(encoder=load_method("centernet").encoder(SKELETON))

@@ -76,7 +76,7 @@ def test_the_command_prints_and_writes_them(scenes, tmp_path):
     written = json.loads((tmp_path / "data.json").read_text())
     assert [row["workers"] for row in written["loading"]] == [0, 0, 0, 2, 2, 2]
     assert written["settings"]["augmentation"]["crop_size"] == [192, 192]
-    for title in ("Stages of a training crop", "Training batches as they arrive"):
+    for title in ("Stages of a training crop", "Delivery of training batches"):
         assert title in process.stdout
 
 

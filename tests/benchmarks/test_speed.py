@@ -158,7 +158,7 @@ def test_a_method_without_an_export_has_no_such_variant():
 
 
 def test_the_strides_of_trunk_and_encoder_must_fit():
-    with pytest.raises(InputError, match=r"model\.stride: 2 is not the stride of the trunk, 4"):
+    with pytest.raises(InputError, match=r"model\.stride: 2 differs from the trunk's stride 4"):
         make(encoder=PoseEncoder(SKELETON, stride=2))
 
 

@@ -1,7 +1,7 @@
-"""Speed measurements, one module each; ``gog-benchmark what=<module>`` runs one.
+"""Benchmarks, one per module; ``gog-benchmark what=<module>`` runs one.
 
-A benchmark is an object with ``run() -> record`` and ``tables(record)``; ``conf/what/<module>.yaml`` builds it. All its
-comparisons are made in one run, repetition by repetition in turn, so that their ratios hold on a busy machine too.
+A benchmark is an object with ``run() -> record`` and ``tables(record)``, built from ``conf/what/<module>.yaml``. The
+compared variants are measured alternately in one run, so that their ratios are also valid on a busy machine.
 """
 
 from gog_pose.benchmarks.codec import CodecBenchmark

@@ -1,4 +1,4 @@
-"""Checks of options that several benchmarks share."""
+"""Checks of options of several benchmarks."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from gog_pose.networks import PoseNetwork
 
 
 def require_counts(**least: tuple[int, int]) -> None:
-    """Check numbers: each with the least that it may be.
+    """Check numbers, given as pairs of the number and its lowest allowed value.
 
     Raises:
-        InputError: One is below.
+        InputError: A number is too low.
     """
     for name, (number, lowest) in least.items():
         if number < lowest:
@@ -26,40 +26,40 @@ def require_counts(**least: tuple[int, int]) -> None:
 
 
 def require_cases(batches: Sequence[int], variants: Mapping[str, Any], device: str) -> None:
-    """Check the batch sizes, the variants and the device that a network is measured with.
+    """Check batch sizes, variants and device.
 
     Raises:
-        InputError: There is no batch size, no variant or no such device.
+        InputError: There is no batch size or no variant, or the device does not exist.
     """
     if not batches or min(batches) < 1:
         raise InputError(f"batches: must be numbers of 1 or more, got {list(batches)}")
     if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
-        raise InputError(f"device: must be cpu, or cuda where there is one, got {device}")
+        raise InputError(f"device: must be cpu, or cuda on a machine with a GPU, got {device}")
     if not variants:
         raise InputError("variants: must have at least one entry, e.g. plain={}")
 
 
 def require_stride(network: PoseNetwork, encoder: Encoder) -> None:
-    """Check that an encoder is for the features of a network.
+    """Check that encoder and network have the same stride.
 
     Raises:
-        InputError: The stride of the configuration is not the trunk's.
+        InputError: The stride of the configuration differs from the trunk's.
     """
     if encoder.stride != network.stride:
-        raise InputError(f"model.stride: {encoder.stride} is not the stride of the trunk, {network.stride}; correct it")
+        raise InputError(f"model.stride: {encoder.stride} differs from the trunk's stride {network.stride}; correct it")
 
 
 def require_reference(encoder: Encoder) -> Reference:
-    """Return the plain implementations of an encoder's method.
+    """Return the reference implementations of an encoder's method.
 
     Raises:
-        InputError: The method has none, or not with these options of the encoder.
+        InputError: The method has none, or none for these options of the encoder.
     """
     reference = load_method(method_of(encoder)).reference
     if reference is None:
         known = [name for name in method_names() if load_method(name).reference is not None]
         raise InputError(
-            f"method: {method_of(encoder)} has no plain implementation to compare with; choose {' or '.join(known)}"
+            f"method: {method_of(encoder)} has no reference implementation to compare with; choose {' or '.join(known)}"
         )
     nobody = np.zeros((0, encoder.skeleton.num_keypoints, 3), dtype=np.float32), np.zeros(0, dtype=np.float32)
     reference.encode(encoder, *nobody, (encoder.stride, encoder.stride))

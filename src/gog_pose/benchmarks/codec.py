@@ -1,4 +1,4 @@
-"""Time of encoding and decoding: a method against its plain implementation and against another method."""
+"""Time of encoding and decoding, compared with a reference implementation and with another method."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from gog_pose.system.progress import bar
 
 
 class CodecBenchmark:
-    """Times the encoder against a loop over people, and the decoder against its dense form and a baseline's.
+    """Compares the encoder with a loop over people, and the decoder with its dense form and a baseline's decoder.
 
-    All on one thread.
+    All measurements use one thread.
 
     Args:
-        encoder: Of a method with plain implementations.
-        decoder: Of the same method.
-        baseline_encoder: Of another method; draws the maps of ``baseline_decoder``.
-        baseline_decoder: Of that method.
-        noise: Disturbs the maps that are decoded; noisy ones have more peaks.
+        encoder: Encoder of a method with reference implementations.
+        decoder: Decoder of the same method.
+        baseline_encoder: Encoder of another method, which renders the maps for ``baseline_decoder``.
+        baseline_decoder: Decoder of that method.
+        noise: Disturbs the maps before decoding; disturbed maps have more peaks.
         people: Numbers of people.
         sizes: Sides of square inputs, px.
-        repeats: How often each is timed.
-        seed: What the people follow from.
+        repeats: Number of measurements per function.
+        seed: Seed of the random people.
 
     Raises:
-        InputError: A number makes no sense, or there is nothing to compare with.
+        InputError: A number is out of range, or the method has no reference implementation.
     """
 
     def __init__(
@@ -75,10 +75,10 @@ class CodecBenchmark:
         """Time all combinations.
 
         Returns:
-            ``rows``, one per size and number of people, with times in ms (``baseline`` of the baseline's decoder, of
-            flawless maps), ratios and the largest difference between the targets of encoder and loop; ``growth``, for
-            each size by how much encoding and decoding of the most people takes longer than of the fewest;
-            ``baseline``, the method of the baseline.
+            ``rows``, one per size and number of people, with times in ms (``baseline``: the baseline's decoder on
+            perfect maps), ratios, and the largest difference between the targets of encoder and loop; ``growth``, per
+            size, the ratio of the times for the largest and the smallest number of people; ``baseline``, the method of
+            the baseline.
         """
         cases = [(size, people) for size in self.sizes for people in self.people]
         with one_thread():
@@ -95,7 +95,7 @@ class CodecBenchmark:
         return {"rows": rows, "growth": growth, "baseline": method_of(self.baseline_decoder)}
 
     def tables(self, record: dict[str, Any]) -> list[Table]:
-        """Return the record as tables: medians and, in brackets, quartiles."""
+        """Return the record as tables of medians, with quartiles in brackets."""
         title = f"{self.encoder.skeleton.num_limbs} limbs, one thread, ms of CPU time"
         encode = Table(title=f"Encoding, {title}", box=box.SIMPLE)
         decode = Table(title=f"Decoding, {title}", box=box.SIMPLE)
@@ -113,7 +113,7 @@ class CodecBenchmark:
         return [encode, decode]
 
     def _time(self, size: int, people: int) -> dict[str, Any]:
-        """Return the row of one input size and number of people."""
+        """Return the row for one input size and number of people."""
         image_size = size, size
         drawn_people = random_people(
             people, size, self.encoder.skeleton.num_keypoints, np.random.default_rng((self.seed, people))
@@ -133,7 +133,7 @@ class CodecBenchmark:
             {
                 "ours": ours,
                 "loop": loop,
-                "zeros": lambda: [np.zeros(maps.shape, dtype=np.float32) for maps in drawn],  # the least there is to do
+                "zeros": lambda: [np.zeros(maps.shape, dtype=np.float32) for maps in drawn],  # a lower bound
             },
             self.repeats,
         )

@@ -1,4 +1,4 @@
-"""Time and memory of loading training data: ours against a straightforward reading, by stage and as batches arrive."""
+"""Time and memory of loading training data, compared with a plain implementation, by stage and for whole batches."""
 
 from __future__ import annotations
 
@@ -33,31 +33,31 @@ from gog_pose.imaging.reading import to_rgb
 from gog_pose.system.options import Count, CountOrZero
 from gog_pose.system.progress import bar
 
-WAYS = ("plain", "worker", "device")  # the straightforward reading, and ours by ``encode_on``
+WAYS = ("plain", "worker", "device")  # the plain implementation, and this package with each ``encode_on``
 IMAGE_STAGES = ("read", "decode", "warp", "color", "normalize", "encode")
 BATCH_STAGES = ("collate", "transfer", "draw")
 STAGES = (*IMAGE_STAGES, *BATCH_STAGES)
-_TOLERANCE = 1e-3  # px and less; float32 sums in another order
+_TOLERANCE = 1e-3  # of target values, because float32 sums depend on the order
 Numbers: TypeAlias = dict[str, float]
 
 
 class DataBenchmark:
-    """Times how training crops with targets are made, and how fast loading processes deliver them.
+    """Times the creation of training crops with targets, and their delivery by loading processes.
 
-    The straightforward reading (``PlainCrops``) makes the same crops with OpenCV, NumPy and a loop over people; its
-    arrays are pickled between processes and collated in the training process. Ours draws targets in the loading
+    The plain implementation (``PlainCrops``) makes the same crops with OpenCV, NumPy and a loop over people. Its arrays
+    are pickled between processes and collated in the training process. This package renders targets in the loading
     ``worker`` or on the ``device``, which is the CPU here.
 
     Args:
         data: Builds a data module from ``num_workers`` and ``encode_on``.
-        num_workers: Numbers of loading processes; ratios are to the straightforward reading with as many.
-        batches: How many batches are timed, after one per loading process to warm up.
-        images: How many images the stages are timed with; they make one batch.
-        repeats: How often each is measured, in turn.
+        num_workers: Numbers of loading processes; ratios compare with the plain implementation with the same number.
+        batches: Number of timed batches, after one warm-up batch per loading process.
+        images: Number of images for timing the stages; they form one batch.
+        repeats: Number of alternate measurements.
 
     Raises:
-        InputError: A number makes no sense, there is nothing to compare the encoder with, or the system does not
-            report the memory of its processes.
+        InputError: A number is out of range, the encoder's method has no reference implementation, or the system does
+            not report the memory of processes.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class DataBenchmark:
         require_counts(batches=(batches, 1), images=(images, 1), repeats=(repeats, 1))
         self.reference = require_reference(data().encoder)
         if not Path("/proc/self/smaps_rollup").is_file():
-            raise InputError("benchmark: what processes use is read from /proc, which only Linux has")
+            raise InputError("benchmark: needs /proc to measure processes; run it on Linux")
         self.data = data
         self.num_workers = tuple(num_workers)
         self.batches = batches
@@ -85,14 +85,14 @@ class DataBenchmark:
         """Measure all ways with all numbers of loading processes.
 
         Returns:
-            ``stages``, one row per way: ms of CPU time per image by stage and their ``sum``, all in one process, where
-            ``transfer`` is a batch through pickle or shared memory and back; ``differing``, the share of target
-            values in which ours and the straightforward ones differ: who owns a cell is open where two people's
-            keypoints lie in one place. ``loading``, one row per number of processes and way:
-            ``images_per_second`` by the wall clock, ``cpu`` ms per image of the training process (``main``) and of all
-            together (``all``), ``start`` s until the annotations are read (``setup``) and from there to the first batch
-            (``first``), ``memory`` MB (10^6 bytes) that the training process and the largest loading process share with
-            no other; ``ratio`` of images per second and ``cpu_ratio`` to the straightforward reading.
+            ``stages``, one row per way: CPU time per image in ms by stage and their ``sum``, in one process, where
+            ``transfer`` is the transfer of a batch through pickle or shared memory. ``differing``: the share of target
+            values that differ from the plain implementation; where keypoints of two people coincide, the owner of a
+            cell is not defined. ``loading``, one row per number of processes and way: ``images_per_second`` by wall
+            clock; ``cpu``, ms per image of the training process (``main``) and of all processes (``all``); ``start``, s
+            until the annotations are read (``setup``) and from then to the first batch (``first``); ``memory``, private
+            memory of the training process and of the largest loading process in MB (10^6 bytes); ``ratio`` of images
+            per second and ``cpu_ratio``, compared with the plain implementation.
         """
         stages: dict[str, list[Numbers]] = {way: [] for way in WAYS}
         loaded: dict[tuple[int, str], list[dict[str, Numbers]]]
@@ -124,7 +124,7 @@ class DataBenchmark:
     def tables(self, record: dict[str, Any]) -> list[Table]:
         """Return the record as tables of medians."""
         stages = Table(title="Stages of a training crop in one process, ms of CPU time", box=box.SIMPLE)
-        loading = Table(title="Training batches as they arrive, ratios to plain in brackets", box=box.SIMPLE)
+        loading = Table(title="Delivery of training batches, ratios to plain in brackets", box=box.SIMPLE)
         stages.add_column("stage")
         for row in record["stages"]:
             stages.add_column(row["way"], justify="right")
@@ -152,14 +152,14 @@ class DataBenchmark:
         return data
 
     def _stages(self, way: str) -> Numbers:
-        """Return ms per image by stage; to be called in a process of its own."""
+        """Return ms per image by stage; must run in a new process."""
         data = self._ready(way, workers=0)
         plain, collate = PlainCrops(data.train_set, self.reference), data.train_dataloader().collate_fn
         keys = [CropKey(0, item % len(data.train_set)) for item in range(self.images)]
         spent = dict.fromkeys(STAGES, 0.0)
         samples: list[Any] = []
         with one_thread():
-            for key in keys[:5]:  # to warm up
+            for key in keys[:5]:  # warm-up
                 _crop(data, plain, way, key)
             for key in keys:
                 sample, times = _crop(data, plain, way, key)
@@ -167,7 +167,7 @@ class DataBenchmark:
                 for stage, seconds in zip(IMAGE_STAGES, times, strict=True):
                     spent[stage] += seconds
             clock = [time.process_time()]
-            if way == "plain":  # in the order of what happens: the training process collates
+            if way == "plain":  # here the transfer comes first, because the training process collates
                 sent = pickle.loads(ForkingPickler.dumps(samples))
                 clock.append(time.process_time())
                 default_collate(sent)
@@ -185,7 +185,7 @@ class DataBenchmark:
         return {stage: 1e3 * seconds / len(keys) for stage, seconds in spent.items()}
 
     def _load(self, case: tuple[int, str]) -> dict[str, Numbers]:
-        """Return what arrives how fast, and what it takes; to be called in a process of its own."""
+        """Return speed, CPU time, start-up time and memory of loading; must run in a new process."""
         workers, way = case
         begun = time.perf_counter()
         data = self._ready(way, workers)
@@ -213,7 +213,7 @@ class DataBenchmark:
         }
 
     def _arriving(self, data: PoseDataModule, way: str) -> Iterator[Any]:
-        """Yield training batches with targets, epoch after epoch, as the training process gets them."""
+        """Yield training batches with targets, as the training process receives them, over endless epochs."""
         loader = data.train_dataloader()
         if way != "plain":
             while True:
@@ -233,7 +233,7 @@ class DataBenchmark:
             yield from map(default_collate, samples)
 
     def _differing(self) -> float:
-        """Return the share of target values in which the ways differ, over the images that the stages have."""
+        """Return the share of target values that differ from the plain implementation, over the stages' images."""
         data = self._ready("worker", workers=0)
         plain, different, all_values = PlainCrops(data.train_set, self.reference), 0, 0
         for item in range(min(self.images, len(data.train_set))):
@@ -247,7 +247,7 @@ class DataBenchmark:
 
 
 def _crop(data: PoseDataModule, plain: PlainCrops, way: str, key: CropKey) -> tuple[Any, list[float]]:
-    """Make one crop; return it as a data set does, and the s of CPU time of ``IMAGE_STAGES``."""
+    """Make one crop; return the sample of a data set and the CPU times of ``IMAGE_STAGES``, s."""
     crops, straightforward = data.train_set, way == "plain"
     index, random = int(crops.indices[key.item]), key.random(crops.seed)
     clock = [time.process_time()]
@@ -275,12 +275,12 @@ def _median(row: dict[str, Any], kind: str, name: str) -> float:
 
 
 def _cpu_seconds(process: int) -> float:
-    """Return the CPU time that a process has used so far, from ``/proc``."""
+    """Return the CPU time used by a process so far, from ``/proc``."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime and stime; see proc(5)
 
 
 def _private_memory(process: int) -> int:
-    """Return the bytes that a process has in memory and shares with no other, from ``/proc``."""
+    """Return the private memory of a process, bytes, from ``/proc``."""
     lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))

@@ -1,4 +1,4 @@
-"""Peak memory. The mark never falls, so each measurement needs a process of its own."""
+"""Peak memory. The peak of a process never decreases, so each measurement needs a new process."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from gog_pose.errors import InputError
 from gog_pose.system.processes import Job, Result, map_in_processes
 
 _STATUS = Path("/proc/self/status")
-_M_MMAP_THRESHOLD = -3  # glibc's malloc.h: larger blocks are mapped one by one
+_M_MMAP_THRESHOLD = -3  # option of glibc's malloc.h: larger blocks are mapped separately
 
 
 def in_own_process(function: Callable[[Job], Result], job: Job) -> Result:
-    """Return ``function(job)``, called in a process that is started for it and ends with it.
+    """Return ``function(job)``, called in a new process.
 
     Raises:
         InputError: The process was killed.
@@ -34,16 +34,16 @@ def in_own_process(function: Callable[[Job], Result], job: Job) -> Result:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Return the most memory used so far, bytes: of all tensors on a GPU, of the whole process on a CPU.
+    """Return the peak memory so far, bytes: of all tensors on a GPU, of the whole process on a CPU.
 
     Raises:
-        InputError: The system does not report it.
+        InputError: The system does not report the peak memory.
     """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if not _STATUS.is_file():
         raise InputError(
-            f"device: the peak memory of a process on the CPU is read from {_STATUS}, which only Linux has"
+            f"device: {_STATUS} is missing, which reports the peak memory on a CPU; use Linux or device=cuda"
         )
     lines = _STATUS.read_text().splitlines()
     kibibytes = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
@@ -52,10 +52,10 @@ def peak_memory(device: torch.device) -> int:
 
 @contextmanager
 def freed_at_once(device: torch.device) -> Iterator[None]:
-    """Let C's allocator return the memory of a freed tensor to the system meanwhile, which takes time.
+    """Make C's allocator return the memory of freed tensors to the system at once, which is slower.
 
-    Otherwise it holds back several hundred MB of a large network's, in gaps between tensors that live on. The mark of
-    a GPU counts tensors only, so that nothing is to be done there.
+    Otherwise the allocator keeps several hundred MB for a large network, in gaps between live tensors. On a GPU this is
+    not necessary, because the peak counts only tensors.
     """
     if device.type != "cpu":
         yield
@@ -65,4 +65,4 @@ def freed_at_once(device: torch.device) -> Iterator[None]:
     try:
         yield
     finally:
-        c.mallopt(_M_MMAP_THRESHOLD, 2**25)  # where glibc's own adaptation ends
+        c.mallopt(_M_MMAP_THRESHOLD, 2**25)  # the upper limit of glibc's dynamic threshold

@@ -1,6 +1,6 @@
-"""Training crops read straightforwardly: OpenCV, NumPy, a loop over people, whole arrays between processes.
+"""Plain implementation of training crops: OpenCV, NumPy, a loop over people, whole arrays between processes.
 
-It makes the crops of ``TrainingCrops`` in the fewest words and is what the data pipeline is compared with.
+It makes the crops of ``TrainingCrops`` with little code and is the reference for the data pipeline.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class PlainCrop(NamedTuple):
 
     Attributes:
         image: ``(3, H, W)`` normalized float32.
-        targets: Those that ``Reference.targets`` names.
+        targets: The targets named by ``Reference.targets``.
         mask: ``(1, h, w)`` 1 = supervised, 0 = ignored.
     """
 
@@ -32,11 +32,11 @@ class PlainCrop(NamedTuple):
 
 
 class PlainCrops(Dataset[PlainCrop]):
-    """The crops of another data set: the same but for the blur before those that shrink a lot.
+    """The crops of another data set, without its blur before a strong reduction.
 
     Args:
-        crops: The other.
-        reference: Plain implementations of the method of its encoder.
+        crops: The other data set.
+        reference: Reference implementations of the encoder's method.
     """
 
     def __init__(self, crops: TrainingCrops, reference: Reference) -> None:
@@ -55,18 +55,18 @@ class PlainCrops(Dataset[PlainCrop]):
         return PlainCrop(self.normalize(crop), *self.encode(index, warp))
 
     def decode(self, content: bytes) -> np.ndarray:
-        """Return ``(H, W, 3)`` uint8 RGB of the bytes of a file."""
+        """Decode the bytes of a file to ``(H, W, 3)`` uint8 RGB."""
         flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
         return np.asarray(cv2.cvtColor(cv2.imdecode(np.frombuffer(content, np.uint8), flags), cv2.COLOR_BGR2RGB))
 
     def warp(self, image: np.ndarray, warp: Warp) -> np.ndarray:
-        """Return the crop."""
+        """Return the crop of an image."""
         height, width = self.crops.augmentation.crop_size
         border = self.crops.preprocessing.border_rgb
         return np.asarray(cv2.warpAffine(image, warp.matrix[:2], (width, height), borderValue=border))
 
     def normalize(self, crop: np.ndarray) -> np.ndarray:
-        """Return ``(3, H, W)`` float32."""
+        """Return the network input, ``(3, H, W)`` float32."""
         how = self.crops.preprocessing
         channels = crop if how.channel_order == "rgb" else crop[..., ::-1]
         mean, std = np.array(how.mean, dtype=np.float32), np.array(how.std, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Random people, for input that no data set is needed for."""
+"""Random people, for benchmarks without a data set."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import numpy as np
 
 from gog_pose.methods.people import People
 
-_LEAST_PERSON, _LARGEST_PERSON = 0.1, 0.6  # height, as part of the image's side
+_LEAST_PERSON, _LARGEST_PERSON = 0.1, 0.6  # height, as a fraction of the image's side
 
 
 def random_people(people: int, size: int, num_keypoints: int, random: np.random.Generator) -> People:
-    """Draw people whose keypoints lie anywhere in a box of theirs, half as wide as high.
+    """Sample people with random keypoints inside their boxes, which are half as wide as high.
 
     Args:
-        people: How many.
+        people: Number of people.
         size: Side of the square image, px.
-        num_keypoints: Of each, all visible.
-        random: Decides.
+        num_keypoints: Number of keypoints per person, all visible.
+        random: Random number generator.
 
     Returns:
-        The people, their keypoints at whole px.
+        The people, with keypoints rounded to whole px.
     """
     heights = size * random.uniform(_LEAST_PERSON, _LARGEST_PERSON, people)
     boxes = np.stack([heights / 2, heights], axis=1)

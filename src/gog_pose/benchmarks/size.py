@@ -1,4 +1,4 @@
-"""Size of a network: parameters, and multiplications per image."""
+"""Size of a network: number of parameters, and multiplications per image."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def size_of(network: nn.Module, input_hw: tuple[int, int]) -> dict[str, float]:
-    """Return ``parameters``, and ``gmac``, 10^9 multiplications for one image of that size, counted in one run.
+    """Return ``parameters``, and ``gmac``, 10^9 multiplications for one image, counted in a forward pass.
 
     Args:
-        network: ``(B, 3, H, W)`` to anything, in evaluation mode.
-        input_hw: Height and width, px.
+        network: Network with input ``(B, 3, H, W)``, in evaluation mode.
+        input_hw: Height and width of the image, px.
     """
     parameters = sum(parameter.numel() for parameter in network.parameters())
     device = next(network.parameters()).device

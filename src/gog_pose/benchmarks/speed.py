@@ -1,4 +1,4 @@
-"""Speed of prediction: images per second, end to end and by stage, of one network in several ways of running it."""
+"""Speed of prediction with variants of running a network: images per second, end to end and by stage."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ from gog_pose.system.progress import bar
 
 STAGES = ("read", "preprocess", "network", "decode")
 _SUFFIXES = (".jpg", ".jpeg", ".png")
-_NOISE_IMAGES = 8  # where there are no photographs
-_ASPECT = 4 / 3  # of theirs
-_COARSE = 16  # px; noise in single pixels would be no JPEG like a photograph's
-Forward: TypeAlias = Callable[[torch.Tensor], Any]  # input to maps, or to what an exported file gives
+_NOISE_IMAGES = 8  # number of noise images, used without photographs
+_ASPECT = 4 / 3  # of the noise images
+_COARSE = 16  # px per value of noise; noise per pixel would give unusually large JPEG files
+Forward: TypeAlias = Callable[[torch.Tensor], Any]  # inputs to maps, or to the output of an exported file
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """A way of running a network; without any it runs as it was trained.
+    """Options of running a network; with the defaults it runs as it was trained.
 
     Attributes:
-        fold: Batch normalizations are folded into convolutions.
-        channels_last: Weights and, by them, activations lie channel by channel of each pixel.
-        precision: ``32``, or half precision by autocast, ``bf16`` or ``fp16``.
-        onnx: Exported, with the search for peaks and limbs, and run by ONNX Runtime; nothing else can be chosen then.
+        fold: Fold batch normalizations into convolutions.
+        channels_last: Use the memory layout channels_last for weights and, as a consequence, activations.
+        precision: ``32``, or half precision with autocast, ``bf16`` or ``fp16``.
+        onnx: Export network and search for peaks and limbs, and run them with ONNX Runtime; excludes the other options.
     """
 
     fold: bool = False
@@ -68,32 +68,32 @@ class RunOptions:
 
 
 class SpeedBenchmark:
-    """Times reading, preprocessing, network and decoding, with each of some ways of running the network, in turn.
+    """Times reading, preprocessing, network and decoding for alternate variants of running the network.
 
     Args:
-        skeleton: Of a network of random weights, which is measured where there is no checkpoint.
-        trunk: Builds its trunk.
-        neck: Name and options of what is between trunk and heads; None: nothing.
-        heads: Builds its heads.
-        decoder: Its decoder.
-        preprocessing: How pixels become input.
-        checkpoint: Of ``gog-train``; brings its own network, decoder and preprocessing. Without one the maps of people
-            drawn at random are decoded, for those of random weights are not like any real ones.
-        encoder: Draws them.
-        noise: Disturbs them; noisy ones have more peaks.
-        people: In each image that is drawn.
-        images: Folder of photographs, of which those of the most common shape are used; None = coarse noise, 4:3.
-        long_side: Of the input, px; None = as the preprocessing says.
-        variants: Names and fields of ``RunOptions``; ratios are to the first.
-        batches: Numbers of images that go through the network together; None = 1, on a GPU 1 and 8.
-        flips: Whether to look at the mirror images, too: False, True or both.
-        device: ``cpu`` or ``cuda``; the decoder's work is done on the CPU.
-        threads: On a CPU. With one, CPU time is measured, with more the wall clock.
-        repeats: How often each is measured; None = 3, on a GPU 20.
-        seed: Of random weights, images and people.
+        skeleton: Skeleton of a network with random weights, which is measured without a checkpoint.
+        trunk: Builds the trunk of that network.
+        neck: Name and options of the layers between trunk and heads; None = no layers.
+        heads: Builds the heads.
+        decoder: Decoder of the network.
+        preprocessing: Conversion of images to network inputs.
+        checkpoint: Checkpoint of ``gog-train``, whose network, decoder and preprocessing are used. Without a
+            checkpoint, maps of random people are decoded, because the maps of random weights are not realistic.
+        encoder: Renders the maps of random people.
+        noise: Disturbs these maps; disturbed maps have more peaks.
+        people: Number of random people per image.
+        images: Folder of photographs, of which those with the most common shape are used; None = coarse noise, 4:3.
+        long_side: Long side of the input, px; None = as in the preprocessing.
+        variants: Names and fields of ``RunOptions``; ratios compare with the first variant.
+        batches: Batch sizes; None = 1, on a GPU 1 and 8.
+        flips: Values of flip: False, True or both; True also predicts on the mirror images.
+        device: ``cpu`` or ``cuda``; the decoder always runs on the CPU.
+        threads: Number of threads on a CPU. With one thread, CPU time is measured, with more the wall clock.
+        repeats: Number of measurements; None = 3, on a GPU 20.
+        seed: Seed of random weights, images and people.
 
     Raises:
-        InputError: A number or a name makes no sense.
+        InputError: A number is out of range, or a name is unknown.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class SpeedBenchmark:
         repeats: Count | None,
         seed: Seed,
     ) -> None:
-        on_gpu = device == "cuda"  # where ten minutes of a CPU are seconds
+        on_gpu = device == "cuda"  # much faster, so that more can be measured
         batches = (1, 8)[: 1 + on_gpu] if batches is None else batches
         repeats = (20 if on_gpu else 3) if repeats is None else repeats
         require_cases(batches, variants, device)
@@ -128,7 +128,9 @@ class SpeedBenchmark:
             raise InputError("flips: must be [false], [true] or both")
         self.variants = {name: _run_options(name, options) for name, options in variants.items()}
         if images is not None and not _photographs(images):
-            raise InputError(f"images: {images} is no folder with {', '.join(_SUFFIXES)}; give a folder of photographs")
+            raise InputError(
+                f"images: {images} is not a folder with {', '.join(_SUFFIXES)} files; give a folder of photographs"
+            )
         self.trained = checkpoint is not None
         if checkpoint is not None:
             estimator = PoseEstimator.from_checkpoint(checkpoint, long_side=long_side)
@@ -143,7 +145,7 @@ class SpeedBenchmark:
         exported = any(options.onnx for options in self.variants.values())
         self.export = load_method(trained.method).export if exported else None
         if exported and self.export is None:
-            raise InputError(f"variants: method {trained.method} cannot be exported; leave out those with onnx")
+            raise InputError(f"variants: method {trained.method} cannot be exported; omit variants with onnx")
         self.network, self.decoder = trained, chosen
         self.encoder = encoder
         self.noise = noise
@@ -160,11 +162,10 @@ class SpeedBenchmark:
         """Measure all combinations.
 
         Returns:
-            ``rows``, one per batch size, flip and variant: ms per image by stage, of the sum of all (``total``) and the
-            ``share`` of each stage in it, ``images_per_second``, and its ``ratio`` to that of the first variant. In a
-            variant of ONNX Runtime a part of the decoder's work is done in ``network``.
-            ``input``, height and width of the input, ``network``, its ``parameters`` and ``gmac``, ``people``,
-            found in an image on average.
+            ``rows``, one per batch size, flip and variant: ms per image by stage and in ``total``, the ``share`` of
+            each stage in the total, ``images_per_second``, and its ``ratio`` to the first variant. In variants with
+            ONNX Runtime, ``network`` includes a part of the decoder's work. ``input``: height and width of the input.
+            ``network``: ``parameters`` and ``gmac``. ``people``: mean number of people found per image.
         """
         threads = torch.get_num_threads()
         torch.set_num_threads(self.threads)
@@ -175,7 +176,7 @@ class SpeedBenchmark:
             torch.set_num_threads(threads)
 
     def tables(self, record: dict[str, Any]) -> list[Table]:
-        """Return the record as a table: medians, and in brackets quartiles or ratios to the first variant."""
+        """Return the record as a table of medians, with quartiles or ratios to the first variant in brackets."""
         where = str(self.device) if self.device.type == "cuda" else f"CPU, threads: {self.threads}"
         height, width = record["input"]
         parameters, gmac = record["network"]["parameters"] / 1e6, record["network"]["gmac"]
@@ -205,14 +206,14 @@ class SpeedBenchmark:
         height, width = first.tensor.shape[1:]
         cases = list(itertools.product(self.batches, self.flips, self.variants))
         ways = {(flip, name): self._way(name, flip, folder) for flip in self.flips for name in self.variants}
-        drawn: dict[tuple[int, bool], Any] = {}  # by batch size and whether it is as an exported file gives it
+        drawn: dict[tuple[int, bool], Any] = {}  # by batch size and whether it has the format of an exported file
         for batch in () if self.trained else self.batches:
             drawn[batch, False] = self._drawn(batch, (height, width))
             if self.export is not None:
                 drawn[batch, True] = self.export.graph(self.decoder)(drawn[batch, False])
         times: dict[tuple[int, bool, str], list[dict[str, float]]] = {case: [] for case in cases}
         found: list[int] = []
-        rounds = [(turn, case) for turn in range(self.repeats + 1) for case in cases]  # the first to warm up
+        rounds = [(turn, case) for turn in range(self.repeats + 1) for case in cases]  # the first is a warm-up
         for turn, case in bar(rounds, "timing poses", len(rounds)):
             batch, flip, name = case
             start = turn * batch
@@ -247,7 +248,7 @@ class SpeedBenchmark:
     def _time(
         self, paths: Sequence[Path], options: RunOptions, forward: Forward, drawn: Any
     ) -> tuple[dict[str, float], int]:
-        """Return ms per image by stage of one batch, and how many people were found."""
+        """Return ms per image by stage of one batch, and the number of people found."""
         preprocessing: Preprocessing = self.preprocessing
         if options.onnx:
             preprocessing = PlainPixels(**preprocessing.to_dict())
@@ -268,7 +269,7 @@ class SpeedBenchmark:
         return {stage: 1e3 * time / len(paths) for stage, time in times.items()}, sum(map(len, poses))
 
     def _way(self, name: str, flip: bool, folder: Path) -> Forward:
-        """Return the function of a variant that takes a batch of inputs."""
+        """Return the prediction function of a variant, for a batch of inputs."""
         options = self.variants[name]
         if options.onnx:
             path = folder / f"{name}_{flip}.onnx"
@@ -294,7 +295,7 @@ class SpeedBenchmark:
         return forward
 
     def _paths(self, folder: Path) -> list[Path]:
-        """Return the images of the most common shape of input."""
+        """Return the images with the most common input shape."""
         if self.images is None:
             return list(self._noise(folder))
         shapes = {}
@@ -314,7 +315,7 @@ class SpeedBenchmark:
             yield path
 
     def _drawn(self, batch: int, size: tuple[int, int]) -> Maps:
-        """Return maps of random people: what is decoded in place of the network's."""
+        """Return maps of random people, which are decoded instead of the network's maps."""
         images: list[Maps] = []
         for image in range(batch):
             random = np.random.default_rng((self.seed, image))
@@ -328,12 +329,12 @@ class SpeedBenchmark:
 def _run_options(name: str, options: Mapping[str, Any]) -> RunOptions:
     known = list(RunOptions.__dataclass_fields__)
     if set(options) - set(known):
-        raise InputError(f"variants.{name}: has options {list(options)}, known are {known}")
+        raise InputError(f"variants.{name}: has unknown options among {list(options)}; choose from {known}")
     chosen = RunOptions(**options)
     if str(chosen.precision) not in PRECISIONS:
         raise InputError(f"variants.{name}.precision: {chosen.precision!r} is unknown; choose {', '.join(PRECISIONS)}")
     if chosen.onnx and len(options) > 1:
-        raise InputError(f"variants.{name}: onnx goes with nothing else, got {list(options)}")
+        raise InputError(f"variants.{name}: onnx excludes other options, got {list(options)}")
     return chosen
 
 

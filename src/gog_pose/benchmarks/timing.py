@@ -1,4 +1,4 @@
-"""Timing of functions against each other."""
+"""Timing of functions in comparison."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import cv2
 import numpy as np
 import torch
 
-_LEAST = 0.005  # s that a measurement takes
+_LEAST = 0.005  # shortest measurement, s
 
 
 def time_in_turn(functions: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, dict[str, float]]:
-    """Time all functions in turn, ``repeats`` times, each for a few milliseconds and after a call that is not timed.
+    """Time all functions alternately, ``repeats`` times, each for a few milliseconds after one untimed call.
 
-    So each finds memory and caches as it leaves them itself; what another one that allocates much has left behind
-    doubles the time of a call.
+    The untimed call restores the function's state of memory and caches, because the state left by another function that
+    allocates much memory can double the time of a call.
 
     Returns:
-        For each function ``median``, ``low`` and ``high`` (the quartiles) of a call, ms of CPU time of this process:
-        what other processes do meanwhile counts little.
+        Per function ``median``, ``low`` and ``high`` (the quartiles) of a call, ms of CPU time of this process, which
+        depends little on the load by other processes.
     """
     calls = {
         name: math.ceil(_LEAST / max(_cpu_time(function, 1), _LEAST / 1000)) for name, function in functions.items()
@@ -37,7 +37,7 @@ def time_in_turn(functions: Mapping[str, Callable[[], Any]], repeats: int) -> di
 
 
 def _cpu_time(function: Callable[[], Any], calls: int) -> float:
-    """Return the CPU time of a call, s, the mean of some in a row."""
+    """Return the mean CPU time of ``calls`` calls, s."""
     start = time.process_time()
     for _ in range(calls):
         function()
@@ -45,14 +45,14 @@ def _cpu_time(function: Callable[[], Any], calls: int) -> float:
 
 
 def quartiles(values: Sequence[float]) -> dict[str, float]:
-    """Return ``median``, ``low`` and ``high``, the quartiles."""
+    """Return the quartiles as ``median``, ``low`` and ``high``."""
     return dict(zip(("median", "low", "high"), np.percentile(values, (50, 25, 75)).tolist(), strict=True))
 
 
 def seconds(device: torch.device) -> float:
-    """Return the time, for differences: CPU time of this process where one thread of a CPU does all, else wall time.
+    """Return a time for measuring differences, s: CPU time with a single CPU thread, otherwise wall time.
 
-    What a GPU was told to do is waited for.
+    On a GPU, pending work is completed first.
     """
     if device.type == "cpu" and torch.get_num_threads() == 1:
         return time.process_time()
@@ -63,7 +63,7 @@ def seconds(device: torch.device) -> float:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let PyTorch and OpenCV use one thread meanwhile."""
+    """Limit PyTorch and OpenCV to one thread within the context."""
     torch_threads, cv2_threads = torch.get_num_threads(), cv2.getNumThreads()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)

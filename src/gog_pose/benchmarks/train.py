@@ -1,4 +1,4 @@
-"""Time and memory of a training step: plain against each option, and the network alone."""
+"""Time and memory of a training step with variants of options, and time of the network alone."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from gog_pose.system.progress import bar
 
 PARTS = ("forward", "loss", "backward", "optimizer")
 _COMPARED = ("peak", "activations", "kept")  # kinds of memory
-Times: TypeAlias = dict[str, float]  # s, by part and of the whole step
+Times: TypeAlias = dict[str, float]  # s, by part and for the whole step
 Memory: TypeAlias = dict[str, float]  # MB, by kind
 
 
 @dataclass(frozen=True)
 class StepOptions:
-    """Options of a training step; without any it is plain.
+    """Options of a training step; the defaults give a plain step.
 
     Attributes:
-        channels_last: Weights and, by them, activations lie channel by channel of each pixel.
-        bf16: The network runs under autocast to bfloat16.
-        recompute: The trunk computes activations again for the gradients.
-        fused: The optimizer updates all parameters in one kernel.
+        channels_last: Use the memory layout channels_last for weights and, as a consequence, activations.
+        bf16: Run the network with autocast to bfloat16.
+        recompute: Recompute the activations of the trunk in the backward pass.
+        fused: Use a fused optimizer, which updates all parameters in one kernel.
     """
 
     channels_last: bool = False
@@ -51,32 +51,32 @@ class StepOptions:
 
 
 class TrainBenchmark:
-    """Times one training step by part and measures its memory, with each of some choices of options.
+    """Times a training step by part and measures its memory, for variants of options.
 
-    Each measurement has a process of its own: a small step, which also allocates the optimizer's state, one whose
-    memory is measured, and one that is timed; all in Lightning's order, which drops the old gradients after the forward
-    pass.
+    Each measurement runs in a new process, with three steps: a small one, which also allocates the optimizer's state,
+    one for the memory, and one for the time. The order of operations is Lightning's, which clears the old gradients
+    after the forward pass.
 
     Args:
-        skeleton: Of the network.
-        trunk: Builds its trunk.
-        neck: Name and options of what is between trunk and heads; None: nothing.
-        heads: Builds its heads.
-        loss: Maps and targets to the objective.
-        encoder: Draws the targets of random people.
-        optimizer: Builds the optimizer from parameters; takes ``fused``.
-        variants: Names of choices and their options, fields of ``StepOptions``; ratios are to the first.
-        batches: Numbers of images.
+        skeleton: Skeleton of the network.
+        trunk: Builds the trunk.
+        neck: Name and options of the layers between trunk and heads; None = no layers.
+        heads: Builds the heads.
+        loss: Computes the loss from maps and targets.
+        encoder: Renders the targets of random people.
+        optimizer: Builds the optimizer from parameters; must support ``fused``.
+        variants: Names and fields of ``StepOptions``; ratios compare with the first variant.
+        batches: Batch sizes.
         size: Side of a square input in training, px.
-        forward_size: Side of a square input of the network alone, px; one image, in evaluation mode.
-        people: In each image.
+        forward_size: Side of the square input for the network alone, px; one image, in evaluation mode.
+        people: Number of people per image.
         device: ``cpu`` or ``cuda``.
-        threads: That PyTorch uses on a CPU. With one its CPU time is measured, with more the wall clock.
-        repeats: How often each is measured, in turn.
-        seed: What the people follow from.
+        threads: Number of threads on a CPU. With one thread, CPU time is measured, with more the wall clock.
+        repeats: Number of alternate measurements.
+        seed: Seed of the random people.
 
     Raises:
-        InputError: A number or a name makes no sense.
+        InputError: A number is out of range, or a name is unknown.
     """
 
     def __init__(
@@ -113,9 +113,9 @@ class TrainBenchmark:
         known = list(StepOptions.__dataclass_fields__)
         for name, options in variants.items():
             if set(options) - set(known):
-                raise InputError(f"variants.{name}: has options {list(options)}, known are {known}")
+                raise InputError(f"variants.{name}: has unknown options among {list(options)}; choose from {known}")
         self.variants = {name: StepOptions(**options) for name, options in variants.items()}
-        # A description in place of the network, which need not lie in memory while its copies are measured.
+        # Only the description is kept, so that the network does not occupy memory during the measurements.
         self.skeleton, self.method, self.description = skeleton, network.method, network.to_dict()
         self.loss = loss
         self.encoder = encoder
@@ -134,16 +134,16 @@ class TrainBenchmark:
 
         Returns:
             ``steps``, one row per batch size and variant, with times in s by part, memory in MB (10^6 bytes) and ratios
-            to the first variant; ``forward``, one row per variant that changes the network alone, with times in s.
+            to the first variant; ``forward``, one row per variant that affects the network alone, with times in s.
 
-            Of the memory, ``before`` is what the process had before there was a network, ``activations`` what the peak
-            has beyond it, parameters, gradients and the state of the optimizer, ``kept`` the tensors that the forward
-            pass keeps for the gradients. On a CPU ``process`` is the peak with the timed step, which has freed memory
-            that C's allocator holds back, too.
+            Kinds of memory: ``before``, memory of the process before the network is built; ``activations``, the peak
+            minus ``before``, parameters, gradients and optimizer state; ``kept``, the tensors that the forward pass
+            keeps for the gradients. On a CPU, ``process`` is the peak including the timed step, with freed memory that
+            C's allocator has not returned.
         """
         steps: dict[tuple[int, str], list[tuple[Times, Memory]]]
         steps = {(batch, name): [] for batch in self.batches for name in self.variants}
-        # Recomputing and the optimizer change training only.
+        # Recomputation and the optimizer affect training only.
         alone: dict[str, list[float]]
         alone = {name: [] for name, options in self.variants.items() if not (options.recompute or options.fused)}
         jobs: list[tuple[Callable[[Any], Any], Any, list[Any]]]
@@ -173,7 +173,7 @@ class TrainBenchmark:
         }
 
     def tables(self, record: dict[str, Any]) -> list[Table]:
-        """Return the record as tables: medians of times, and in brackets ratios to the first variant."""
+        """Return the record as tables of median times and of memory, with ratios to the first variant in brackets."""
         where = str(self.device) if self.device.type == "cuda" else f"CPU, threads: {self.threads}"
         title = f"of a training step, {self.size}x{self.size}, {where}"
         times = Table(title=f"Time {title}, s", box=box.SIMPLE)
@@ -198,7 +198,7 @@ class TrainBenchmark:
         return [times, memory, forward]
 
     def _train(self, case: tuple[int, StepOptions]) -> tuple[Times, Memory]:
-        """Return the times of a step and its memory; to be called in a process of its own."""
+        """Return the times and the memory of a step; must run in a new process."""
         batch, options = case
         torch.set_num_threads(self.threads)
         self._load_libraries()
@@ -226,10 +226,10 @@ class TrainBenchmark:
 
         def keep(tensor: torch.Tensor) -> torch.Tensor:
             storage = tensor.untyped_storage()
-            kept[storage.data_ptr()] = storage.nbytes()  # what several operations keep is there once
+            kept[storage.data_ptr()] = storage.nbytes()  # count storage that several operations keep once
             return tensor
 
-        step(*self._batch(1, self.least_size))  # from then on there are gradients and the optimizer's state
+        step(*self._batch(1, self.least_size))  # allocates gradients and the optimizer's state
         images, targets = self._batch(batch, self.size)
         with freed_at_once(self.device), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             step(images, targets)
@@ -249,7 +249,7 @@ class TrainBenchmark:
         return times, {kind: number / 1e6 for kind, number in memory.items()}
 
     def _forward(self, options: StepOptions) -> float:
-        """Return the time that the network takes for one image; to be called in a process of its own."""
+        """Return the time of the network for one image, s; must run in a new process."""
         torch.set_num_threads(self.threads)
         network = self._network(options).eval()
         images = self._images(1, self.forward_size)
@@ -260,7 +260,7 @@ class TrainBenchmark:
             return seconds(self.device) - start
 
     def _load_libraries(self) -> None:
-        """Take a step with one weight: what is loaded at first use is not the network's memory."""
+        """Take a step with one weight, so that libraries loaded at first use do not count as memory of the network."""
         layer = torch.nn.Conv2d(1, 1, 1, device=self.device)
         optimizer = self.optimizer(layer.parameters())
         layer(torch.zeros(1, 1, 1, 1, device=self.device)).sum().backward()
