@@ -79,7 +79,7 @@ def test_weights_that_do_not_fit_are_reported_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"format": 4}, "format is 4, this version reads 1 to 3"),
+        ({"format": 4}, "format: is 4, but this version reads 1 to 3"),
         ({"format": None}, "format is None"),
         ({"method": "giraffe"}, "method: 'giraffe' is unknown"),
         ({"decoder": {"rules": "giraffe"}}, r"decoder\.rules: 'giraffe' is unknown"),
@@ -97,7 +97,7 @@ def test_other_files_are_refused_and_no_code_in_them_runs(tmp_path):
     with pytest.raises(InputError, match="there is no such file"):
         read_checkpoint(tmp_path / "absent.ckpt")
     (tmp_path / "text.ckpt").write_text("not a checkpoint")
-    with pytest.raises(InputError, match=r"refused|not a file of torch\.save"):
+    with pytest.raises(InputError, match=r"not a file of torch\.save"):
         read_checkpoint(tmp_path / "text.ckpt")
     with pytest.raises(InputError, match="'gog_pose' is missing"):
         read_checkpoint(saved({"state_dict": {}}, tmp_path / "other.ckpt"))
@@ -213,5 +213,5 @@ def test_a_compressed_file_is_refused(tmp_path):
     with zipfile.ZipFile(source) as whole, zipfile.ZipFile(tmp_path / "small.ckpt", "w", zipfile.ZIP_DEFLATED) as small:
         for name in whole.namelist():
             small.writestr(name, whole.read(name))
-    with pytest.raises(InputError, match=r"small\.ckpt: refused: compressed"):
+    with pytest.raises(InputError, match=r"small\.ckpt: is compressed"):
         read_checkpoint(tmp_path / "small.ckpt")

@@ -117,5 +117,5 @@ def test_what_does_not_fit_is_refused(change, message):
 def test_a_file_for_other_keypoints_is_refused(tmp_path):
     state = {name: torch.zeros(tensor.shape) for name, tensor in public_tensors(types=5, resolutions=1).items()}
     torch.save(state, tmp_path / "five.pth")
-    with pytest.raises(InputError, match=r"five\.pth: its heads are for 5 keypoints"):
+    with pytest.raises(InputError, match=r"five\.pth: has heads for 5 keypoints"):
         import_weights(tmp_path / "five.pth", tmp_path / "five.ckpt", "higherhrnet", SKELETONS)

@@ -89,7 +89,7 @@ def append(path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (cut, "the numbers end at byte"),
+        (cut, "the data end at byte"),
         (append, "the files are damaged or do not belong together"),
         (lambda path: path.with_suffix(".bin").unlink(), "movenet.bin: there is no such file"),
         (lambda path: path.unlink(), "movenet.json: there is no such file"),
@@ -97,12 +97,12 @@ def append(path):
         (lambda path: path.write_bytes(b"\xff\xfe"), "not a JSON file"),
         (lambda path: path.write_text("[1]"), "not a TensorFlow.js graph model"),
         (lambda path: path.write_text('{"images": []}'), "not a TensorFlow.js graph model"),
-        (lambda path: changed(path, lambda group: group["paths"].append("../x.bin")), "weights lie in other folders"),
+        (lambda path: changed(path, lambda group: group["paths"].append("../x.bin")), "weights are in other folders"),
         (lambda path: changed(path, lambda group: group["weights"][0].update(shape=[-1])), "cannot be read"),
         (lambda path: changed(path, lambda group: group["weights"][0].update(shape=[2**62, 2**62])), "cannot be read"),
         (lambda path: changed(path, lambda group: group["weights"][-1].update(dtype="string")), "cannot be read"),
         (lambda path: changed(path, lambda group: group["weights"][0].update(name="x")), "is missing"),
-        (lambda path: changed(path, lambda group: group["weights"][-1].update(name="x_weights")), "has no place"),
+        (lambda path: changed(path, lambda group: group["weights"][-1].update(name="x_weights")), "is unknown"),
         (lambda path: changed(path, lambda group: group["weights"][0]["shape"].reverse()), "shape"),
     ],
 )

@@ -68,7 +68,7 @@ def test_the_prefix_of_data_parallel_training_is_ignored():
 )
 def test_a_name_of_neither_family_is_refused(name):
     state = empty({**offsetguided_tensors(19), f"basenet.{name}": [1]})
-    with pytest.raises(InputError, match=r"no such tensor|has no place"):
+    with pytest.raises(InputError, match=r"no such tensor|does not exist"):
         require_fit(translate(state).tensors, translate(empty(offsetguided_tensors(19))).tensors)
 
 
@@ -87,9 +87,9 @@ def test_require_fit_names_what_is_wrong():
     require_fit(good, good)
     for bad, message in (
         ({"a": good["a"]}, "b: is missing"),
-        ({**good, "c": good["a"]}, "c: has no place"),
+        ({**good, "c": good["a"]}, "c: does not exist"),
         ({"a": torch.zeros(4), "b": good["b"]}, r"a: has shape \(4,\)"),
-        ({"a": torch.tensor([0.0, torch.nan]), "b": good["b"]}, "a: holds values that are not finite"),
+        ({"a": torch.tensor([0.0, torch.nan]), "b": good["b"]}, "a: contains values that are not finite"),
     ):
         with pytest.raises(InputError, match=message):
             require_fit(bad, good)

@@ -73,14 +73,14 @@ def test_another_file_is_refused_and_not_kept(server, cache):
 
 def test_a_missing_network_is_one_line_that_says_where_the_file_goes(cache):
     url = "http://127.0.0.1:9/pose.ckpt"  # nobody listens there
-    with pytest.raises(InputError, match=r"cannot be downloaded .*; put the file at ") as error:
+    with pytest.raises(InputError, match=r"cannot be downloaded .*; download it yourself to ") as error:
         find_weights("pose", [weights(url=url, sha256="0" * 64)])
     assert "\n" not in str(error.value)
     assert str(cache / "pose.ckpt") in str(error.value)
 
 
 def test_weights_that_have_to_be_made_come_with_their_command(cache):
-    with pytest.raises(InputError, match=rf"have to be made first: make {cache}/pose\.ckpt"):
+    with pytest.raises(InputError, match=rf"must be created first; run make {cache}/pose\.ckpt"):
         find_weights("pose", [weights(command="make {file}")])
     cache.mkdir(parents=True)
     (cache / "pose.ckpt").write_bytes(CONTENT)
@@ -88,7 +88,7 @@ def test_weights_that_have_to_be_made_come_with_their_command(cache):
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(InputError, match=r"no weights of that name; known: .*movenet"):
+    with pytest.raises(InputError, match=r"neither a file nor the name of weights; choose .*movenet"):
         find_weights("movnet")
 
 

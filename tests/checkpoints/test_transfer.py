@@ -54,8 +54,8 @@ def test_all_is_taken_where_method_and_skeleton_agree(checkpoint):
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        ({"method": "centernet"}, "the file's are of method centernet"),
-        ({"neck": True, "stacks": 1}, "the file's have other shapes"),
+        ({"method": "centernet"}, "the file has heads of method centernet"),
+        ({"neck": True, "stacks": 1}, "the shapes in the file differ"),
     ],
 )
 def test_heads_of_something_else_stay_new(checkpoint, other, reason):
@@ -115,7 +115,7 @@ def test_another_list_of_limbs_keeps_the_responses(checkpoint):
 def test_other_keypoints_keep_nothing_of_the_heads(checkpoint):
     transfer = start_from(mobilenet("gog", 2, skeleton="crowdpose"), checkpoint(mobilenet("gog", 1)))
     assert transfer.taken.keys() == {"trunk"}
-    assert transfer.new == {"heads": "the file's are for coco_19"}
+    assert transfer.new == {"heads": "the file has heads for coco_19"}
 
 
 def test_a_wider_layer_computes_what_the_narrower_one_does():
@@ -164,4 +164,4 @@ def test_heads_with_other_options_stay_new(checkpoint):
         load_skeleton("coco_19"), build_trunk("hourglass", **SHAPE), partial(load_method("gog").heads, refinement=3)
     )
     transfer = start_from(with_refinement, checkpoint(trained))
-    assert transfer.new == {"heads": "the file's have other shapes"}
+    assert transfer.new == {"heads": "the shapes in the file differ"}

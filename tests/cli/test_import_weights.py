@@ -115,8 +115,8 @@ def rename(state):
         (lambda: damaged(rename), "basenet.pre.2.conv1.weight: no such tensor"),
         (lambda: damaged(lambda state: state.update({"headnets.0.hp_convs.0.bias": torch.zeros(18)})), "shape (18,)"),
         (lambda: damaged(lambda state: state.update({"headnets.0.hp_convs.0.bias": Opaque()})), "would run code"),
-        (lambda: damaged(lambda state: state.update(epoch=3)), "holds no state dict"),
-        (lambda: [1, 2], "holds no state dict"),
+        (lambda: damaged(lambda state: state.update(epoch=3)), "contains no state dict"),
+        (lambda: [1, 2], "contains no state dict"),
         (lambda: tensors(offsetguided_tensors(29)), "29 limbs"),
     ],
     ids=["missing", "extra", "misshapen", "pickled object", "mixed", "list", "limbs"],
@@ -135,9 +135,9 @@ def test_what_does_not_fit_is_refused(tmp_path, content, message):
     [
         (["output=a.ckpt"], "source: is not set"),
         (["source=none.pth", "output=a.ckpt"], "none.pth: there is no such file"),
-        (["source=text.pth", "output=a.ckpt"], "text.pth: refused: not a file of torch.save"),
+        (["source=text.pth", "output=a.ckpt"], "text.pth: is not a file of torch.save"),
         (["source=text.pth", "output=a.ckpt", "kind=hrnet"], "kind: 'hrnet' is unknown"),
-        (["source=a.json", "output=a.ckpt", "kind=centernet"], "a.json is a graph model, of kind movenet"),
+        (["source=a.json", "output=a.ckpt", "kind=centernet"], "a.json is a graph model (kind movenet)"),
         (["source=a.json", "output=a.ckpt"], "a.json: there is no such file"),
     ],
 )

@@ -1,6 +1,6 @@
-"""Checkpoints: networks that describe themselves in plain values, read without running code.
+"""Checkpoints: weights with a description of the network in plain values, read without running code.
 
-For users: ``read_checkpoint``, ``read_network``, ``describe``. ``public.py`` makes checkpoints of public weights.
+Public functions: ``read_checkpoint``, ``read_network``, ``describe``. ``public.py`` imports public weights.
 """
 
 from gog_pose.checkpoints.description import describe, read_checkpoint, read_network

@@ -1,4 +1,4 @@
-"""Compact checkpoints: the network of a training without the state of the training, in half the bytes."""
+"""Compact checkpoints: float16 weights without the training state."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from gog_pose.system.files import replaced
 def write_compact(
     source: str | Path, output: str | Path, *, long_side: int | None = None, decoder: Mapping[str, Any] | None = None
 ) -> None:
-    """Write the network, the decoder and the preprocessing of a checkpoint, for prediction and for transfer.
+    """Write network, decoder and preprocessing of a checkpoint, for prediction and transfer.
 
-    Weights are float16, which moves responses by about 0.001. The batch normalization of a trunk that has a form
-    without (its option ``norm``) is folded into the convolutions.
+    Weights are float16, which changes responses by about 0.001. If the trunk has the option ``norm``, its batch
+    normalization is folded into the convolutions.
 
     Args:
         source: A checkpoint of gog-train or gog-import-weights.
         output: The file to write.
-        long_side: Length of the long side of the input, px, instead of the checkpoint's.
+        long_side: Long side of the input, px; None = as in the checkpoint.
         decoder: Options that replace those of the checkpoint's decoder.
 
     Raises:
-        InputError: The checkpoint cannot be read, or an option is out of its range.
+        InputError: The checkpoint cannot be read, or an option is out of range.
         OSError: The file cannot be written.
     """
     network, stored_decoder, preprocessing = read_network(source)
@@ -48,7 +48,7 @@ def write_compact(
 
 
 def _folded(network: PoseNetwork) -> PoseNetwork:
-    """Fold the norms of the trunk, in place, where the trunk has such a form."""
+    """Fold the batch normalization of the trunk in place, if the trunk supports this."""
     options = describe_trunk(network.trunk)
     if options.get("norm") is True:
         trunk = build_trunk(**{**options, "norm": False})

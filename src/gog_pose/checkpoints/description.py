@@ -1,7 +1,7 @@
-"""Description of a network inside its checkpoint, which is used without the configuration of the training.
+"""Description of a network in its checkpoint, which makes the configuration of the training unnecessary.
 
-Beside Lightning's entries a checkpoint holds one entry, ``gog_pose``, of plain values: format, skeleton, method,
-network (trunk, neck and heads), decoder and preprocessing. Nothing in a checkpoint names code to run, and files are
+In addition to Lightning's entries, a checkpoint contains the entry ``gog_pose`` with plain values: format, skeleton,
+method, network (trunk, neck and heads), decoder and preprocessing. A checkpoint never names code to run, and files are
 read with ``weights_only=True``.
 """
 
@@ -30,7 +30,7 @@ NETWORK_PREFIX = "network."
 
 
 class TrainedNetwork(NamedTuple):
-    """A network with its weights, and what it was trained with."""
+    """A network with its weights, decoder and preprocessing."""
 
     network: PoseNetwork
     decoder: Decoder
@@ -38,7 +38,7 @@ class TrainedNetwork(NamedTuple):
 
 
 def describe(network: PoseNetwork, decoder: Decoder, preprocessing: Preprocessing) -> dict[str, Any]:
-    """Return the plain description that ``read_network`` understands."""
+    """Return the description in plain values from which ``read_network`` rebuilds the network."""
     return {
         "format": FORMAT,
         "skeleton": network.skeleton.to_dict(),
@@ -50,25 +50,25 @@ def describe(network: PoseNetwork, decoder: Decoder, preprocessing: Preprocessin
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint of this package, safely; one of an older format comes with a description of this one.
+    """Read a checkpoint of this package safely; descriptions of older formats are converted.
 
     Raises:
-        InputError: The file is missing, is no checkpoint, needs code to load, or comes from something else.
+        InputError: The file is missing, is not a checkpoint of this package, or needs code to load.
     """
     checkpoint = read_torch_file(path, "checkpoint= or resume=")
     if not isinstance(checkpoint, dict) or not isinstance(checkpoint.get(KEY), dict):
-        raise InputError(f"{path}: the entry {KEY!r} is missing: not a checkpoint of gog-train")
+        raise InputError(f"{path}: {KEY}: is missing; give a checkpoint of gog-train")
     description = checkpoint[KEY]
     found = description.get("format")
     if found not in range(1, FORMAT + 1):
         raise InputError(
-            f"{path}: {KEY}.format is {found}, this version reads 1 to {FORMAT}; use the version that wrote it"
+            f"{path}: {KEY}.format: is {found}, but this version reads 1 to {FORMAT}; use the version that wrote it"
         )
     if found != FORMAT:
         try:
             checkpoint[KEY] = converted(description)
         except (KeyError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}: {KEY}: not a description of format {found} ({error!r})") from error
+            raise InputError(f"{path}: {KEY}: is not a description of format {found} ({error!r})") from error
     require_description(checkpoint[KEY], path)
     require_sound(checkpoint.get("state_dict"), path)
     return checkpoint
@@ -78,7 +78,7 @@ def read_network(path: str | Path) -> TrainedNetwork:
     """Rebuild network, decoder and preprocessing from a checkpoint.
 
     Raises:
-        InputError: The file is not such a checkpoint, or its weights do not fit its description.
+        InputError: The file is not such a checkpoint, or its weights do not match its description.
     """
     checkpoint = read_checkpoint(path)
     description = checkpoint[KEY]
@@ -89,7 +89,7 @@ def read_network(path: str | Path) -> TrainedNetwork:
     }
     try:
         skeleton = Skeleton(**description["skeleton"])
-        # Of no device: no numbers are drawn only to be replaced.
+        # The meta device avoids the initialization of weights that are replaced anyway.
         with torch.device("meta"), no_more_parameters_than(weights):
             network = PoseNetwork.from_dict(skeleton, description["method"], description["network"])
         decoder = build_decoder(skeleton, description["method"], description["decoder"])
@@ -100,41 +100,41 @@ def read_network(path: str | Path) -> TrainedNetwork:
         raise InputError(f"{path}: {error}") from None
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, IndexError, ArithmeticError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: its description does not fit its weights ({reason})") from error
+        raise InputError(f"{path}: {KEY}: does not match the weights ({reason}); the file is damaged") from error
     return TrainedNetwork(network, decoder, preprocessing)
 
 
 def _of_type(weights: dict[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return weights in the types of a network; floating-point numbers of another precision are converted.
+    """Convert weights to the data types of a network; only the precision of floating-point numbers may differ.
 
     Raises:
-        InputError: A tensor is of another kind of number.
+        InputError: A tensor has another kind of data type.
     """
     converted = {}
     for name, tensor in weights.items():
         dtype = expected[name].dtype if name in expected else tensor.dtype
         if tensor.dtype != dtype and not (tensor.is_floating_point() and dtype.is_floating_point):
-            raise InputError(f"{name}: must be of type {dtype}, is {tensor.dtype}; the file is damaged")
+            raise InputError(f"{name}: must have the type {dtype}, got {tensor.dtype}; the file is damaged")
         converted[name] = tensor.to(dtype)
     return converted
 
 
 def require_same_kind(checkpoint: dict[str, Any], network: PoseNetwork) -> None:
-    """Check that a checkpoint was trained for the skeleton of a network and its method.
+    """Check that a checkpoint was trained for the skeleton and the method of a network.
 
     Raises:
-        InputError: It was trained for another.
+        InputError: Skeleton or method differ.
     """
     skeleton, method = network.skeleton, checkpoint[KEY]["method"]
     if method != network.method:
         raise InputError(
-            f"checkpoint: it was trained with method={method}, the configuration says {network.method};"
+            f"checkpoint: was trained with method={method}, but the configuration has {network.method};"
             f" set method={method}"
         )
     other = Skeleton(**checkpoint[KEY]["skeleton"])
     if other != skeleton:
         raise InputError(
-            f"checkpoint: skeleton: it was trained for {other.name} ({other.num_keypoints} keypoints,"
-            f" {other.num_limbs} limbs), the configuration says {skeleton.name} ({skeleton.num_keypoints} keypoints,"
+            f"checkpoint: skeleton: was trained for {other.name} ({other.num_keypoints} keypoints,"
+            f" {other.num_limbs} limbs), but the configuration has {skeleton.name} ({skeleton.num_keypoints} keypoints,"
             f" {skeleton.num_limbs} limbs); set skeleton={other.name}"
         )

@@ -1,4 +1,4 @@
-"""Weights of the public bottom-up HRNet and HigherHRNet files, under our names."""
+"""Conversion of public bottom-up HRNet and HigherHRNet weights to the tensor names of this package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gog_pose.checkpoints.public_names import PublicWeights
 from gog_pose.errors import InputError
 
 _LAYER = r"((?:conv|bn)[123])"
-# What theirs is called and what ours is called; of the numbers in between only those of _NUMBERS change.
+# Patterns of public names and the corresponding names here; of the matched parts, only those in _NUMBERS change.
 _PARTS = (
     (_LAYER, "stem.{}"),
     (rf"layer1\.(\d)\.{_LAYER}", "bottlenecks.{}.body.{}"),
@@ -33,17 +33,17 @@ _HEAD_PARTS = (
     (r"deconv_layers\.0\.0\.([01])", "finer.0.{}"),
     (rf"deconv_layers\.0\.(\d)\.0\.{_LAYER}", "finer.0.{}.body.{}"),
 )
-_BLOCKS_FROM = 2  # our number of a residual block less theirs, which count the layers before it as one
+_BLOCKS_FROM = 2  # difference of block numbers, because public names count the preceding layers as one block
 
 
 def our_name(name: str) -> str | None:
     """Translate the name of a tensor of the trunk.
 
     Args:
-        name: As in the public state dict, without the ``module.`` of data-parallel training.
+        name: Name in the public state dict, without the ``module.`` of data-parallel training.
 
     Returns:
-        Its name in ``networks.trunks.hrnet.HRNet``; None where that has no such tensor.
+        Name in ``networks.trunks.hrnet.HRNet``; None if it has no such tensor.
     """
     layer, _, field = name.rpartition(".")
     for pattern, ours in _PARTS:
@@ -53,13 +53,13 @@ def our_name(name: str) -> str | None:
 
 
 def translate(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return the tensors of the trunk by the names of ``HRNet``; those of the heads are left out.
+    """Return the tensors of the trunk by the names of ``HRNet``, without those of the heads.
 
     Args:
-        state: A public state dict, with or without ``module.`` before each name.
+        state: A public state dict, with or without the prefix ``module.``.
 
     Raises:
-        InputError: It holds a tensor that neither the trunk nor the heads of those networks have, or none of a trunk.
+        InputError: A tensor belongs neither to the trunk nor to the heads, or there is no tensor of a trunk.
     """
     tensors, unknown = {}, []
     for public, tensor in state.items():
@@ -70,24 +70,24 @@ def translate(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         elif not name.startswith(_HEADS):
             unknown.append(public)
     if unknown or not tensors:
-        named = ", ".join(unknown[:3]) if unknown else "no tensor of its trunk"
+        named = ", ".join(unknown[:3]) if unknown else "no tensor of the trunk"
         raise InputError(f"{named}: not a public file of bottom-up HRNet or HigherHRNet; check source=")
     return tensors
 
 
 def is_hrnet(names: Iterable[str]) -> bool:
-    """Return whether the names of a state dict are those of HRNet with heads for Associative Embedding."""
+    """Return whether a state dict has the tensor names of HRNet with heads for Associative Embedding."""
     return any(name.removeprefix("module.").startswith(_FIRST_HEAD) for name in names)
 
 
 def translate_network(state: Mapping[str, torch.Tensor]) -> PublicWeights:
-    """Return trunk and heads by the names of ``PoseNetwork``, and the options that the tensors decide.
+    """Return trunk and heads by the names of ``PoseNetwork``, and the options derived from the tensors.
 
     Args:
-        state: A public state dict, with or without ``module.`` before each name.
+        state: A public state dict, with or without the prefix ``module.``.
 
     Raises:
-        InputError: It holds a tensor that those networks do not have, or lacks one that decides their shape.
+        InputError: A tensor does not belong to these networks, or a tensor that defines their shape is missing.
     """
     tensors = {f"trunk.{name}": tensor for name, tensor in translate(state).items()}
     own = {name.removeprefix("module."): tensor for name, tensor in state.items()}
@@ -106,10 +106,10 @@ def translate_network(state: Mapping[str, torch.Tensor]) -> PublicWeights:
 
 
 def _head_name(name: str) -> str:
-    """Translate the name of a tensor of the second resolution.
+    """Translate the name of a head's tensor at the second resolution.
 
     Raises:
-        InputError: There is no such tensor.
+        InputError: The heads have no such tensor.
     """
     layer, _, field = name.rpartition(".")
     for pattern, ours in _HEAD_PARTS:

@@ -1,4 +1,4 @@
-"""Limits of what a checkpoint describes, so that a small file cannot cost much."""
+"""Limits on the description in a checkpoint, so that a small file cannot consume much time or memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from gog_pose.errors import InputError
 from gog_pose.system.options import require
 
-_MOST_VALUES = 100_000  # of a description; that of the paper's network has three hundred
+_MOST_VALUES = 100_000  # per description; the paper's network has three hundred
 _ENTRIES = {
     "skeleton": Mapping[str, Any],
     "method": str,
@@ -25,10 +25,10 @@ _ENTRIES = {
 
 
 def require_description(description: Mapping[str, Any], path: str | Path) -> None:
-    """Check that a description has its entries and a bounded number of values, however they share lists.
+    """Check that a description has all entries and a bounded number of values, where shared lists count repeatedly.
 
     Raises:
-        InputError: It has not.
+        InputError: An entry is missing or wrong, or there are too many values.
     """
     left, values = [description], 0
     while left:
@@ -41,7 +41,9 @@ def require_description(description: Mapping[str, Any], path: str | Path) -> Non
         elif isinstance(value, (list, tuple)):
             left += value
         elif value is not None and not isinstance(value, (bool, int, float, str)):
-            raise InputError(f"{path}: gog_pose: holds a {type(value).__name__}, not plain values; the file is damaged")
+            raise InputError(
+                f"{path}: gog_pose: contains a {type(value).__name__}, not only plain values; the file is damaged"
+            )
     for name, kind in _ENTRIES.items():
         require(f"{path}: gog_pose.{name}", description.get(name), kind)
     trunk = description["network"].get("trunk")
@@ -51,10 +53,10 @@ def require_description(description: Mapping[str, Any], path: str | Path) -> Non
 
 @contextmanager
 def no_more_parameters_than(tensors: Mapping[str, torch.Tensor]) -> Iterator[None]:
-    """Stop building a network that has more parameters than there are tensors.
+    """Stop the construction of a network that has more parameters than there are tensors.
 
     Raises:
-        InputError: It has.
+        InputError: The network has more parameters.
     """
     built = 0
 
@@ -62,7 +64,7 @@ def no_more_parameters_than(tensors: Mapping[str, torch.Tensor]) -> Iterator[Non
         nonlocal built
         built += parameter is not None
         if built > len(tensors):
-            raise InputError(f"its description is of a network with more than the {len(tensors)} tensors of the file")
+            raise InputError(f"gog_pose: describes a network with more than the {len(tensors)} tensors of the file")
 
     hook = register_module_parameter_registration_hook(count)
     try:

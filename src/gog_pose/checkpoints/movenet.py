@@ -1,9 +1,9 @@
-"""MoveNet MultiPose, Google's public network, as a TensorFlow.js graph model: read safely, under our names.
+"""Import of MoveNet MultiPose, Google's public network, from a TensorFlow.js graph model.
 
-A graph model is a JSON file, whose ``weightsManifest`` lists names, shapes and types, and files of raw numbers beside
-it; reading it runs nothing. The graph itself is not looked at: the network is ``mobilenet_fpn`` with the heads of
-``method=centernet``, so names decide where a tensor belongs. Convolution weights come as (height, width, in, out),
-those of filters for each channel as (height, width, channels, 1), and vectors as y before x.
+A graph model is a JSON file, whose ``weightsManifest`` lists names, shapes and types, and files of raw numbers in the
+same folder; reading it runs no code. The graph is not used: the network is ``mobilenet_fpn`` with the heads of
+``method=centernet``, and tensors are assigned by name. In the file, convolution weights have the layout (height, width,
+in, out), depthwise weights (height, width, channels, 1), and vectors have y before x.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ import torch
 from gog_pose.checkpoints.public_names import PublicWeights
 from gog_pose.errors import InputError
 
-OFFSET_UNIT = 32.0  # px that one unit of the heads of offsets and sizes stands for here, as in trainings of this trunk
+OFFSET_UNIT = 32.0  # px per unit of the heads of offsets and sizes, as in trainings of this trunk
 
-_STRIDE = 4  # px per cell; the public heads predict cells
+_STRIDE = 4  # px per cell; the unit of the public heads is a cell
 _DTYPES = {"float32": "<f4", "int32": "<i4", "bool": "|b1", "uint8": "|u1", "uint16": "<u2", "float16": "<f2"}
 
 _MODEL = "StatefulPartitionedCall/center_net_mobile_net_v2fpn_feature_extractor/model_1/"
-_HEADS = {  # public names by ours, in the order of the graph
+_HEADS = {  # names here to public names, in the order of the graph
     "centers": "center",
     "sizes": "box_scale",
     "center_refinements": "box_offset",
@@ -36,26 +36,27 @@ _HEADS = {  # public names by ours, in the order of the graph
     "refinements": "kpt_offset",
 }
 _NUM_BLOCKS = 17
-# What a name ends with that is a weight of a layer; all else are constants of the graph's decoder.
+# Suffixes of the names of layer weights; all other arrays are constants of the graph's decoder.
 _LAYER = re.compile(r"(?:ReadVariableOp(?:_1)?|_weights|_bn_offset)$")
-# As CenterNet's, vectors start at a cell's first pixel, ours at its center, 3/8 of a cell (of stride 4) further. The
-# graph leaves open whether places are centers of pixels; taken so, keypoints in photographs are right on average.
+# As in CenterNet, vectors start at the first pixel of a cell; here they start at its center, 3/8 of a cell (stride 4)
+# further. The graph does not specify whether positions are pixel centers; with this assumption, keypoints in
+# photographs have no mean offset.
 _CORNER_TO_CENTER = 3 / 8
 _VECTORS = ("offsets", "center_refinements", "refinements")
-_LENGTHS = ("offsets", "sizes")  # in cells there, in units of OFFSET_UNIT here
+_LENGTHS = ("offsets", "sizes")  # in cells in the file, in units of OFFSET_UNIT here
 
 
 def read_graph_model(path: str | Path) -> dict[str, np.ndarray]:
-    """Read the numbers of a graph model.
+    """Read the arrays of a graph model.
 
     Args:
-        path: Its JSON file; the files of numbers lie beside it.
+        path: JSON file; the files of numbers are in the same folder.
 
     Returns:
-        Arrays by name, dequantized, in the shapes of TensorFlow.
+        Arrays by name, dequantized, with TensorFlow's shapes.
 
     Raises:
-        InputError: A file is missing, is no such file, or does not fit the list of weights.
+        InputError: A file is missing, has another format, or does not match the list of weights.
     """
     path = Path(path)
     try:
@@ -67,7 +68,9 @@ def read_graph_model(path: str | Path) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     for names, entries in groups:
         if any(name != Path(name).name for name in names):
-            raise InputError(f"{path}: {', '.join(names)}: weights lie in other folders; put them beside {path.name}")
+            raise InputError(
+                f"{path}: {', '.join(names)}: weights are in other folders; move them to the folder of {path.name}"
+            )
         numbers = b"".join(_read(path.parent / name) for name in names)
         start = 0
         for entry in entries:
@@ -78,33 +81,33 @@ def read_graph_model(path: str | Path) -> dict[str, np.ndarray]:
             arrays[str(entry["name"])] = array
         if start != len(numbers):
             raise InputError(
-                f"{path}: {', '.join(names)}: holds {len(numbers)} bytes, the weights listed take {start};"
+                f"{path}: {', '.join(names)}: has {len(numbers)} bytes, but the listed weights need {start};"
                 " the files are damaged or do not belong together"
             )
     return arrays
 
 
 def translate_movenet(arrays: Mapping[str, np.ndarray]) -> PublicWeights:
-    """Put the weights of MoveNet MultiPose under our names and after our conventions.
+    """Convert the weights of MoveNet MultiPose to the names and conventions of this package.
 
     Args:
-        arrays: By the names of the graph; further ones are constants of the decoder in it.
+        arrays: Arrays by their names in the graph, including constants of its decoder, which are left out.
 
     Raises:
-        InputError: A weight of a layer is missing, has no place, or is none.
+        InputError: A weight of a layer is missing or unknown.
     """
     places = movenet_names()
     missing = [name for name in places.values() if name not in arrays]
     extra = [name for name in arrays if _LAYER.search(name) and name not in places.values()]
     if missing or extra:
-        problem = "is missing" if missing else "has no place"
+        problem = "is missing" if missing else "is unknown"
         more = f" and {len(missing or extra) - 1} more" if len(missing or extra) > 1 else ""
-        raise InputError(f"{(missing or extra)[0]}{more}: {problem}: not the weights of MoveNet MultiPose")
+        raise InputError(f"{(missing or extra)[0]}{more}: {problem}; give the weights of MoveNet MultiPose")
     return PublicWeights("movenet", {ours: _converted(ours, arrays[name]) for ours, name in places.items()})
 
 
 def movenet_names() -> dict[str, str]:
-    """Return the names in the graph by those in ``PoseNetwork``."""
+    """Return a mapping from names in ``PoseNetwork`` to names in the graph."""
     names: dict[str, str] = {}
 
     def folded(ours: str, theirs: str, *, kind: str = "Conv2D") -> None:
@@ -123,7 +126,7 @@ def movenet_names() -> dict[str, str]:
         folded(f"{ours}.filter", f"{theirs}_depthwise", kind="depthwise")
         folded(f"{ours}.project", f"{theirs}_project")
     folded("trunk.last", "model/Conv_1")
-    for level in range(4):  # ours count from the finest on, theirs from the coarsest
+    for level in range(4):  # here level 0 is the finest, in the graph the coarsest
         plain(f"trunk.laterals.{level}", f"{_MODEL}conv2d{_number(3 - level)}")
     for level in range(3):
         theirs = f"separable_conv2d{_number(2 - level)}"
@@ -140,12 +143,12 @@ def movenet_names() -> dict[str, str]:
 
 
 def _number(count: int) -> str:
-    """Return what TensorFlow appends to the name of a layer that there are several of."""
+    """Return the suffix that TensorFlow appends to the names of repeated layers."""
     return f"_{count}" if count else ""
 
 
 def _converted(name: str, array: np.ndarray) -> torch.Tensor:
-    """Return a weight in PyTorch's layout; those of vectors with x before y, from cell centers, in our unit."""
+    """Return a weight in PyTorch's layout; vectors have x before y, start at cell centers and use ``OFFSET_UNIT``."""
     tensor = torch.from_numpy(np.array(array, dtype=np.float32))
     if tensor.ndim == 4:
         per_channel = tensor.shape[3] == 1 and tensor.shape[:2] != (1, 1)
@@ -177,10 +180,10 @@ def _groups(model: Any) -> list[tuple[list[str], list[Any]]]:
 
 
 def _array(entry: Any, numbers: bytes, start: int) -> tuple[np.ndarray, int]:
-    """Return an array of the list and where it ends.
+    """Return a listed array and the position of its end.
 
     Raises:
-        ValueError: Its type or its shape is none, or the numbers end before.
+        ValueError: The type or shape is invalid, or the data are too short.
     """
     stored = entry.get("quantization") or {"dtype": entry["dtype"]}
     shape = entry["shape"]
@@ -189,7 +192,7 @@ def _array(entry: Any, numbers: bytes, start: int) -> tuple[np.ndarray, int]:
     dtype, count = np.dtype(_DTYPES[stored["dtype"]]), math.prod(shape)
     end = start + count * dtype.itemsize
     if end > len(numbers):
-        raise ValueError(f"the numbers end at byte {len(numbers)}, it takes those up to {end}")
+        raise ValueError(f"the data end at byte {len(numbers)}, but the array ends at byte {end}")
     array = np.frombuffer(numbers, dtype, count, start).reshape(shape)
     if "scale" in stored:
         array = array.astype(np.float32) * np.float32(stored["scale"]) + np.float32(stored["min"])

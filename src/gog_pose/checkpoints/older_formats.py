@@ -1,6 +1,6 @@
-"""Descriptions of older formats.
+"""Conversion of descriptions of older formats.
 
-Format 1 had one trunk and wrote the method as ``grouping``; format 2 wrote the decoder's ``agreement`` as ``support``.
+Format 1 had a single trunk and named the method ``grouping``. Format 2 named the decoder's ``agreement`` ``support``.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from typing import Any
 
 _METHODS = {"gog": "gog", "center": "centernet"}
 _RENAMED = {"localiser": "localizer", "support": "agreement"}
-_DROPPED = {"method"}  # sparse or dense: the poses are the same
+_DROPPED = {"method"}  # "sparse" or "dense", without effect on the poses
 
 
 def converted(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a description of format 1 or 2 in format 3.
+    """Convert a description of format 1 or 2 to format 3.
 
     Raises:
         KeyError: An entry is missing, or the method is unknown.
@@ -26,7 +26,7 @@ def converted(description: Mapping[str, Any]) -> dict[str, Any]:
     trunk = network.pop("trunk")
     heads = {"offset_unit": network["offset_unit"]}
     if grouping == "gog":
-        heads["refinement"] = network.get("refinement", False)  # older than refinement offsets
+        heads["refinement"] = network.get("refinement", False)  # missing before refinement offsets were added
     return {
         **description,
         "format": 3,
@@ -38,7 +38,7 @@ def converted(description: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def converted_decoder(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the description of a decoder in format 3."""
+    """Convert the description of a decoder to format 3."""
     options = {_RENAMED.get(name, name): value for name, value in description.items() if name not in _DROPPED}
     if options.get("rules") == "center":
         options["rules"] = "centernet"
@@ -46,6 +46,6 @@ def converted_decoder(description: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def converted_preprocessing(description: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the description of preprocessing in format 3."""
+    """Convert the description of preprocessing to format 3."""
     layout = description.get("layout")
     return {**description, "layout": "centered"} if layout == "centernet" else dict(description)

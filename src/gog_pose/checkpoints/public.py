@@ -1,4 +1,4 @@
-"""Public weights: a file of the authors, CenterNet, MoveNet, HigherHRNet or Simple Pose to a checkpoint of ours."""
+"""Import of public weights: the paper's authors, CenterNet, MoveNet, HigherHRNet and Simple Pose."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class _Family:
     """Method, network and decoder for public weights of one kind.
 
     Attributes:
-        method: Whose heads they have.
-        trunk: Its name and its options.
+        method: Method of the heads.
+        trunk: Name and options of the trunk.
         heads: Options of the heads.
         decoder: Rules and options of the decoder.
-        preprocessing: How the network was trained to see images.
+        preprocessing: Conversion of images to inputs in the training of the network.
     """
 
     method: str
@@ -46,7 +46,7 @@ class _Family:
 
 _HOURGLASS = {"name": "hourglass"}
 _FAMILIES = {
-    # The authors' network: its offsets are px of the input image, and its evaluation takes a resize to align corners.
+    # The authors' network: offsets are in px of the input image, and their evaluation resizes with aligned corners.
     "offsetguided": _Family(
         "gog",
         _HOURGLASS,
@@ -54,7 +54,7 @@ _FAMILIES = {
         {},
         Preprocessing(interpolation="cubic", coordinates="align_corners"),
     ),
-    # CenterNet's offsets are cells; its statistics are those of COCO, in OpenCV's order of channels.
+    # CenterNet's offsets are in cells; mean and std are those of COCO, in BGR order.
     "centernet": _Family(
         "centernet",
         _HOURGLASS,
@@ -67,7 +67,7 @@ _FAMILIES = {
             layout="centered",
         ),
     ),
-    # MoveNet's vectors and lengths are converted with its names. On photographs twice its own spread is better.
+    # MoveNet's vectors and lengths are converted together with its names. On photographs, twice its spread is better.
     "movenet": _Family(
         "centernet",
         {"name": "mobilenet_fpn", "norm": False},
@@ -75,11 +75,11 @@ _FAMILIES = {
         {"rules": "movenet", "spread": 0.6, "refinements": "per_type"},
         Preprocessing(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), long_side=512),
     ),
-    # HigherHRNet, or bottom-up HRNet of one resolution; width and resolutions are those of the file.
+    # HigherHRNet, or bottom-up HRNet with one resolution; width and resolutions are derived from the file.
     "higherhrnet": _Family(
         "associative_embedding", {"name": "hrnet"}, {}, {"rules": "higherhrnet"}, Preprocessing(short_side=512)
     ),
-    # Simple Pose takes pixels / 255 in OpenCV's order of channels, gray around them.
+    # Simple Pose uses pixels / 255 in BGR order, with a gray border.
     "simple_pose": _Family(
         "simple_pose",
         {"name": "identity_mapping_hourglass"},
@@ -100,12 +100,12 @@ KINDS = tuple(_FAMILIES)
 
 @dataclass(frozen=True)
 class Imported:
-    """Weights of a public file, translated.
+    """Converted weights of a public file.
 
     Attributes:
-        weights: What it held, under our names.
-        skeleton: What the network is for.
-        num_parameters: Numbers learned that were taken over, running statistics not counted.
+        weights: Weights with the names of this package.
+        skeleton: Skeleton of the network.
+        num_parameters: Number of imported parameters, without running statistics.
     """
 
     weights: PublicWeights
@@ -114,32 +114,36 @@ class Imported:
 
 
 def import_weights(source: str | Path, output: str | Path, kind: str, skeletons: dict[int, Skeleton]) -> Imported:
-    """Write a public file as a checkpoint of ours, strictly: every tensor must have its place and its shape.
+    """Convert a public file to a checkpoint of this package; names and shapes of all tensors must match the network.
 
     Args:
-        source: A file of ``torch.save``: a state dict, or one under ``state_dict``, ``model_state_dict`` or
-            ``weights``. Or the JSON file of MoveNet's graph model, by its name ``.json``, with its numbers beside it.
-        output: The checkpoint to write: of kind ``offsetguided`` a network of ``method=gog``, of ``higherhrnet`` one of
-            ``method=associative_embedding``, of ``simple_pose`` one of ``method=simple_pose``, of the other kinds one
-            of ``method=centernet``. ``start_from`` gives its trunk to any.
+        source: A file of ``torch.save`` with a state dict at the top level or under ``state_dict``,
+            ``model_state_dict`` or ``weights``; or the JSON file (``.json``) of MoveNet's graph model, with its files
+            of numbers in the same folder.
+        output: The checkpoint to write. Its method is ``gog`` for the kind ``offsetguided``, ``associative_embedding``
+            for ``higherhrnet``, ``simple_pose`` for ``simple_pose``, and ``centernet`` for the others. ``start_from``
+            can transfer its trunk to any method.
         kind: One of ``KINDS`` or ``auto``.
-        skeletons: By their number of limbs those that a file may be for. Where the network needs no limbs, the first
-            with as many keypoints is noted down.
+        skeletons: Possible skeletons by their number of limbs. If the network has no limbs, the first skeleton with
+            the same number of keypoints is used.
 
     Raises:
-        InputError: The file cannot be read safely, is of another kind, or does not fit the network of its kind.
+        InputError: The file cannot be read safely, is of another kind, or does not match the network of its kind.
     """
     weights = _read_weights(Path(source), kind)
     fitting = [one for one in skeletons.values() if weights.num_keypoints in (None, one.num_keypoints)]
     if weights.num_limbs is None:
         if not fitting:
-            raise InputError(f"{source}: its heads are for {weights.num_keypoints} keypoints, no skeleton= has as many")
+            raise InputError(
+                f"{source}: has heads for {weights.num_keypoints} keypoints; set skeletons= to one with this number"
+            )
         skeleton = fitting[0]
     elif weights.num_limbs in skeletons:
         skeleton = skeletons[weights.num_limbs]
     else:
         raise InputError(
-            f"{source}: its heads are for {weights.num_limbs} limbs; known are {', '.join(map(str, skeletons))}"
+            f"{source}: has heads for {weights.num_limbs} limbs, but the given skeletons have"
+            f" {', '.join(map(str, skeletons))}; set skeletons="
         )
     family = _FAMILIES[weights.kind]
     with torch.device("meta"):  # names and shapes only
@@ -163,7 +167,7 @@ def import_weights(source: str | Path, output: str | Path, kind: str, skeletons:
 
 
 def _read_weights(path: Path, kind: str) -> PublicWeights:
-    """Read a public file and put it under our names."""
+    """Read a public file and convert its names."""
     if path.suffix != ".json":
         state = _read_state(path)
         try:
@@ -175,7 +179,7 @@ def _read_weights(path: Path, kind: str) -> PublicWeights:
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
     if kind not in ("auto", "movenet"):
-        raise InputError(f"kind: {path} is a graph model, of kind movenet, not {kind}; set kind=movenet or kind=auto")
+        raise InputError(f"kind: {path} is a graph model (kind movenet), not {kind}; set kind=movenet or kind=auto")
     arrays = read_graph_model(path)
     try:
         return translate_movenet(arrays)
@@ -184,12 +188,14 @@ def _read_weights(path: Path, kind: str) -> PublicWeights:
 
 
 def _read_state(path: Path) -> dict[str, torch.Tensor]:
-    """Read the state dict of a public file without running anything in it."""
+    """Read the state dict of a public file without running code in it."""
     content = read_torch_file(path, "source=")
     for key in ("state_dict", "model_state_dict", "weights"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
             break
     if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
-        raise InputError(f"{path}: holds no state dict; expected names and tensors, at the top or under state_dict")
+        raise InputError(
+            f"{path}: contains no state dict; give a file with tensors by name, at the top level or under state_dict"
+        )
     return {str(name): tensor for name, tensor in content.items()}

@@ -1,7 +1,8 @@
-"""Weights of the public Hourglass-104 checkpoints, under our names.
+"""Conversion of public Hourglass-104 weights to the tensor names of this package.
 
-Two families share one trunk of 960 tensors: CenterNet's multi-person pose model (``multi_pose_hg_3x.pth``) with the
-six heads a stack of ``grouping=center``, the paper's authors' (``PoseNet_*_epoch.pth``) with the two of ``gog``.
+Two families share a trunk of 960 tensors: CenterNet's multi-person pose model (``multi_pose_hg_3x.pth``), with the six
+heads per stack of ``method=centernet``, and the model of the paper's authors (``PoseNet_*_epoch.pth``), with the two
+heads of ``method=gog``.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ _CENTERNET_HEADS = {
     "hp_offset": "refinements",
 }
 _LAYERS = {"0.conv": "0", "1": "2"}
-# CenterNet's vectors start at the corner of a cell, ours at its center, 3/8 of a cell (of stride 4) further.
+# CenterNet's vectors start at the corner of a cell; here they start at its center, 3/8 of a cell (stride 4) further.
 _VECTOR_BIAS = re.compile(r"heads\.(offsets|center_refinements|refinements)\.\d\.2\.bias")
 _CORNER_TO_CENTER = 3 / 8
 _CONV_NORM = {"conv": "0", "bn": "1", "0": "0", "1": "1"}
 _RESIDUAL = {"conv1": "body.0.0", "bn1": "body.0.1", "conv2": "body.1.0", "bn2": "body.1.1"}
 _BRANCHES = {"up1": "full", "low1": "down", "low2": "middle", "low3": "up"}
-# Where the parts of the trunk lie: what theirs is called, what ours is called, what it is made of.
+# Parts of the trunk: pattern of the public name, name here, kind of layers.
 _PARTS = (
     (r"pre\.0", "stem.0", "norm"),
     (r"pre\.1", "stem.1", "residual"),
@@ -49,11 +50,11 @@ _HEADS = (
 
 @dataclass(frozen=True)
 class PublicWeights:
-    """What a public checkpoint holds.
+    """The converted content of a public checkpoint.
 
     Attributes:
-        kind: One of the families.
-        tensors: By our names, those of ``PoseNetwork``, and after our conventions: ``trunk.*`` and ``heads.*``.
+        kind: Name of the family.
+        tensors: Tensors with the names (``trunk.*`` and ``heads.*``) and conventions of ``PoseNetwork``.
         trunk: Options of the trunk that differ within the family, derived from the shapes of tensors.
         heads: Options of the heads, derived in the same way.
     """
@@ -65,13 +66,13 @@ class PublicWeights:
 
     @property
     def num_keypoints(self) -> int | None:
-        """Keypoint types that heatmaps of one convolution are for; None where there are none. A neck is no keypoint."""
+        """Number of keypoint types of the heatmaps, without Simple Pose's neck; None if it cannot be derived."""
         head = self.tensors.get("heads.heatmap.0.weight")
         return None if head is None else len(head) - (self.heads.get("body") == "neck")
 
     @property
     def num_limbs(self) -> int | None:
-        """Limbs that the guiding offsets are for; None where there are none."""
+        """Number of limbs of the guiding offsets; None if there are no guiding offsets."""
         head = self.tensors.get("heads.offset.0.weight")
         return None if head is None else len(head) // 2
 
@@ -80,11 +81,11 @@ def our_name(name: str) -> str | None:
     """Translate the name of a tensor.
 
     Args:
-        name: As in the public state dict, with or without ``module.`` (data-parallel training) and ``basenet.``
-            (the authors' trunk) before it.
+        name: Name in the public state dict, with or without the prefixes ``module.`` (data-parallel training) and
+            ``basenet.`` (the authors' trunk).
 
     Returns:
-        Its name in ``PoseNetwork``; None where that has no such tensor.
+        Name in ``PoseNetwork``; None if it has no such tensor.
     """
     name = re.sub(r"^(module\.)?(basenet\.)?", "", name)
     if match := _CENTERNET_HEAD.fullmatch(name):
@@ -102,7 +103,7 @@ def our_name(name: str) -> str | None:
 
 
 def _leaf(parts: list[str], content: str) -> str | None:
-    """Translate what comes after a convolution with its norm, or after a residual block."""
+    """Translate the part of a name below a convolution with norm (``norm``) or below a residual block."""
     *path, kind = parts
     if content == "residual":
         if len(path) == 1 and path[0] in _RESIDUAL:
@@ -114,14 +115,14 @@ def _leaf(parts: list[str], content: str) -> str | None:
 
 
 def translate(state: Mapping[str, torch.Tensor], kind: str = "auto") -> PublicWeights:
-    """Put a public state dict under our names.
+    """Convert a public state dict to the names of this package.
 
     Args:
-        state: Names and tensors.
-        kind: What to expect: ``centernet``, ``offsetguided``, or ``auto`` to find out by the names.
+        state: Tensors by name.
+        kind: Expected kind: ``centernet``, ``offsetguided``, or ``auto`` to derive it from the names.
 
     Raises:
-        InputError: It is of neither family or not of the one named, or a tensor is of no use to anyone.
+        InputError: The state dict belongs to neither family or not to the expected one, or a tensor is unknown.
     """
     tensors, unknown = {}, []
     for name, tensor in state.items():
@@ -132,7 +133,7 @@ def translate(state: Mapping[str, torch.Tensor], kind: str = "auto") -> PublicWe
             tensors[ours] = tensor - _CORNER_TO_CENTER if _VECTOR_BIAS.fullmatch(ours) else tensor
     if not any(name.startswith("trunk.") for name in tensors):
         raise InputError(
-            "no tensor of Hourglass-104 by the names of CenterNet or of the paper's authors; check source="
+            "no tensor of Hourglass-104 with the names of CenterNet or of the paper's authors; check source="
         )
     found = "centernet" if any(name.startswith("heads.centers.") for name in tensors) else "offsetguided"
     if kind not in ("auto", found):
@@ -143,27 +144,27 @@ def translate(state: Mapping[str, torch.Tensor], kind: str = "auto") -> PublicWe
 
 
 def require_fit(tensors: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> None:
-    """Compare tensors with those of a network, strictly.
+    """Check that tensors match those of a network exactly.
 
     Raises:
-        InputError: One is missing, one too many, one of another shape, or one is not finite.
+        InputError: A tensor is missing, superfluous, of another shape, or not finite.
     """
     missing = [name for name in expected if name not in tensors]
     extra = [name for name in tensors if name not in expected]
-    problem = "is missing" if missing else "has no place in the network"
+    problem = "is missing" if missing else "does not exist in the network"
     if missing or extra:
-        raise InputError(f"{_listed(missing or extra)}: {problem}; the file is damaged or of another network")
+        raise InputError(f"{_listed(missing or extra)}: {problem}; the file is damaged or for another network")
     for name, tensor in tensors.items():
         if tensor.shape != expected[name].shape:
             raise InputError(
-                f"{name}: has shape {tuple(tensor.shape)}, the network {tuple(expected[name].shape)};"
-                " the file is damaged or of another network"
+                f"{name}: has shape {tuple(tensor.shape)}, but the network needs {tuple(expected[name].shape)};"
+                " the file is damaged or for another network"
             )
         if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise InputError(f"{name}: holds values that are not finite; the file is damaged")
+            raise InputError(f"{name}: contains values that are not finite; the file is damaged")
 
 
 def _listed(names: list[str]) -> str:
-    """Name a few tensors and count the rest."""
+    """Return the first three names and the number of the others."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more

@@ -1,4 +1,4 @@
-"""Weights by name: what can be given as ``checkpoint=NAME`` or ``init=NAME``, and where it comes from."""
+"""Named weights, for ``checkpoint=NAME`` and ``init=NAME``, and their sources."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ import torch
 from gog_pose.errors import InputError
 from gog_pose.system.results import sha256
 
-BUNDLED = "gog_mobilenet"  # the weights that are used where none are named
+BUNDLED = "gog_mobilenet"  # default weights
 _PACKAGED = Path(__file__).parent / "weights"
 
 
 @dataclass(frozen=True)
 class NamedWeights:
-    """A checkpoint with a name. One of ``file``, ``url`` and ``command`` says where it comes from.
+    """A checkpoint with a name. One of ``file``, ``url`` and ``command`` is its source.
 
     Attributes:
-        name: As a user gives it.
-        method: The method it was trained for.
-        trunk: Name of its trunk.
-        licence: Of the weights, an SPDX identifier.
-        training_data: What it was trained on.
-        ap: COCO AP by what it was measured on; empty: not measured.
+        name: Name of the checkpoint.
+        method: Method of the network.
+        trunk: Name of the trunk.
+        licence: License of the weights, an SPDX identifier.
+        training_data: Training data of the weights.
+        ap: COCO AP by measurement; empty = not measured.
         file: Name of a file in the package.
-        url: Where to download it from.
-        sha256: Of the file, in hexadecimal digits; downloads need it.
-        command: Commands that make it, ``{file}`` is replaced by where it goes; for weights that may not be downloaded
-            by a program or that have another format.
+        url: Address for the download.
+        sha256: Hash of the file in hexadecimal digits; required for downloads.
+        command: Commands that create the file at ``{file}``, for weights that a program must not download or that need
+            a conversion.
     """
 
     name: str
@@ -73,25 +73,25 @@ WEIGHTS: tuple[NamedWeights, ...] = (
 
 
 def weights_folder() -> Path:
-    """Return the folder that downloaded weights are kept in: torch's own cache."""
+    """Return the folder for downloaded weights, inside the cache of torch.hub."""
     return Path(torch.hub.get_dir()) / "checkpoints" / "gog_pose"
 
 
 def find_weights(name: str | Path, registry: Sequence[NamedWeights] = WEIGHTS) -> Path:
-    """Return the file of a checkpoint; a name is looked up, and downloaded where it has to be.
+    """Return the file of a checkpoint; named weights are downloaded if necessary.
 
     Args:
-        name: A file, or a name of the registry. A file in the working folder comes first.
-        registry: The names.
+        name: A file, or a name of the registry. An existing file takes precedence.
+        registry: The named weights.
 
     Raises:
-        InputError: The name is unknown, its file cannot be downloaded, is another one, or has to be made first.
+        InputError: The name is unknown, or its file cannot be downloaded, has a wrong hash, or must be created first.
     """
     path = Path(name)
     named = {weights.name: weights for weights in registry}
     if path.exists() or str(name) not in named:
         if not path.exists() and not path.suffix and os.sep not in str(name):
-            raise InputError(f"{name}: there is no such file, and no weights of that name; known: {', '.join(named)}")
+            raise InputError(f"{name}: is neither a file nor the name of weights; choose a file or {', '.join(named)}")
         return path
     weights = named[str(name)]
     if weights.file is not None:
@@ -101,12 +101,12 @@ def find_weights(name: str | Path, registry: Sequence[NamedWeights] = WEIGHTS) -
         return kept
     if weights.url is None:
         assert weights.command is not None
-        raise InputError(f"{name}: these weights have to be made first: {weights.command.format(file=kept)}")
+        raise InputError(f"{name}: these weights must be created first; run {weights.command.format(file=kept)}")
     return _downloaded(weights, kept)
 
 
 def _downloaded(weights: NamedWeights, path: Path) -> Path:
-    """Download weights; a file of another hash is never kept."""
+    """Download weights; a file with a wrong hash is not kept."""
     assert weights.url is not None
     assert weights.sha256 is not None
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,10 +114,10 @@ def _downloaded(weights: NamedWeights, path: Path) -> Path:
         torch.hub.download_url_to_file(weights.url, str(path), hash_prefix=weights.sha256, progress=False)
     except URLError as error:
         raise InputError(
-            f"{weights.name}: {weights.url} cannot be downloaded ({error.reason}); put the file at {path}"
+            f"{weights.name}: {weights.url} cannot be downloaded ({error.reason}); download it yourself to {path}"
         ) from None
     except RuntimeError:
         raise InputError(
-            f"{weights.name}: {weights.url} is not the file that was published (its SHA-256 differs); try again later"
+            f"{weights.name}: {weights.url} is not the published file (its SHA-256 differs); try again later"
         ) from None
     return path

@@ -1,4 +1,4 @@
-"""Weights of Simple Pose's public file, under our names."""
+"""Conversion of Simple Pose's public weights to the tensor names of this package."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gog_pose.methods.simple_pose.body import body_of, public_order
 from gog_pose.skeleton import load_skeleton
 
 _SCALES = 5
-# Parts of one level of an hourglass, by the number that the program gives them.
+# Parts of one level of an hourglass, by their numbers in the public program.
 _LEVEL = {"0": "skips.{}", "1": "downs.{}.1", "2": "ups.{}.0", "3": "ups.{}.2", "4": "middle"}
 _RESIDUAL = {
     **{f"convBlock.{3 * layer + place}": f"body.{layer}.{place}" for layer in range(3) for place in range(2)},
@@ -21,7 +21,7 @@ _RESIDUAL = {
 }
 _CONV_NORM = {"conv": "0", "bn": "1"}
 _LAYER = r"((?:convBlock|skipConv)\.\d|conv|bn)"
-# What theirs is called, and what ours is called with the number of stack, scale or layer in it.
+# Patterns of public names and the corresponding names here, with the numbers of stack, scale or layer.
 _PARTS = (
     (r"pre\.(conv|bn)1", "stem.near.0.{}"),
     (rf"pre\.(res[12])\.{_LAYER}", "stem.near.{}.{}"),
@@ -42,10 +42,10 @@ def our_name(name: str) -> str | None:
     """Translate the name of a tensor of the trunk.
 
     Args:
-        name: As in the public state dict, without the prefixes ``module.`` and ``posenet.``.
+        name: Name in the public state dict, without the prefixes ``module.`` and ``posenet.``.
 
     Returns:
-        Its name in ``networks.trunks.identity_mapping_hourglass``; None where that has no such tensor.
+        Name in ``networks.trunks.identity_mapping_hourglass``; None if it has no such tensor.
     """
     layer, _, field = name.rpartition(".")
     for pattern, ours in _PARTS:
@@ -60,21 +60,21 @@ def our_name(name: str) -> str | None:
 
 
 def is_simple_pose(names: Iterable[str]) -> bool:
-    """Return whether the names of a state dict are those of Simple Pose's network."""
+    """Return whether a state dict has the tensor names of Simple Pose's network."""
     return any(_PREFIX.sub("", name).startswith(_FIRST_HOURGLASS) for name in names)
 
 
 def translate_network(state: Mapping[str, torch.Tensor]) -> PublicWeights:
-    """Return trunk and heads by the names of ``PoseNetwork``, and the options that the tensors decide.
+    """Return trunk and heads by the names of ``PoseNetwork``, and the options derived from the tensors.
 
-    What each stack predicts at each scale, 50 maps, becomes two heads: 18 heatmaps and 30 limb maps. The person mask
-    and the maximum over the heatmaps are left out. All 50 are the guides that the stack gives to the next one.
+    The 50 maps per stack and scale are split into two heads: 18 heatmaps and 30 limb maps. The person mask and the
+    maximum over the heatmaps are left out of the heads. All 50 maps are inputs (guides) of the next stack.
 
     Args:
         state: A public state dict.
 
     Raises:
-        InputError: It holds a tensor that the network does not have.
+        InputError: A tensor does not belong to the network.
     """
     coco = load_skeleton("coco_19")
     limbs = body_of(coco, "neck").num_limbs
@@ -96,10 +96,10 @@ def translate_network(state: Mapping[str, torch.Tensor]) -> PublicWeights:
         raise InputError(f"{named}: not the public file of Simple Pose (models/posenet.py); check source=")
     for (stack, scale, field), tensor in outputs.items():
         if len(tensor) < limbs + len(rows["heatmap"]):
-            raise InputError(f"outs.{stack}.{scale}.conv.{field}: has {len(tensor)} maps, not 50; check source=")
+            raise InputError(f"outs.{stack}.{scale}.conv.{field}: has {len(tensor)} maps instead of 50; check source=")
         if stack < stacks - 1:
             tensors[f"trunk.carries.{stack}.{scale}.guides.{field}"] = tensor
-        place = _SCALES * stack + _SCALES - 1 - scale  # ours are the coarsest first
+        place = _SCALES * stack + _SCALES - 1 - scale  # here the coarsest scale is the first
         for head, own in rows.items():
             tensors[f"heads.{head}.{place}.{field}"] = tensor[own]
     return PublicWeights("simple_pose", tensors, {"stacks": stacks, "scales": _SCALES}, {"body": "neck"})

@@ -1,4 +1,4 @@
-"""Transfer: a network that starts from the weights of a checkpoint of any method."""
+"""Transfer of weights from a checkpoint of any method to a new network."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from gog_pose.skeleton import Skeleton
 
 
 class Transfer(NamedTuple):
-    """Parts that a network took from a checkpoint, and parts that are new.
+    """Parts of a network that were transferred from a checkpoint, and parts that were not.
 
     Attributes:
-        taken: Number of tensors by part: ``trunk``, ``neck``, ``heads``.
-        new: Parts that keep their own weights, and why.
-        norms: Number of norms that were put back behind the trunk's folded convolutions.
+        taken: Number of transferred tensors by part: ``trunk``, ``neck``, ``heads``.
+        new: Parts that keep their initial weights, with the reason.
+        norms: Number of normalization layers that were restored after the trunk's folded convolutions.
     """
 
     taken: dict[str, int]
@@ -33,30 +33,30 @@ class Transfer(NamedTuple):
     norms: int = 0
 
     def __str__(self) -> str:
-        """Return one line for the user."""
+        """Return a summary in one line."""
         taken = ", ".join(f"{part} ({count} tensors)" for part, count in self.taken.items())
         new = "".join(f"; {part} new: {reason}" for part, reason in self.new.items())
-        norms = f"; {self.norms} norms put back, with statistics of training crops" if self.norms else ""
-        return f"taken: {taken}{new}{norms}"
+        norms = f"; {self.norms} norms restored, with statistics of training crops" if self.norms else ""
+        return f"transferred: {taken}{new}{norms}"
 
 
 def start_from(
     network: PoseNetwork, path: str | Path, crops: Callable[[], Iterable[torch.Tensor]] | None = None
 ) -> Transfer:
-    """Give a network the weights of a checkpoint: the trunk always, neck and heads where they fit.
+    """Initialize a network with the weights of a checkpoint: always the trunk, neck and heads if they match.
 
-    Layers that are wider than the file's compute what the file's do, and have further channels (``widened``). Heads of
-    another method or another list of limbs give what means the same: the heatmaps of the keypoints, and of vectors all
-    layers but the last.
+    Layers that are wider than in the file compute the same channels as in the file, and further ones (``widened``).
+    From heads of another method or another list of limbs, branches with the same meaning are transferred: heatmaps of
+    keypoints, and all layers except the last of vectors.
 
     Args:
-        network: Any method, any skeleton; its parts that do not fit stay as they are.
-        path: A checkpoint of ours, imported or trained.
-        crops: Gives batches of training crops, ``(B, 3, H, W)``. Where the file's trunk is the folded form of the
-            network's, the statistics of batch normalization are measured on them.
+        network: Network of any method and skeleton; parts that do not match are unchanged.
+        path: A trained or imported checkpoint of this package.
+        crops: Yields batches of training crops, ``(B, 3, H, W)``. If the trunk in the file is the folded form of the
+            network's trunk, the statistics of batch normalization are measured on these crops.
 
     Raises:
-        InputError: The file is missing or damaged, or its trunk is another.
+        InputError: The file is missing or damaged, or has another trunk.
     """
     checkpoint = read_checkpoint(path)
     description = checkpoint[KEY]
@@ -94,22 +94,24 @@ def start_from(
 
 
 def widened(own: torch.Tensor, taken: torch.Tensor) -> torch.Tensor:
-    """Return the weights of a layer that computes what a narrower one does, and more.
+    """Return weights for a layer such that it computes the outputs of a narrower layer, and further ones.
 
     Args:
-        own: Of the layer, as it was initialized: the first two dimensions, outputs and inputs, may be larger.
-        taken: Of the narrower layer.
+        own: Initial weights of the layer; the first two dimensions, outputs and inputs, may exceed those of ``taken``.
+        taken: Weights of the narrower layer.
 
     Returns:
-        As ``own``: the first outputs are the narrower layer's and do not see further inputs; further ones have their
-        own weights, at the scale of those taken.
+        Weights in the shape of ``own``. The first outputs are those of the narrower layer and ignore further inputs;
+        further outputs keep their initial weights, rescaled to the magnitude of ``taken``.
 
     Raises:
-        InputError: The layer is not of the same kind, or narrower.
+        InputError: The layers are of different kinds, or the layer is narrower than ``taken``.
     """
     fits = own.ndim == taken.ndim and own.shape[2:] == taken.shape[2:]
     if not fits or any(mine < theirs for mine, theirs in zip(own.shape, taken.shape, strict=True)):
-        raise InputError(f"has shape {tuple(taken.shape)}, the network {tuple(own.shape)}; it is of another network")
+        raise InputError(
+            f"has shape {tuple(taken.shape)}, but the network needs {tuple(own.shape)}; the file is for another network"
+        )
     if own.shape == taken.shape:
         return taken
     weights = own.clone()
@@ -123,10 +125,10 @@ def widened(own: torch.Tensor, taken: torch.Tensor) -> torch.Tensor:
 
 
 def _fitted(tensors: Mapping[str, torch.Tensor], module: nn.Module) -> dict[str, torch.Tensor]:
-    """Return the weights of a module from those of a file.
+    """Return the weights of a module from the tensors of a file, widened where necessary.
 
     Raises:
-        InputError: A tensor is missing, has no place, or is of another kind of layer.
+        InputError: A tensor is missing, superfluous, or of another kind of layer.
     """
     expected = module.state_dict()
     fitted = {name: _widened(name, expected[name], tensors[name]) for name in tensors if name in expected}
@@ -144,19 +146,19 @@ def _widened(name: str, own: torch.Tensor, taken: torch.Tensor) -> torch.Tensor:
 def _take(
     network: PoseNetwork, part: str, tensors: Mapping[str, torch.Tensor], taken: dict[str, int], new: dict[str, str]
 ) -> None:
-    """Take a whole part where it fits."""
+    """Transfer a whole part if it matches."""
     module = network.get_submodule(part)
     try:
         module.load_state_dict(_fitted(tensors, module))
         taken[part] = len(tensors)
     except InputError:
-        new[part] = "the file's have other shapes" if tensors else "the file has none"
+        new[part] = "the shapes in the file differ" if tensors else "the file has none"
 
 
 def _take_branches(
     network: PoseNetwork, tensors: Mapping[str, torch.Tensor], theirs: Any, taken: dict[str, int]
 ) -> None:
-    """Take the branches of other heads whose maps mean the same; of vectors all layers but the last."""
+    """Transfer the branches of other heads whose maps have the same meaning; for vectors without the last layer."""
     for meaning, name in getattr(network.heads, "BRANCHES", {}).items():
         found = _below(tensors, getattr(theirs, "BRANCHES", {}).get(meaning, ""))
         branch = network.heads.get_submodule(name)
@@ -176,7 +178,7 @@ def _take_branches(
 
 
 def _layer(name: str) -> str:
-    """Return the layer of a tensor within the branch of an output, such as 3 of ``0.3.weight``."""
+    """Return the layer of a tensor within the branch of an output, such as 3 for ``0.3.weight``."""
     return name.rpartition(".")[0].partition(".")[2]
 
 
@@ -186,13 +188,13 @@ def _below(state: Mapping[str, torch.Tensor], part: str) -> dict[str, torch.Tens
 
 
 def _difference(description: Mapping[str, Any], skeleton: Skeleton, network: PoseNetwork) -> str:
-    """Return why heads are for something else."""
+    """Return the reason why the heads in a file do not match a network."""
     if description["method"] != network.method:
-        return f"the file's are of method {description['method']}"
-    return f"the file's are for {skeleton.name}"
+        return f"the file has heads of method {description['method']}"
+    return f"the file has heads for {skeleton.name}"
 
 
 def _is_folded(description: Mapping[str, Any], network: PoseNetwork) -> bool:
-    """Return whether the trunk of a file is one like a network's, with its batch normalization folded."""
+    """Return whether the trunk of a file is the network's trunk with batch normalization folded."""
     own, other = describe_trunk(network.trunk), description["network"]["trunk"]
     return bool(own["name"] == other["name"] and own.get("norm") is True and other.get("norm") is False)

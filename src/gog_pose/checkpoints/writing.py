@@ -1,4 +1,4 @@
-"""Writing files of ``torch.save``, which are there completely or not at all."""
+"""Atomic writing of files of ``torch.save``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from gog_pose.system.files import made_folder, replaced
 
 
 def save_whole(content: Any, path: Path) -> None:
-    """Write a file of ``torch.save``, in a folder that is made if it does not exist.
+    """Write a file of ``torch.save``; missing folders are created.
 
-    PyTorch writes to an open file: given a path, it reports a full disk as a position that it did not expect.
+    PyTorch writes to an open file, because with a path it reports a full disk as an unexpected file position.
 
     Raises:
         InputError: The file cannot be written.
