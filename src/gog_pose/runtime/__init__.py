@@ -1,9 +1,9 @@
-"""Poses from an exported file with NumPy and ONNX Runtime alone; PyTorch, Lightning and Hydra are not loaded.
+"""Prediction with an exported file, using only NumPy and ONNX Runtime, without PyTorch, Lightning and Hydra.
 
-For users:
+Public classes:
 
-- ``PoseRuntime``: image in, ``Poses`` out; batches and videos too.
-- ``OnnxFile``: the file itself, arrays in and out.
+- ``PoseRuntime``: predicts ``Poses`` for images, batches and videos.
+- ``OnnxFile``: runs the file on arrays.
 """
 
 from gog_pose.runtime.file import OnnxFile

@@ -1,4 +1,4 @@
-"""An exported ONNX file: its description, and its outputs as arrays."""
+"""Exported ONNX file: description, and outputs as arrays."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from gog_pose.methods import load_host
 from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import check_arguments
 
-KEY = "gog_pose"  # of the description in the metadata
+KEY = "gog_pose"  # metadata key of the description
 FORMAT = 3
 INPUT = "images"
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
 class OnnxFile:
-    """An exported file, run by ONNX Runtime: pixels in, and in place of maps what the decoder needs of them out.
+    """An exported file, run by ONNX Runtime. Its inputs are pixels, its outputs the decoder's inputs instead of maps.
 
     Args:
-        path: Written by ``gog-export``; no code in it is run.
-        device: ``cpu`` or ``cuda``; the latter needs the package onnxruntime-gpu.
-        threads: On the CPU; 0 = chosen by ONNX Runtime.
+        path: File written by ``gog-export``; no code in it is run.
+        device: ``cpu`` or ``cuda``; ``cuda`` needs the package onnxruntime-gpu.
+        threads: Number of threads on the CPU; 0 = chosen by ONNX Runtime.
 
     Attributes:
-        skeleton: What the keypoints are.
-        decoder: From the outputs of the file to poses.
-        preprocessing: How images are resized; the file itself normalizes pixels.
-        max_stride: Both sides of an input are multiples of this, px.
-        flip: Whether the file uses mirror images too.
+        skeleton: Skeleton of the poses.
+        decoder: Converts the outputs of the file to poses.
+        preprocessing: Resizing of images; the file itself normalizes pixels.
+        max_stride: Both sides of an input must be multiples of this, px.
+        flip: True if the file also predicts on mirror images.
 
     Raises:
-        InputError: ``gog-export`` did not write the file, the package onnxruntime is missing, or the device is.
+        InputError: ``gog-export`` did not write the file, or the package onnxruntime or the device is missing.
     """
 
     def __init__(self, path: str | Path, device: str = "cpu", *, threads: int = 0) -> None:
@@ -48,9 +48,9 @@ class OnnxFile:
         import onnxruntime
 
         if not Path(path).is_file():
-            raise InputError(f"{path}: no such file; give one that gog-export wrote")
+            raise InputError(f"{path}: there is no such file; give a file written by gog-export")
         if _PROVIDERS.get(device) not in onnxruntime.get_available_providers():
-            raise InputError(f"device: this onnxruntime cannot use {device!r}; use device=cpu")
+            raise InputError(f"device: the installed onnxruntime does not support {device!r}; use device=cpu")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3  # errors only
@@ -59,7 +59,8 @@ class OnnxFile:
             description = json.loads(self._session.get_modelmeta().custom_metadata_map[KEY])
             if description["format"] != FORMAT:
                 raise InputError(
-                    f"{path}: {KEY}.format is {description['format']}, this version reads {FORMAT}; export it again"
+                    f"{path}: {KEY}.format: is {description['format']}, but this version reads {FORMAT}; export the"
+                    " network again"
                 )
             self._host = load_host(description["method"])
             self.skeleton = Skeleton(**description["skeleton"])
@@ -72,12 +73,12 @@ class OnnxFile:
             self.flip = bool(description["flip"])
         except InputError:
             raise
-        except Exception as error:  # of onnxruntime's, of JSON's and of what the description should hold
+        except Exception as error:  # from onnxruntime, JSON, or a wrong description
             reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{path}: no file that gog-export wrote ({reason})") from None
+            raise InputError(f"{path}: is not a file written by gog-export ({reason})") from None
 
     def __call__(self, images: np.ndarray) -> Any:
-        """Return the record of the method's export.
+        """Run the file and return its outputs as the record of the method.
 
         Args:
             images: ``(B, H, W, 3)`` uint8 RGB, sides multiples of ``max_stride``.
@@ -86,13 +87,13 @@ class OnnxFile:
         return record(*self._session.run(record._fields, {INPUT: images}))
 
     def changed_decoder(self, options: Mapping[str, Any]) -> Any:
-        """Return the decoder with other options of grouping.
+        """Return the decoder with other grouping options.
 
         Raises:
-            InputError: An option is unknown, out of its range, or fixed in the file.
+            InputError: An option is unknown, out of range, or fixed in the file.
         """
         fixed = sorted(self._host.fixed & options.keys())
         if fixed:
-            raise InputError(f"decoder.{fixed[0]}: is fixed in an exported file; give it to gog-export")
+            raise InputError(f"decoder.{fixed[0]}: is fixed in an exported file; set it in gog-export")
         check_arguments(type(self.decoder), options, "decoder")
         return replace(self.decoder, **options)

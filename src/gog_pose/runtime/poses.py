@@ -1,4 +1,4 @@
-"""Image in, poses out, without PyTorch."""
+"""Prediction of poses without PyTorch."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from gog_pose.skeleton import Skeleton
 
 @dataclass(frozen=True)
 class _Pixels(Preprocessing):
-    """Preprocessing that leaves the normalization to the exported file."""
+    """Preprocessing without normalization, which is part of the exported file."""
 
     def to_tensor(self, image: np.ndarray) -> Any:
-        """Return the ``(H, W, 3)`` uint8 pixels themselves."""
+        """Return the ``(H, W, 3)`` uint8 pixels unchanged."""
         return image
 
 
 class PoseRuntime(Predictor):
-    """Finds the people in images of any size by a file of ``gog-export``, with NumPy and ONNX Runtime alone.
+    """Finds the people in images of any size with a file of ``gog-export``, using only NumPy and ONNX Runtime.
 
-    The poses are those of ``PoseEstimator.from_onnx``.
+    The poses are the same as those of ``PoseEstimator.from_onnx``.
 
     Args:
-        path: The file; no code in it is run.
+        path: The exported file; no code in it is run.
         device: ``cpu``, or ``cuda`` with the package onnxruntime-gpu.
-        long_side: Length of the long side of the input, px, instead of the file's.
-        height: Height of the input, px, instead; the width follows.
-        decoder: Options of the grouping that replace those of the file.
-        batch_size: At most this many images go through the network together.
-        threads: On the CPU; 0 = chosen by ONNX Runtime.
+        long_side: Long side of the input, px; None = as in the file.
+        height: Height of the input, px, instead of the long side; the width follows from the aspect ratio.
+        decoder: Grouping options that replace those of the file.
+        batch_size: Largest number of images per batch.
+        threads: Number of threads on the CPU; 0 = chosen by ONNX Runtime.
 
     Raises:
-        InputError: ``gog-export`` did not write the file, or an option is out of its range or fixed in the file.
+        InputError: ``gog-export`` did not write the file, or an option is out of range or fixed in the file.
     """
 
     def __init__(
@@ -70,14 +70,14 @@ class PoseRuntime(Predictor):
         return self._file.skeleton
 
     def predict_video(self, path: str | Path, *, every: int = 1) -> Iterator[tuple[Frame, Poses]]:
-        """Yield each n-th frame of a video with its people; no more than a batch of frames is held.
+        """Yield every n-th frame of a video with its people, keeping at most one batch of frames in memory.
 
         Args:
             path: A video file.
             every: n.
 
         Raises:
-            InputError: The file cannot be read or, after the frames that can be, is damaged.
+            InputError: The file cannot be read, or is damaged (raised after the readable frames).
         """
         frames = Frames([VideoFile(Path(path))], every)
         stream = iter(frames)
@@ -87,7 +87,7 @@ class PoseRuntime(Predictor):
             raise frames.unreadable[0]
 
     def _predict(self, images: Sequence[np.ndarray]) -> list[Poses]:
-        """Return the people of each image of a batch; images of one input size go through the network together."""
+        """Return the people in each image of a batch; images of equal input size are processed together."""
         inputs = [prepare_image(image, self._preprocessing, self._file.max_stride) for image in images]
         found: dict[int, Poses] = {}
         for places in grouped([image.tensor.shape for image in inputs]):

@@ -1,1 +1,1 @@
-"""The operating system: complete files, worker processes, interrupts, results as JSON."""
+"""Interface to the operating system: atomic file writing, worker processes, interrupts, results files."""

@@ -1,4 +1,4 @@
-"""C's allocator on Linux: memory of freed tensors is kept for the next ones."""
+"""Configuration of C's allocator on Linux, to reuse the memory of freed tensors."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _KEPT = 2**31 - 1  # bytes, the largest value of a C int
 def keep_freed_memory() -> bool:
     """Let glibc keep up to 2 GB of freed memory in this process instead of returning it to the system.
 
-    By default glibc maps each large tensor anew, and the system clears every page of it: on a CPU, a third of the time
-    of a network with large feature maps. The peak of used memory grows by some percent.
+    By default, glibc maps new memory for each large tensor, and the system clears all of its pages. On a CPU, this
+    takes a third of the time of a network with large feature maps. The peak memory increases by a few percent.
 
     Returns:
-        Whether it is done; other C libraries stay as they are.
+        True if the allocator was configured; False with other C libraries.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

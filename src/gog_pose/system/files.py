@@ -1,4 +1,4 @@
-"""Writing files that are there completely or not at all, and folders that one process writes at a time."""
+"""Atomic writing of files, and locks that allow only one process to write a folder."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-PART = ".part"  # what unfinished files end with
-LOCK = ".gog_pose.lock"  # in a folder that a process writes
-_KEPT = 40  # characters of a file's name in that of its unfinished file, which may be no longer than a name can be
+PART = ".part"  # suffix of unfinished files
+LOCK = ".gog_pose.lock"  # lock file in a folder that a process writes
+_KEPT = 40  # characters of the file name in the name of the unfinished file, whose length is limited
 
 _REMEDIES = {
-    errno.ENOSPC: "free space on this disk, or give a folder on another",
-    errno.EDQUOT: "your quota is used up: delete files, or give a folder elsewhere",
+    errno.ENOSPC: "free space on this disk, or give a folder on another disk",
+    errno.EDQUOT: "your disk quota is exhausted: delete files, or give a folder on another disk",
     errno.EFBIG: "raise the limit on file sizes (ulimit -f), or give a folder on another disk",
-    errno.EROFS: "give a folder on a disk that can be written",
-    errno.EACCES: "change its permissions, or give another place",
-    errno.EPERM: "change its permissions, or give another place",
+    errno.EROFS: "give a folder on a writable disk",
+    errno.EACCES: "change its permissions, or give another path",
+    errno.EPERM: "change its permissions, or give another path",
     errno.ENOENT: "check the path",
-    errno.ENOTDIR: "a part of the path is a file: give another place",
-    errno.EEXIST: "a file has this name: give another place",
-    errno.EISDIR: "a folder has this name: give another place",
+    errno.ENOTDIR: "a part of the path is a file: give another path",
+    errno.EEXIST: "a file has this name: give another path",
+    errno.EISDIR: "a folder has this name: give another path",
     errno.ENAMETOOLONG: "give a shorter name",
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
-    errno.ENFILE: "close other programs: the system has no more open files",
+    errno.ENFILE: "close other programs: the system's limit on open files is reached",
     errno.ENOMEM: "close other programs, or use smaller batches and fewer processes",
     errno.EIO: "check the disk",
     errno.ESTALE: "the network disk lost the file: try again",
@@ -42,7 +42,7 @@ _REMEDIES = {
 
 
 def describe_os_error(error: OSError) -> str:
-    """Return an error of the operating system in words, with its remedy where there is one."""
+    """Return the message of an error of the operating system, with a remedy if known."""
     reason = error.strerror or str(error) or type(error).__name__
     remedy = _REMEDIES.get(error.errno or 0)
     return f"{reason}; {remedy}" if remedy else reason
@@ -50,14 +50,14 @@ def describe_os_error(error: OSError) -> str:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Give a place beside a file to write to; what is written there takes the file's place once it is on disk.
+    """Yield a temporary path in the same folder, whose file replaces ``path`` when it is complete and on disk.
 
-    The place has a name of its own, ``<name>.<random>.part``: of several processes that write one file the last to
-    finish wins. Where writing fails, the file stays as it was and the part is removed. A process that is killed
-    meanwhile leaves the part.
+    The temporary name, ``<name>.<random>.part``, is unique: if several processes write the same file, the last to
+    finish wins. If writing fails, the file is unchanged and the temporary file is removed. A killed process leaves its
+    temporary file.
 
     Args:
-        path: The file, in a folder that is there.
+        path: The file, in an existing folder.
 
     Raises:
         InputError: The file cannot be written.
@@ -65,7 +65,7 @@ def replaced(path: Path) -> Iterator[Path]:
     part = path.with_name(f"{path.name[:_KEPT]}.{secrets.token_hex(4)}{PART}")
     try:
         if path.exists() and not path.is_file():  # a folder, or a device such as /dev/null
-            raise InputError(f"{path}: cannot be written: it is not a file; give another place")
+            raise InputError(f"{path}: cannot be written: is not a file; give another path")
         yield part
         with part.open("rb+") as file:
             os.fsync(file.fileno())
@@ -79,53 +79,53 @@ def replaced(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there completely or not at all.
+    """Write a file atomically.
 
     Raises:
-        InputError: It cannot be written.
+        InputError: The file cannot be written.
     """
     with replaced(path) as part:
         part.write_bytes(content)
 
 
 def made_folder(folder: str | Path, option: str) -> Path:
-    """Return the folder that an option names, made if it does not exist.
+    """Create the folder that an option names, if it does not exist, and return its path.
 
     Raises:
-        InputError: It cannot be made.
+        InputError: The folder cannot be created.
     """
     path = Path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{option}: {path} cannot be made: {describe_os_error(error)}") from None
+        raise InputError(f"{option}: {path} cannot be created: {describe_os_error(error)}") from None
     return path
 
 
 @contextmanager
 def only_writer(folder: Path, option: str) -> Iterator[None]:
-    """Keep other processes from writing a folder, which is made if it does not exist.
+    """Lock a folder against other writing processes; the folder is created if it does not exist.
 
-    The lock ends with the process, however that ends. Where a disk has no locks, nothing is kept.
+    The lock is released when the process ends, for whatever reason. On disks without locks, there is no protection.
 
     Args:
         folder: The folder.
-        option: Its name for messages.
+        option: Option that names the folder, for messages.
 
     Raises:
-        InputError: Another process is writing the folder, or this one may not.
+        InputError: Another process holds the lock, or this process cannot write to the folder.
     """
     lock = made_folder(folder, option) / LOCK
     file = None
     try:
         while file is None:
             file = _locked(lock)
-        with suppress(OSError):  # a full disk still has the lock
+        with suppress(OSError):  # on a full disk the lock works without this text
             os.ftruncate(file, 0)
             os.write(file, f"process {os.getpid()} on {socket.gethostname()}".encode())
     except BlockingIOError as error:
         raise InputError(
-            f"{option}: {folder} is in use by {error.strerror}; wait for its end, or give another folder"
+            f"{option}: {folder} is in use by {error.strerror}; wait until it ends, or give another folder"
         ) from None
     except OSError as error:
         raise InputError(f"{option}: {folder} cannot be written: {describe_os_error(error)}") from None
@@ -137,19 +137,19 @@ def only_writer(folder: Path, option: str) -> Iterator[None]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Remove what killed processes left in a folder that no other process writes."""
+    """Remove the unfinished files of killed processes from a folder that no other process writes."""
     for part in folder.rglob(f"*{PART}"):
         part.unlink(missing_ok=True)
 
 
 def _locked(path: Path) -> int | None:
-    """Open and lock a file; return None where its last owner has removed it meanwhile.
+    """Open and lock a file; return None if its last owner has removed it in the meantime.
 
-    A record lock of the process, so that the loading processes which it forks do not hold it.
+    The lock is a record lock of this process, so forked loading processes do not hold it.
 
     Raises:
-        BlockingIOError: Another process has locked it; ``strerror`` names that process.
-        OSError: It cannot be opened.
+        BlockingIOError: Another process has locked the file; ``strerror`` names that process.
+        OSError: The file cannot be opened.
     """
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
@@ -167,7 +167,7 @@ def _locked(path: Path) -> int | None:
 
 
 def _os_error(error: BaseException | None) -> OSError | None:
-    """Return the error of the operating system behind an error: ``torch.save`` reports its own in its place."""
+    """Return the operating system's error among the causes of an error, because ``torch.save`` replaces it."""
     seen = set()
     while error is not None and id(error) not in seen:
         if isinstance(error, InputError) or not isinstance(error, Exception):

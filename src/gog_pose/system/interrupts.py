@@ -1,4 +1,4 @@
-"""Ctrl+C (SIGINT), and SIGTERM as clusters send it, that wait for the work under way."""
+"""Handling of Ctrl+C (SIGINT) and SIGTERM (sent by clusters) that lets the current work finish."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def raise_on_termination() -> None:
-    """Make SIGTERM raise ``KeyboardInterrupt``, as Ctrl+C does, so that nothing half written is left."""
+    """Make SIGTERM raise ``KeyboardInterrupt`` like Ctrl+C, so that no partly written files are left."""
     if _is_main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 class Interrupt:
-    """Notes Ctrl+C and SIGTERM instead of raising, so that a loop can end where all it has written fits together.
+    """Records Ctrl+C and SIGTERM instead of raising, so that a loop can end with consistent files.
 
-    A second Ctrl+C raises ``KeyboardInterrupt`` as ever. A second SIGTERM does not: clusters send it to all processes,
-    launchers hand it on, and so one request arrives more than once. In other threads than the main one nothing is
-    noted, because Python delivers signals to that.
+    A second Ctrl+C raises ``KeyboardInterrupt`` as usual. A second SIGTERM does not, because clusters send it to all
+    processes and launchers forward it, so one request can arrive repeatedly. Outside the main thread no signal is
+    recorded, because Python delivers signals only to the main thread.
 
     Attributes:
-        requested: Whether to end.
+        requested: True after a signal.
     """
 
     def __init__(self) -> None:
@@ -54,9 +54,10 @@ def _is_main_thread() -> bool:
 
 
 def leave_to_parent() -> None:
-    """Let a worker process end by its parent alone, which decides what Ctrl+C and SIGTERM mean.
+    """Ignore Ctrl+C and SIGTERM in a worker process unless its parent sends them.
 
-    Terminals and clusters send signals to all processes: a worker that ended at once would fail the step under way.
+    Terminals and clusters send signals to all processes. A worker that ended immediately would make the current step
+    fail.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "sigwaitinfo"):

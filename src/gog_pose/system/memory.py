@@ -1,4 +1,4 @@
-"""Errors that say that memory is used up: each library has one of its own."""
+"""Detection of out-of-memory errors, which differ between libraries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error of Python, NumPy, OpenCV or PyTorch says that memory is used up."""
+    """Return whether an error of Python, NumPy, OpenCV or PyTorch reports insufficient memory."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     if isinstance(error, cv2.error):

@@ -1,7 +1,7 @@
-"""Types and ranges of options, written where an option is: in the annotations of the constructor that takes it.
+"""Types and ranges of options, declared in the annotations of constructors.
 
-``batch_size: Count = 32`` says that it is a whole number of 1 or more. ``check_arguments`` reads such annotations, and
-plain ones, and compares options of a configuration or a checkpoint with them before anything is built.
+``batch_size: Count = 32`` declares a whole number of 1 or more. ``check_arguments`` compares options of a configuration
+or a checkpoint with these annotations, and with plain ones, before objects are built.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from gog_pose.errors import InputError
 
-_LONGEST = 60  # characters of a value in a message
-_TARGET = "_target_"  # of a description from which an object is built
+_LONGEST = 60  # characters per value in messages
+_TARGET = "_target_"  # key of a description from which an object is built
 
 
 @dataclass(frozen=True)
 class Range:
-    """Bounds of a number; infinite numbers and NaN are never within.
+    """Bounds of a number; infinite numbers and NaN are never inside.
 
     Attributes:
         least: Lower bound.
         most: Upper bound.
-        above: Whether the lower bound itself is out of the range.
+        above: True if the lower bound is excluded.
     """
 
     least: float = -math.inf
@@ -59,41 +59,41 @@ Share = Annotated[float, Range(0, 1)]
 def check_arguments(
     build: Callable[..., Any], arguments: Mapping[str, Any], where: str, kinds: Mapping[str, Any] | None = None
 ) -> None:
-    """Compare arguments with the annotations of a function or class that takes them.
+    """Check arguments against the annotations of a function or class.
 
-    Objects cannot be checked and pass, as does what has no annotation that is known here.
+    Objects and arguments without a supported annotation are accepted without a check.
 
     Args:
         build: The function or class.
-        arguments: By name; a description with ``_target_`` passes for an object.
-        where: What the names are part of, for messages; empty: nothing.
-        kinds: Annotations in place of those of the function or class, by name.
+        arguments: Arguments by name; a description with ``_target_`` counts as an object.
+        where: Path of the arguments, for messages; may be empty.
+        kinds: Annotations by name that replace those of the function or class.
 
     Raises:
-        InputError: An argument is unknown, of another type, or out of its range.
+        InputError: An argument is unknown, of a wrong type, or out of range.
     """
     hints = {**_hints(build), **(kinds or {})}
     known, takes_all = _parameters(build)
     for name, value in arguments.items():
         place = f"{where}.{name}" if where else name
         if not takes_all and name not in known:
-            raise InputError(f"{place}: is no option of {_name(build)}; choose from {', '.join(known)}")
+            raise InputError(f"{place}: is not an option of {_name(build)}; choose from {', '.join(known)}")
         if name in hints:
             require(place, value, hints[name])
 
 
 def require(place: str, value: Any, kind: Any) -> None:
-    """Compare a value with a type annotation.
+    """Check a value against a type annotation.
 
     Raises:
-        InputError: It is of another type, or out of its range.
+        InputError: The value has a wrong type or is out of range.
     """
     if not _fits(value, kind):
         raise InputError(f"{place}: must be {describe(kind)}, got {shown(value)}")
 
 
 def describe(kind: Any) -> str:
-    """Return a type annotation in words."""
+    """Return a description of a type annotation in words."""
     origin, parts = get_origin(kind), get_args(kind)
     if origin is Annotated:
         bounds = ", ".join(str(bound) for bound in parts[1:] if isinstance(bound, Range))
@@ -113,7 +113,7 @@ def describe(kind: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value for a message, on one line and not too long."""
+    """Return a value as text for a message, on one line and shortened."""
     shortened = reprlib.Repr()
     shortened.maxstring = shortened.maxother = shortened.maxlong = _LONGEST
     return shortened.repr(value)
@@ -178,7 +178,7 @@ def _name(build: Any) -> str:
 
 
 def _parameters(build: Callable[..., Any]) -> tuple[list[str], bool]:
-    """Return the names that a function or class takes, and whether it takes any other."""
+    """Return the parameter names of a function or class, and whether it also accepts other names."""
     try:
         parameters = list(_own(inspect.signature(build).parameters.values()))
     except (TypeError, ValueError):
@@ -197,7 +197,7 @@ def _own(parameters: Any) -> Iterator[inspect.Parameter]:
 
 
 def _hints(build: Any) -> dict[str, Any]:
-    """Return the annotations of a function, or of a class's constructor; none where they cannot be read."""
+    """Return the annotations of a function or of the constructor of a class; empty if they cannot be read."""
     function = build.__init__ if inspect.isclass(build) else build
     try:
         return get_type_hints(function, include_extras=True)

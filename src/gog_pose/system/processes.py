@@ -1,4 +1,4 @@
-"""Work on all cores: processes of one thread each."""
+"""Parallel map over single-threaded processes."""
 
 from __future__ import annotations
 
@@ -16,31 +16,32 @@ from gog_pose.system.interrupts import leave_to_parent
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-_CHUNK = 8  # jobs sent at once
-_function: Callable[[Any], Any]  # of a worker, sent once instead of with every job
+_CHUNK = 8  # jobs per message to a worker
+_function: Callable[[Any], Any]  # function of a worker, sent once instead of with each job
 
 
 def available_cores() -> int:
-    """Return how many cores this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def map_in_processes(function: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -> Iterator[Result]:
-    """Yield ``function(job)`` of every job, in order.
+    """Yield ``function(job)`` for each job, in order.
 
     Args:
-        function: Must be picklable, as must its results.
-        jobs: Its arguments.
-        workers: Number of processes; 0 = do it in this one.
+        function: Picklable function with picklable results.
+        jobs: Arguments of the function.
+        workers: Number of processes; 0 = use this process.
     """
     if workers == 0:
         yield from map(function, jobs)
         return
-    # Not forked from this process, whose threads would not survive it. The server imports once for all workers.
+    # Workers are not forked from this process, because its threads would not survive. The fork server imports modules
+    # once for all workers.
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:
-        context.set_forkserver_preload([__name__, getattr(function, "func", function).__module__])  # of a partial, too
+        context.set_forkserver_preload([__name__, getattr(function, "func", function).__module__])  # also for a partial
     with ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(function,)) as pool:
         yield from pool.map(_work, jobs, chunksize=_CHUNK)
 

@@ -1,4 +1,4 @@
-"""Progress of long loops: functions take a wrapper, with which a command shows a bar and a notebook what it likes."""
+"""Progress of long loops. Functions receive a wrapper of the loop; commands pass one that shows a progress bar."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from rich.progress import Progress as RichProgress
 
 Item = TypeVar("Item")
 
-_BETWEEN_LINES = 60.0  # s, in a log file
-_BAR_WIDTH = 20  # columns; the whole line fits into 80
+_BETWEEN_LINES = 60.0  # s between lines in a log file
+_BAR_WIDTH = 20  # columns, for a line of at most 80
 
 
 class Progress(Protocol):
-    """Wraps the items of a loop to show how far it has come."""
+    """Wraps the items of a loop to show its progress."""
 
     def __call__(self, items: Iterable[Item], title: str, total: int | None) -> Iterable[Item]:
         """Yield the items.
 
         Args:
-            items: What the loop runs over.
-            title: What the loop does.
-            total: The number of items; None where it is unknown.
+            items: Items of the loop.
+            title: Short description of the loop.
+            total: Number of items; None if unknown.
         """
 
 
 def silent(items: Iterable[Item], title: str, total: int | None) -> Iterable[Item]:
-    """Show nothing."""
+    """Return the items without showing progress."""
     return items
 
 
 def bar(items: Iterable[Item], title: str, total: int | None) -> Iterator[Item]:
-    """Yield items and show their number on the standard error stream; the total may be an estimate."""
+    """Yield items and show their number on standard error; the total may be an estimate."""
     number = 0
     with ProgressLine(title, total) as line:
         for item in items:
@@ -45,14 +45,15 @@ def bar(items: Iterable[Item], title: str, total: int | None) -> Iterator[Item]:
 
 
 class ProgressLine:
-    """The progress of one loop on the standard error stream.
+    """The progress of one loop on standard error.
 
-    A terminal gets a bar of one line. A file gets whole lines, at most one per minute, and no control characters.
+    In a terminal, the progress is a bar of one line. In a file, it consists of complete lines, at most one per minute,
+    without control characters.
 
     Args:
-        title: What the loop does.
-        total: The number of items; None where it is unknown, and it may be an estimate.
-        transient: Whether nothing is left when the loop ends: no bar, no last line.
+        title: Short description of the loop.
+        total: Number of items, which may be an estimate; None if unknown.
+        transient: True = remove the bar, or omit the last line, when the loop ends.
     """
 
     def __init__(self, title: str, total: int | None, *, transient: bool = False) -> None:
@@ -76,7 +77,7 @@ class ProgressLine:
             self._bar.start()
 
     def __enter__(self) -> ProgressLine:
-        """Return the line."""
+        """Return this object."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -84,7 +85,7 @@ class ProgressLine:
         self.close()
 
     def update(self, done: int, note: str = "") -> None:
-        """Show how many items are done, and a few words such as a loss."""
+        """Show the number of finished items and a short note, such as a loss."""
         self._done, self._note = done, note
         if self._total is not None:
             self._total = max(self._total, done)
@@ -94,7 +95,7 @@ class ProgressLine:
             self._print()
 
     def close(self) -> None:
-        """Remove the bar, or leave the number of items that were done."""
+        """End the progress; unless transient, the number of finished items remains visible."""
         if self._bar is not None:
             self._bar.update(self._task, total=self._done)
             self._bar.stop()

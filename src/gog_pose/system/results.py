@@ -1,4 +1,4 @@
-"""Results files: what a measuring command prints, as JSON and as CSV tables."""
+"""Results files of commands, as JSON and as CSV tables."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ from gog_pose.system.files import made_folder, replaced
 
 
 def results_path(results: str) -> Path:
-    """Return the file to write, its folder made; called first, so that no measurement is lost to a bad path.
+    """Return the path of the results file and create its folder.
+
+    Commands call this first, so that a wrong path is reported before the measurement.
 
     Raises:
-        InputError: It cannot be written.
+        InputError: The file cannot be written.
     """
     path = Path(results)
     if path.suffix == ".csv":
-        raise InputError(f"results: {path} is the name of a table, which is written beside the JSON; give FILE.json")
+        raise InputError(f"results: {path} must be a JSON file (CSV tables are written beside it); give FILE.json")
     made_folder(path.parent, "results")
     if (path.exists() and not path.is_file()) or not os.access(path.parent, os.W_OK):
         raise InputError(f"results: {path} cannot be written; give another file")
@@ -40,11 +42,11 @@ def write_results(path: Path, record: Any) -> None:
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write a CSV file with a header; numbers are rounded as in JSON, what is nan, infinite or missing is empty.
+    """Write a CSV file with a header. Numbers are rounded as in JSON; nan, infinite and missing values are empty.
 
     Args:
         path: The file.
-        rows: Their keys are the columns, in the order of their first appearance.
+        rows: Rows, whose keys are the columns, in the order of first appearance.
     """
     columns = list(dict.fromkeys(name for row in rows for name in row))
     with replaced(path) as part, part.open("w", encoding="utf-8", newline="") as file:
@@ -63,8 +65,8 @@ def values(record: Any, without: Collection[str] = (), path: str = "") -> Iterat
 
     Args:
         record: Mappings and lists of values.
-        without: Keys to leave out, wherever they are.
-        path: Of the record itself.
+        without: Keys to leave out, at all levels.
+        path: Path of the record.
     """
     if isinstance(record, (Mapping, list, tuple)):
         items = record.items() if isinstance(record, Mapping) else enumerate(record)
@@ -76,16 +78,16 @@ def values(record: Any, without: Collection[str] = (), path: str = "") -> Iterat
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what a measurement depends on."""
+    """Return the versions of Python and of the packages that affect measurements."""
     packages = ("gog-pose", "torch", "numpy", "pycocotools", "opencv-python-headless")
     return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}}
 
 
 def commit() -> str | None:
-    """Return the git commit of the package, with ``-dirty`` where it was changed since; None outside a checkout."""
+    """Return the git commit of the package, with ``-dirty`` if files were changed; None outside a checkout."""
     package = Path(__file__).parent
     try:
-        tracked = _git(package, "ls-files", "--error-unmatch", Path(__file__).name)  # not ignored inside of another's
+        tracked = _git(package, "ls-files", "--error-unmatch", Path(__file__).name)  # untracked in other repositories
         return _git(package, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty") if tracked else None
     except (OSError, subprocess.CalledProcessError):
         return None
@@ -106,7 +108,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Round to six digits after the point, replace what is not finite by None."""
+    """Round to six decimals and replace numbers that are not finite by None."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
