@@ -1,4 +1,4 @@
-"""The paper's decoder by its short name: maps to poses."""
+"""Short import path of the paper's decoder, which converts maps to poses."""
 
 from gog_pose.methods.gog.decoder import GogDecoder
 from gog_pose.methods.gog.records import PoseMaps

@@ -1,4 +1,4 @@
-"""The paper's encoder by its short name: keypoints to targets."""
+"""Short import path of the paper's encoder, which converts keypoints to targets."""
 
 from gog_pose.methods.gog.encoder import PoseEncoder
 from gog_pose.methods.gog.records import PoseTargets

@@ -1,10 +1,10 @@
-"""The one exception that a user, not a programmer, is meant to read."""
+"""Exception for mistakes that the user can fix."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """Bad input: its message is one line that names the file, the field and the remedy.
+    """Invalid input. The message is one line that names the file, the field, the mistake and the remedy.
 
-    The commands print that line and exit with code 2; in a notebook it is an ordinary ``ValueError``.
+    The commands print this line and exit with code 2. In Python, it is an ordinary ``ValueError``.
     """

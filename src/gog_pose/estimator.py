@@ -1,4 +1,4 @@
-"""Image in, poses out: what ``gog-predict``, ``gog-evaluate`` and a notebook all use."""
+"""Prediction of poses from images with PyTorch, for Python, ``gog-predict`` and ``gog-evaluate``."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ PRECISIONS = {"32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Prediction(NamedTuple):
-    """What became of one image.
+    """The prediction for one image.
 
     Attributes:
         poses: The people, px of the original image.
-        prepared: What the network saw; of several scales, that of 1.
-        maps: What it predicted, mirror image and scales merged, with a batch dimension of 1.
+        prepared: The network input; with several scales, the input at scale 1.
+        maps: The predicted maps (batch size 1), merged over the mirror image and the scales.
     """
 
     poses: Poses
@@ -46,19 +46,20 @@ class PoseEstimator(Predictor):
     """Finds the people in images of any size.
 
     Args:
-        network: ``(B, 3, H, W)`` normalized float32 -> ``Maps`` of each stack; it is moved to the device and set to
-            evaluation.
-        decoder: Maps to poses.
-        preprocessing: How pixels become input, and how long the long side of the input is.
-        device: Where the network runs: ``cpu``, ``cuda``, ``cuda:1`` ...
-        flip: Also look at the mirror image and merge the maps; twice the time.
-        scales: Look at the image in these sizes, in units of that of ``preprocessing``, and merge the maps; 1 is one.
-        precision: Of the trunk: ``32``, or half precision by autocast, ``bf16`` or ``fp16``. Maps are float32 anyway.
-        pad_multiple: Both sides of the input become multiples of this, px; the network's ``max_stride`` unless given.
-        batch_size: At most this many images go through the network together.
+        network: Predicts ``Maps`` of each stack from ``(B, 3, H, W)`` normalized float32; it is moved to the device and
+            set to evaluation mode.
+        decoder: Converts maps to poses.
+        preprocessing: Conversion of images to network inputs, including the input size.
+        device: Device of the network: ``cpu``, ``cuda``, ``cuda:1`` ...
+        flip: Also predict on the mirror image and merge the maps; takes twice the time.
+        scales: Predict at these sizes, relative to the size of ``preprocessing``, and merge the maps; must include 1.
+        precision: Precision of the trunk: ``32``, or half precision with autocast, ``bf16`` or ``fp16``. Maps are
+            always float32.
+        pad_multiple: Both sides of the input are padded to multiples of this, px; None = the network's ``max_stride``.
+        batch_size: Largest number of images per batch.
 
     Raises:
-        InputError: There is no such device, or an option is out of its range.
+        InputError: The device does not exist, or an option is out of range.
     """
 
     def __init__(
@@ -85,19 +86,21 @@ class PoseEstimator(Predictor):
         max_stride = int(network.max_stride)  # type: ignore[arg-type]
         multiple = max_stride if pad_multiple is None else pad_multiple
         if multiple < 1 or multiple % max_stride:
-            raise InputError(f"pad_multiple: {multiple} is no multiple of the network's largest stride {max_stride}")
+            raise InputError(
+                f"pad_multiple: {multiple} is not a multiple of the network's largest stride {max_stride}; change it"
+            )
         self.input_format = InputFormat(preprocessing, multiple, tuple(scales))
 
     @property
     def skeleton(self) -> Skeleton:
-        """What the keypoints of the predictions are."""
+        """Skeleton of the predicted poses."""
         skeleton = self.network.skeleton
         assert isinstance(skeleton, Skeleton)
         return skeleton
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How pixels become input."""
+        """Conversion of images to network inputs."""
         return self.input_format.preprocessing
 
     @classmethod
@@ -115,17 +118,17 @@ class PoseEstimator(Predictor):
         """Rebuild network, decoder and preprocessing from a checkpoint of ``gog-train``.
 
         Args:
-            path: The checkpoint; it is read without running any code from it.
-            device: Where the network runs.
-            long_side: Length of the long side of the input, px, instead of the checkpoint's.
-            height: Height of the input, px, instead; the width follows.
-            short_side: Length of the short side of the input, px, instead, as HigherHRNet evaluates.
-            decoder: Options that replace those of the checkpoint's decoder; ``rules`` (``gog`` or ``official``) sets
-                up another one, of which they are the options.
+            path: The checkpoint; no code in it is run.
+            device: Device of the network.
+            long_side: Long side of the input, px; None = as in the checkpoint.
+            height: Height of the input, px, instead of the long side; the width follows from the aspect ratio.
+            short_side: Short side of the input, px, instead of the long side, as in HigherHRNet's evaluation.
+            decoder: Options that replace those of the checkpoint's decoder. With ``rules`` (such as ``gog`` or
+                ``official``), another decoder is built with these options.
             **options: Further keyword arguments of ``PoseEstimator``.
 
         Raises:
-            InputError: The file is not such a checkpoint, or an option is out of its range.
+            InputError: The file is not such a checkpoint, or an option is out of range.
         """
         network, stored_decoder, preprocessing = read_network(path)
         changed_decoder = change_decoder(stored_decoder, decoder or {})
@@ -134,15 +137,15 @@ class PoseEstimator(Predictor):
 
     @classmethod
     def pretrained(cls, name: str = BUNDLED, device: str | torch.device = "cpu", **options: Any) -> PoseEstimator:
-        """Use weights by their name; they are downloaded where they have to be.
+        """Build an estimator with named weights, which are downloaded if necessary.
 
         Args:
-            name: One of ``gog_pose.checkpoints.registry.WEIGHTS``, the bundled ones unless given, or a file.
-            device: Where the network runs.
+            name: A name in ``gog_pose.checkpoints.registry.WEIGHTS`` (default: the bundled weights), or a file.
+            device: Device of the network.
             **options: Further keyword arguments of ``from_checkpoint``.
 
         Raises:
-            InputError: The name is unknown, the file cannot be had, or an option is out of its range.
+            InputError: The name is unknown, the file is not available, or an option is out of range.
         """
         return cls.from_checkpoint(find_weights(name), device, **options)
 
@@ -157,22 +160,22 @@ class PoseEstimator(Predictor):
         decoder: Mapping[str, Any] | None = None,
         batch_size: int = 8,
     ) -> PoseEstimator:
-        """Use a file of ``gog-export``, run by ONNX Runtime; whether it looks at mirror images is fixed in it.
+        """Build an estimator from a file of ``gog-export``, which ONNX Runtime runs; ``flip`` is fixed in the file.
 
-        The maps stay in the file: in their place a ``Prediction`` has the candidates.
+        The file does not output maps, so a ``Prediction`` contains the candidates instead.
 
         Args:
-            path: The file; no code in it is run.
+            path: The exported file; no code in it is run.
             device: ``cpu``, or ``cuda`` with the package onnxruntime-gpu.
-            long_side: Length of the long side of the input, px, instead of the file's.
-            height: Height of the input, px, instead; the width follows.
-            decoder: Options of the grouping that replace those of the file.
-            batch_size: At most this many images go through the network together.
+            long_side: Long side of the input, px; None = as in the file.
+            height: Height of the input, px, instead of the long side; the width follows from the aspect ratio.
+            decoder: Grouping options that replace those of the file.
+            batch_size: Largest number of images per batch.
 
         Raises:
-            InputError: The file is none of ``gog-export``, or an option cannot be changed any more.
+            InputError: ``gog-export`` did not write the file, or an option is fixed in the file.
         """
-        from gog_pose.export.runtime import OnnxNetwork  # its package is an extra
+        from gog_pose.export.runtime import OnnxNetwork  # needs an optional package
 
         network = OnnxNetwork(path, device)
         changed_decoder = network.changed_decoder(decoder or {})
@@ -185,21 +188,21 @@ class PoseEstimator(Predictor):
         ]
 
     def predict_with_maps(self, images: Sequence[ImageLike]) -> list[Prediction]:
-        """Find the people in each of a list of images and return what the network saw and predicted.
+        """Find the people in each image of a list and return them with network inputs and maps.
 
         Args:
-            images: As of ``predict``; a list of few, for the maps of all are kept.
+            images: See ``predict``; the list should be short, because the maps of all images are kept in memory.
 
         Raises:
-            InputError: As of ``predict``.
+            InputError: See ``predict``.
         """
         return [prediction for batch in self._batches(images) for prediction in self.predict_views(batch)]
 
     def predict_views(self, images: Sequence[Views]) -> list[Prediction]:
-        """Find the people in images that ``input_format.views`` has prepared; those of one size go together.
+        """Find the people in images prepared by ``input_format.views``; equal sizes are processed together.
 
         Returns:
-            The prediction for each image; it does not depend on the others.
+            One prediction per image, independent of the other images.
         """
         predictions: dict[int, Prediction] = {}
         for places in grouped([tuple(view.tensor.shape for view in views) for views in images]):
@@ -215,7 +218,7 @@ class PoseEstimator(Predictor):
             yield [self.input_format.views(pixels_of(image)) for image in images[start : start + self.batch_size]]
 
     def _maps(self, images: Sequence[Views]) -> Maps:
-        """Return the final maps of images whose views have the same sizes, merged over the scales."""
+        """Return the maps of the last stack, merged over the scales, for images with equal sizes of views."""
         scales = list(zip(*images, strict=True))
         predictions = [self._predicted_maps(torch.stack([view.tensor for view in views])) for views in scales]
         if len(scales) == 1:
@@ -225,7 +228,7 @@ class PoseEstimator(Predictor):
 
     @torch.inference_mode()
     def _predicted_maps(self, inputs: torch.Tensor) -> Maps:
-        """Return the final maps of a batch, merged with those of its mirror image if that is asked for."""
+        """Return the maps of the last stack for a batch, merged with those of the mirror images if ``flip`` is set."""
         inputs = inputs.to(self.device)
         dtype = PRECISIONS[self.precision]
         with torch.autocast(self.device.type, dtype, enabled=dtype is not None):
@@ -236,7 +239,7 @@ class PoseEstimator(Predictor):
 
 
 def _available(device: str | torch.device) -> torch.device:
-    """Return a device after making sure that it can hold a tensor."""
+    """Return a device after checking that it can allocate a tensor."""
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:

@@ -1,8 +1,8 @@
-"""Pixel conventions and the maps between images; every half pixel of the package lives here.
+"""Pixel conventions and affine transformations between images.
 
-A pixel covers a 1x1 area and its value sits at the area's center: a keypoint at ``x = 10.0`` lies on the center of
-column 10 (Sec. 2.2). Points are ``(x, y)``, sizes are ``(height, width)``, affine maps are 3x3 float64 matrices that
-act on column vectors ``(x, y, 1)``.
+A pixel covers a 1x1 area and its value is located at the center: a keypoint at ``x = 10.0`` is at the center of column
+10 (Sec. 2.2). Points are ``(x, y)``, sizes are ``(height, width)``, affine transformations are 3x3 float64 matrices
+that act on column vectors ``(x, y, 1)``.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 Coordinates = TypeVar("Coordinates", float, np.ndarray, "torch.Tensor")
 
-_ROUND_UP = 63 / 64  # HigherHRNet adds 63 px and rounds down to 64: a part of a px at the border may be cut off
-WIDEST = 8  # widths a height: of an input whose height is fixed
+_ROUND_UP = 63 / 64  # HigherHRNet adds 63 px and rounds down to 64, so a fraction of a px at the border may be lost
+WIDEST = 8  # largest aspect ratio of an input with a fixed height
 
 
 def cells_to_image(cells: Coordinates, stride: int) -> Coordinates:
-    """Map coordinates in output cells to px of the input image: ``R u + R / 2 - 0.5`` (Sec. 2.2)."""
+    """Convert coordinates in output cells to px of the input image: ``R u + R / 2 - 0.5`` (Sec. 2.2)."""
     return cells * stride + (stride / 2 - 0.5)
 
 
 def image_to_cells(image: Coordinates, stride: int) -> Coordinates:
-    """Map px of the input image to coordinates in output cells; the inverse of ``cells_to_image``."""
+    """Convert px of the input image to coordinates in output cells (inverse of ``cells_to_image``)."""
     return (image - (stride / 2 - 0.5)) / stride
 
 
 def translation(x: float, y: float) -> np.ndarray:
-    """Return the map that moves points by ``(x, y)`` px."""
+    """Return the translation by ``(x, y)`` px."""
     return np.array([[1, 0, x], [0, 1, y], [0, 0, 1]], dtype=np.float64)
 
 
@@ -43,40 +43,40 @@ def rotation(degrees: float) -> np.ndarray:
 
 
 def stretch(x: float, y: float) -> np.ndarray:
-    """Return the map that scales both axes about the origin; a negative factor mirrors."""
+    """Return the scaling of both axes about the origin; a negative factor mirrors the axis."""
     return np.array([[x, 0, 0], [0, y, 0], [0, 0, 1]], dtype=np.float64)
 
 
 def resize(x: float, y: float) -> np.ndarray:
-    """Return the map of an image resize by these factors: ``x' = s (x + 0.5) - 0.5``, as ``cv2.resize`` does it."""
+    """Return the transformation of an image resize as in ``cv2.resize``: ``x' = s (x + 0.5) - 0.5``."""
     return np.asarray(translation(-0.5, -0.5) @ stretch(x, y) @ translation(0.5, 0.5))
 
 
 def cells_to_cells(start: np.ndarray, end: np.ndarray, stride: int) -> np.ndarray:
-    """Return the map from cells to cells of two inputs that show one image.
+    """Return the transformation between the cells of two network inputs that show the same image.
 
     Args:
-        start: ``(3, 3)`` px of the original image -> px of the input whose cells are given.
-        end: ``(3, 3)`` px of the original image -> px of the input whose cells are wanted.
-        stride: Of both.
+        start: ``(3, 3)`` transformation from px of the original image to px of the first input.
+        end: ``(3, 3)`` transformation from px of the original image to px of the second input.
+        stride: Stride of both, px per cell.
     """
     cells = resize(stride, stride)
     return np.asarray(np.linalg.inv(cells) @ end @ np.linalg.inv(start) @ cells)
 
 
 def normalized_to_cells(size: tuple[int, int]) -> np.ndarray:
-    """Return the map from ``grid_sample``'s [-1, 1], outer edge to outer edge, to the cells of ``(h, w)`` maps."""
+    """Return the transformation from ``grid_sample``'s [-1, 1] (between outer edges) to cells of ``(h, w)`` maps."""
     height, width = size
     return np.asarray(translation(-0.5, -0.5) @ stretch(width / 2, height / 2) @ translation(1, 1))
 
 
 def mirror(width: int) -> np.ndarray:
-    """Return the horizontal flip of an image of that width: ``x' = width - 1 - x``."""
+    """Return the horizontal flip of an image of the given width: ``x' = width - 1 - x``."""
     return np.asarray(translation(width - 1, 0) @ stretch(-1, 1))
 
 
 def apply_affine(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Move points by an affine map.
+    """Apply an affine transformation to points.
 
     Args:
         points: ``(..., 2)`` px.
@@ -89,17 +89,17 @@ def apply_affine(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def area_scale(matrix: np.ndarray) -> float:
-    """Return by how much an affine map stretches lengths on average: the root of its area change."""
+    """Return the mean scale of an affine transformation, the square root of the change of area."""
     return float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
 
 
 class Letterbox(NamedTuple):
-    """How an image is fitted into a network input.
+    """Placement of an image in a network input.
 
     Attributes:
-        matrix: ``(3, 3)`` map from px of the original image to px of the network input.
-        resized_hw: Size of the image proper inside the input.
-        padded_hw: Size of the network input, padding included.
+        matrix: ``(3, 3)`` transformation from px of the original image to px of the network input.
+        resized_hw: Size of the image inside the input, without padding.
+        padded_hw: Size of the network input, including padding.
         corner: Row and column of the input where the image begins.
     """
 
@@ -117,18 +117,19 @@ def letterbox(
     *,
     fixed_height: int | None = None,
 ) -> Letterbox:
-    """Fit an image so that its long side, or its height, has a given length and both sides are legal for a network.
+    """Resize an image to a given long side or height, and pad both sides to multiples that the network supports.
 
     Args:
         image_hw: Size of the original image.
         long_side: Length of the long side after resizing, px.
-        multiple: Both padded sides become multiples of this (the largest stride in the network).
-        coordinates: ``half_pixel``, or ``align_corners`` for a map that brings the outermost pixels onto each other.
-        fixed_height: Height after resizing, px, in place of ``long_side``. The width follows, to at most
-            ``WIDEST`` times the height: a panorama that is wider is fitted into that width, for memory has an end.
+        multiple: Both padded sides become multiples of this (the largest stride of the network).
+        coordinates: ``half_pixel``, or ``align_corners`` to align the centers of the outermost pixels.
+        fixed_height: Height after resizing, px, instead of ``long_side``. The width follows from the aspect ratio, up
+            to ``WIDEST`` times the height; wider panoramas are reduced to this width, to limit the memory.
 
     Returns:
-        The map, whose scale is exact for the rounded size, so that its inverse brings keypoints back without bias.
+        The placement. The scale of its matrix is exact for the rounded size, so that keypoints are mapped back without
+        bias.
     """
     height, width = image_hw
     scale = long_side / max(height, width)
@@ -145,11 +146,11 @@ def letterbox(
 
 
 def centered(image_hw: tuple[int, int], multiple: int) -> Letterbox:
-    """Put an image as it is into the middle of a network input, as CenterNet evaluates.
+    """Place an image without resizing in the center of a network input, as in CenterNet's evaluation.
 
     Args:
         image_hw: Size of the image.
-        multiple: Both padded sides are the next multiple of this that is larger than the image's; never the same.
+        multiple: Both padded sides are the smallest multiple of this that is larger than the side of the image.
     """
     height, width = image_hw
     padded = ((height // multiple + 1) * multiple, (width // multiple + 1) * multiple)
@@ -158,16 +159,17 @@ def centered(image_hw: tuple[int, int], multiple: int) -> Letterbox:
 
 
 def short_sided(image_hw: tuple[int, int], short_side: int, multiple: int) -> Letterbox:
-    """Bring an image into the middle of a network input by the length of its short side, as HigherHRNet evaluates.
+    """Resize an image to a given short side and place it in the center of the input, as in HigherHRNet's evaluation.
 
-    The center of the image, at whole px, comes to the middle of the input; the bars on both sides may be of any width.
+    The center of the image, rounded to whole px, is placed in the center of the input. The padding on both sides may
+    have any width.
 
     Args:
         image_hw: Size of the image.
-        short_side: Length of the short side after resizing, px. A panorama's is shorter: its long side is at most
-            ``WIDEST`` times this.
-        multiple: Both padded sides are multiples of this, px. The program rounds up at the smallest of several scales;
-            at the others ``multiple`` is larger by the ratio of the scales.
+        short_side: Length of the short side after resizing, px. It is reduced for panoramas, so that the long side is
+            at most ``WIDEST`` times this value.
+        multiple: Both padded sides are multiples of this, px. HigherHRNet's program rounds up at the smallest of
+            several scales; at the others ``multiple`` is larger by the ratio of the scales.
     """
     height, width = image_hw
     scale = short_side * min(1 / min(image_hw), WIDEST / max(image_hw))

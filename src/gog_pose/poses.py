@@ -20,13 +20,13 @@ class Poses:
     """The people of one image.
 
     Attributes:
-        keypoints: ``(N, K, 3)`` float32 ``x, y, response``; a response of 0 means not found (x = y = 0 then).
-            px of the input image as the decoder gives them, px of the original image as ``PoseEstimator`` does.
+        keypoints: ``(N, K, 3)`` float32 ``x, y, response``; a response of 0 means not found (then x = y = 0).
+            Coordinates are px of the input image from decoders, and px of the original image from ``PoseEstimator``.
         scores: ``(N,)`` float32, descending.
-        inferred: ``(N, K)`` True for keypoints that are no detected peak but lie where the offset of another keypoint
-            leads, whose response they have; None = there are none.
-        track_ids: ``(N,)`` int, who each person is in a video, from 1; 0 = has no track; None = not tracked.
-        skeleton: What the keypoints are; ``PoseEstimator`` says it, decoders leave it open.
+        inferred: ``(N, K)`` True for keypoints without a peak, which are placed where the offset of another keypoint
+            points and have the response of that keypoint; None = no inferred keypoints.
+        track_ids: ``(N,)`` int, ids of the people in a video, from 1; 0 = no track; None = not tracked.
+        skeleton: Skeleton of the keypoints; set by ``PoseEstimator``, None from decoders.
     """
 
     keypoints: np.ndarray
@@ -58,25 +58,25 @@ class Poses:
         )
 
     def transformed(self, matrix: np.ndarray) -> Poses:
-        """Move the keypoints that were found by an affine map ``(3, 3)``; what was not found stays at 0."""
+        """Apply an affine transformation ``(3, 3)`` to the found keypoints; the others stay at 0."""
         keypoints = self.keypoints.copy()
         found = keypoints[..., 2] > 0
         keypoints[found, :2] = apply_affine(keypoints[found, :2], matrix)
         return replace(self, keypoints=keypoints)
 
     def draw(self, image: ImageLike, *, min_score: float = 0.25) -> Image.Image:
-        """Draw the people onto a copy of their image.
+        """Draw the people on a copy of their image.
 
         Args:
-            image: What they were found in: a path, a Pillow image or an ``(H, W, 3)`` uint8 RGB array.
+            image: The image: a path, a Pillow image or an ``(H, W, 3)`` uint8 RGB array.
             min_score: People below this score are left out.
 
         Returns:
-            A picture; notebooks show it as it is.
+            A picture, which notebooks display directly.
 
         Raises:
             InputError: The image cannot be read.
-            ValueError: The poses come from no ``PoseEstimator``, so that nothing says what the keypoints are.
+            ValueError: The poses have no skeleton, because they do not come from a ``PoseEstimator``.
         """
         if self.skeleton is None:
             raise ValueError("these poses have no skeleton; use gog_pose.drawing.draw_people")
@@ -84,7 +84,7 @@ class Poses:
         return Image.fromarray(draw_people(pixels_of(image), shown.keypoints, self.skeleton, shown.inferred))
 
     def to_supervision(self) -> Any:
-        """Return the people as ``supervision.KeyPoints``, for its annotators and trackers; not found is at (0, 0).
+        """Return the people as ``supervision.KeyPoints``, for its annotators and trackers; (0, 0) means not found.
 
         Raises:
             ImportError: The package supervision is not installed, or too old.
@@ -101,9 +101,9 @@ class Poses:
         )
 
     def to_coco(self, image_id: int, category_id: int = 1) -> list[dict[str, Any]]:
-        """Return one entry per person, in COCO's results format; tracked people have a ``track_id`` too.
+        """Return one entry per person in COCO's results format; tracked people also have a ``track_id``.
 
-        No other field is written: with a ``bbox`` pycocotools would take the area from it.
+        Other fields are omitted, because pycocotools would compute the area from a ``bbox``.
         """
         entries: list[dict[str, Any]] = []
         for person, (keypoints, score) in enumerate(zip(self.keypoints, self.scores, strict=True)):

@@ -1,6 +1,6 @@
-"""Prediction of the people in images, videos and camera streams, to files: what ``gog-predict`` does.
+"""Prediction of the people in images, videos and camera streams, with results in files (``gog-predict``).
 
-Everything is read, predicted and written frame by frame: memory does not grow with the length of a video.
+Frames are read, predicted and written one batch after the other, so memory does not grow with the length of a video.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ PREDICTIONS = "predictions.json"
 IMAGES = "images.json"
 SHEET = "contact_sheet.png"
 _SHEET_IMAGES = 24
-_MOMENT = 1e-3  # s
+_MOMENT = 1e-3  # s between frames with wrong time stamps
 _SHEET_COLUMNS = 4
 _SHEET_CELL_HW = (360, 480)  # px
 
 
 class PredictionRecord(NamedTuple):
-    """What was predicted.
+    """Summary of a prediction.
 
     Attributes:
-        people: The number of people whose score is high enough to be drawn.
-        frames: The number of images and of frames of videos.
-        images_only: Whether none of them is a frame of a video, a camera or an animation, or a page.
-        unreadable: What was wrong with the sources that could not be read, or only in part.
-        interrupted: Whether Ctrl+C or SIGTERM ended the prediction; the files of the frames until then are complete.
-        passed_over: The number of files in a folder that are neither images nor videos, by the ends of their names.
+        people: Number of people whose score is high enough to be drawn.
+        frames: Number of images and video frames.
+        images_only: True if all sources are single images, not videos, cameras, animations or pages.
+        unreadable: Errors of sources that could not be read, or only in part.
+        interrupted: True if Ctrl+C or SIGTERM ended the prediction; the files of the frames until then are complete.
+        passed_over: Number of files in a folder that are neither images nor videos, by suffix.
     """
 
     people: int
@@ -76,30 +76,30 @@ def predict_files(
     tracker: Callable[[], Tracker] | None = None,
     progress: Progress = silent,
 ) -> PredictionRecord:
-    """Predict the people in every frame of a source, past what cannot be read.
+    """Predict the people in each frame of a source; unreadable images and frames are left out.
 
-    It writes overlays, ``<name>.png`` of an image and ``<name>.mp4`` of a video or an animation,
-    ``contact_sheet.png``, ``predictions.json`` in COCO's results format, and ``images.json``, which gives for each
-    ``image_id`` the file, its size and its overlay, for a frame its number and its time, and for a page after the first
-    its number. Coordinates are px of the image turned upright. Each file appears when it is complete.
+    The function writes overlays (``<name>.png`` for an image, ``<name>.mp4`` for a video or an animation),
+    ``contact_sheet.png``, ``predictions.json`` in COCO's results format, and ``images.json``. For each ``image_id``,
+    ``images.json`` lists the file, its size and overlay, for a frame also its number and time, and for a page after the
+    first its number. Coordinates are px of the upright image. Each file appears when it is complete.
 
     Args:
-        estimator: Predicts ``estimator.batch_size`` frames at once.
-        source: An image, a video, a folder, a pattern or a camera, as of ``find_media``.
-        output: Folder to write; made if it does not exist.
-        every: Use only each n-th frame of a video, a camera or an animation, and each n-th page.
-        limit: Use only the first so many frames of all sources together; None = all.
-        views: Names of the pictures of the method's maps to write too.
-        min_score: People of a lower score are not drawn; ``predictions.json`` has them all.
-        codec: Of overlay videos: ``h264``, with the source's sound and time stamps, or other four letters by which
-            FFmpeg knows it, but not MPEG-4 part 2; None = H.264 if PyAV is installed, otherwise VP9.
-        rate: Frames per second of the source, each shown equally long; None = as its time stamps say.
-        tracker: Makes a tracker for each video, camera or animation, whose people then have ids in ``predictions.json``
-            and colors by id; None = no tracking.
+        estimator: Predicts batches of ``estimator.batch_size`` frames.
+        source: An image, a video, a folder, a pattern or a camera (see ``find_media``).
+        output: Output folder; created if it does not exist.
+        every: Use only every n-th frame of a video, a camera or an animation, and every n-th page.
+        limit: Use only this many frames, the first of all sources together; None = all.
+        views: Names of the method's views of the maps to write as pictures.
+        min_score: People with a lower score are not drawn; ``predictions.json`` contains all people.
+        codec: Codec of overlay videos: ``h264``, with the source's sound and time stamps, or another four-letter code
+            of FFmpeg, except MPEG-4 part 2; None = H.264 if PyAV is installed, otherwise VP9.
+        rate: Frames per second of the source, for frames of equal duration; None = use the time stamps.
+        tracker: Makes a tracker for each video, camera or animation; people then have ids in ``predictions.json`` and
+            colors by id. None = no tracking.
         progress: Wraps the loop over the frames.
 
     Raises:
-        InputError: There is no source, no such view, or the output cannot be written.
+        InputError: The source or a view does not exist, or the output cannot be written.
     """
     output = Path(output)
     media, passed_over, unreadable = find_media(source, output)
@@ -110,7 +110,7 @@ def predict_files(
     num_people = num_frames = 0
     images_only = True
     cells = Spread(_SHEET_IMAGES)
-    too_large: Counter[Medium] = Counter()  # frames
+    too_large: Counter[Medium] = Counter()  # number of frames that need too much memory
     try:
         output.mkdir(parents=True, exist_ok=True)
         with (
@@ -150,7 +150,7 @@ def predict_files(
         raise InputError(f"output: {output} cannot be written ({error.strerror}); give another folder") from error
     unreadable += frames.unreadable
     unreadable += [
-        InputError(f"{medium.name}: there is not enough memory for {number} of its pictures; use a smaller input")
+        InputError(f"{medium.name}: there is not enough memory for {number} of its images; use a smaller input")
         for medium, number in too_large.items()
     ]
     return PredictionRecord(num_people, num_frames, images_only, unreadable, interrupt.requested, passed_over)
@@ -159,12 +159,12 @@ def predict_files(
 def predicted(
     frames: Iterable[Frame], estimator: PoseEstimator, too_large: Counter[Medium]
 ) -> Iterator[tuple[Frame, Prediction]]:
-    """Yield each frame with the estimator's prediction; no more than a batch of them is held.
+    """Yield each frame with its prediction, keeping at most one batch in memory.
 
     Args:
-        frames: Where to look.
+        frames: The frames.
         estimator: Finds the people.
-        too_large: Frames that memory does not suffice for are left out and counted here.
+        too_large: Counts the frames that are left out because they need too much memory.
     """
     frames = iter(frames)
     while batch := list(itertools.islice(frames, estimator.batch_size)):
@@ -180,20 +180,20 @@ def predicted(
 def tracked(
     predictions: Iterable[tuple[Frame, Prediction]], tracker: Callable[[], Tracker]
 ) -> Iterator[tuple[Frame, Prediction]]:
-    """Yield the frames and predictions with track ids; each medium that has a time axis gets a tracker of its own."""
+    """Yield the frames and predictions with track ids, using a new tracker for each medium with a time axis."""
     medium, following, latest = None, tracker(), -math.inf
     for frame, prediction in predictions:
         if frame.medium != medium:
             medium, following, latest = frame.medium, tracker(), -math.inf
         if frame.seconds is not None:
-            # Damaged time stamps repeat or jump back: such a frame counts as a moment later.
+            # Damaged time stamps may repeat or jump back; such frames get the last time plus _MOMENT.
             latest = max(frame.seconds, latest + _MOMENT)
             prediction = prediction._replace(poses=following.update(prediction.poses, latest))
         yield frame, prediction
 
 
 def _predictions(frames: Sequence[Frame], estimator: PoseEstimator) -> list[Prediction | None]:
-    """Return the prediction for each frame, None where memory does not suffice even for it alone."""
+    """Return the prediction for each frame; None if the frame needs too much memory even in a batch of 1."""
     try:
         return list(estimator.predict_with_maps([frame.image for frame in frames]))
     except Exception as error:
@@ -205,13 +205,13 @@ def _predictions(frames: Sequence[Frame], estimator: PoseEstimator) -> list[Pred
 
 
 def draw_view(view: View, prediction: Prediction, shown: Poses, estimator: PoseEstimator) -> np.ndarray:
-    """Draw the maps of one image on what the network saw of it.
+    """Draw the maps of one image on its network input.
 
     Args:
         view: One of the views of the method.
-        prediction: Of one image.
-        shown: The people to look at.
-        estimator: Made the prediction.
+        prediction: Prediction for one image.
+        shown: The people to show.
+        estimator: Estimator of the prediction.
 
     Returns:
         ``(H, W, 3)`` uint8 RGB, px of the network input without its padding.
@@ -226,7 +226,7 @@ def draw_view(view: View, prediction: Prediction, shown: Poses, estimator: PoseE
 
 
 def _views(estimator: PoseEstimator, names: Sequence[str]) -> Mapping[str, View]:
-    """Return the views of the estimator's method that have these names."""
+    """Return the views of the estimator's method with the given names."""
     if not names:
         return {}
     method = method_of(estimator.decoder)
@@ -240,7 +240,7 @@ def _views(estimator: PoseEstimator, names: Sequence[str]) -> Mapping[str, View]
 
 
 def _description(frame: Frame) -> dict[str, Any]:
-    """Return the entry of a frame in ``images.json``, without its number and its files."""
+    """Return the entry of a frame in ``images.json``, without its id and files."""
     record: dict[str, Any] = {
         "file_name": frame.medium.name,
         "height": frame.image.shape[0],
@@ -254,12 +254,12 @@ def _description(frame: Frame) -> dict[str, Any]:
 
 
 class JsonList:
-    """A JSON array written entry by entry, so that memory stays constant.
+    """A JSON array that is written entry by entry, with constant memory.
 
-    The file appears at the end, complete, even if an error ends the writing; the one before stays until then.
+    The file appears when it is complete, also if an error ends the writing. Until then, an existing file is unchanged.
 
     Args:
-        path: The file; replaced if it exists.
+        path: The file; an existing file is replaced.
     """
 
     def __init__(self, path: Path) -> None:

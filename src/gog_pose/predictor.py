@@ -1,4 +1,4 @@
-"""Images in, poses out, in batches: the part of prediction that does not depend on how the network runs."""
+"""Base class of predictors: prediction in batches, independent of the framework that runs the network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Predictor(ABC):
     """Finds the people in one image or in a list of images.
 
     Args:
-        batch_size: At most this many images go through the network together.
+        batch_size: Largest number of images per batch.
 
     Raises:
         InputError: The batch size is below 1.
@@ -30,21 +30,21 @@ class Predictor(ABC):
             raise InputError(f"batch_size: must be 1 or more, got {batch_size}")
         self.batch_size = batch_size
 
-    @overload  # a path is a sequence, too: of letters
+    @overload  # a path is also a sequence (of characters)
     def predict(self, images: ImageLike) -> Poses: ...  # type: ignore[overload-overlap]
 
     @overload
     def predict(self, images: Sequence[ImageLike]) -> list[Poses]: ...
 
     def predict(self, images: ImageLike | Sequence[ImageLike]) -> Poses | list[Poses]:
-        """Find the people in one image, or in each of a list.
+        """Find the people in one image, or in each image of a list.
 
         Args:
-            images: A path, a Pillow image, ``(H, W, 3)`` uint8 RGB, or a list of such.
+            images: A path, a Pillow image, an ``(H, W, 3)`` uint8 RGB array, or a list of these.
 
         Returns:
-            The people, px of the original image: of the pixels given or, for a path, of the image turned upright as
-            its EXIF orientation says. The poses of an image do not depend on the others in the list.
+            The people, px of the original image. For a path, this is the image after rotation by its EXIF orientation.
+            The poses of an image do not depend on the other images of the list.
 
         Raises:
             InputError: A file cannot be read, or an array is not an image.
@@ -57,4 +57,4 @@ class Predictor(ABC):
 
     @abstractmethod
     def _predict(self, images: Sequence[np.ndarray]) -> list[Poses]:
-        """Return the people of each image of a batch, px of the original image."""
+        """Return the people in each image of a batch, px of the original image."""

@@ -1,4 +1,4 @@
-"""Skeletons: keypoints, limbs and their mirror images; all that the package knows by name are here."""
+"""Skeletons: keypoints, limbs and mirror pairs, and all named skeletons of the package."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 
 from gog_pose.errors import InputError
 
-_LARGEST_SIGMA = 1000  # of a person's size; COCO's are below 0.2
+_LARGEST_SIGMA = 1000  # relative to the size of a person; COCO's are below 0.2
 
 
 @dataclass(frozen=True)
 class Skeleton:
-    """What a person is made of; encoder, heads, losses, decoder, flips and drawing are all built from it.
+    """Keypoints and limbs of a person, used by encoder, heads, losses, decoder, flips and drawing.
 
     Attributes:
-        name: What messages and checkpoints call it.
+        name: Name in messages and checkpoints.
         keypoints: K names, in the order of the annotations.
-        limbs: L directed pairs ``(from, to)`` of keypoint indices. The guiding offsets of a limb lie around
-            ``from`` and point at ``to`` (Sec. 2.3). A limb may be listed in both directions: each end then points at
-            the other. Flipping must map the set onto itself, up to direction.
-        flip_pairs: Pairs of keypoint indices that a mirror swaps; keypoints in no pair map onto themselves.
-        oks_sigmas: K per-keypoint standard deviations of COCO's object keypoint similarity.
+        limbs: L directed pairs ``(from, to)`` of keypoint indices. The guiding offsets of a limb are defined around
+            ``from`` and point to ``to`` (Sec. 2.3). A limb may be listed in both directions; each end then points to
+            the other. The set of limbs must be closed under mirroring, regardless of direction.
+        flip_pairs: Pairs of keypoint indices that mirroring swaps; keypoints without a pair are unchanged.
+        oks_sigmas: K standard deviations, one per keypoint, of COCO's object keypoint similarity.
 
     Raises:
-        InputError: A field is of another type, an index is out of range, a limb repeats, or the limbs are not closed
+        InputError: A field has a wrong type, an index is out of range, a limb repeats, or the limbs are not closed
             under mirroring.
     """
 
@@ -39,7 +39,7 @@ class Skeleton:
     oks_sigmas: Sequence[float]
 
     def __post_init__(self) -> None:
-        """Freeze lists (as YAML and checkpoints give them) into tuples and check that all fits together."""
+        """Convert lists (from YAML and checkpoints) to tuples and check the fields."""
         if not isinstance(self.name, str) or not self.name:
             raise InputError(f"skeleton: name: must be text, got {reprlib.repr(self.name)}; put it in quotes")
         freeze = object.__setattr__
@@ -49,7 +49,7 @@ class Skeleton:
             self._checked(
                 "keypoints",
                 _is_name,
-                "a list of names, in quotes where YAML takes them for something else, as on, off, yes, no and numbers",
+                "a list of names, with quotes for names that YAML converts, such as on, off, yes, no and numbers",
             ),
         )
         freeze(self, "limbs", self._pairs("limbs"))
@@ -58,12 +58,12 @@ class Skeleton:
         freeze(self, "oks_sigmas", tuple(float(sigma) for sigma in sigmas))
 
         if not self.keypoints:
-            raise InputError(f"skeleton {self.name}: keypoints: there are none; name one or more")
+            raise InputError(f"skeleton {self.name}: keypoints: is empty; give one name or more")
         if len(set(self.keypoints)) != self.num_keypoints:
             raise InputError(f"skeleton {self.name}: keypoints: names must differ, got {list(self.keypoints)}")
         if len(self.oks_sigmas) != self.num_keypoints:
             raise InputError(
-                f"skeleton {self.name}: oks_sigmas: there are {len(self.oks_sigmas)}, give {self.num_keypoints}, one"
+                f"skeleton {self.name}: oks_sigmas: has {len(self.oks_sigmas)} values; give {self.num_keypoints}, one"
                 " per keypoint"
             )
         for field, pairs in (("limbs", self.limbs), ("flip_pairs", self.flip_pairs)):
@@ -77,7 +77,7 @@ class Skeleton:
         if len(set(swapped)) != len(swapped):
             raise InputError(f"skeleton {self.name}: flip_pairs: a keypoint may be in one pair only")
         if len(set(self.limbs)) != self.num_limbs:
-            raise InputError(f"skeleton {self.name}: limbs: every limb may be listed once in each direction")
+            raise InputError(f"skeleton {self.name}: limbs: a limb may be listed only once in each direction")
         for start, end in self.limbs:
             mirror = (self.flip_index[start], self.flip_index[end])
             directions = {(start, end), (end, start)} & set(self.limbs)
@@ -88,7 +88,7 @@ class Skeleton:
                 )
 
     def _checked(self, field: str, is_entry: Callable[[Any], bool], what: str) -> tuple[Any, ...]:
-        """Return the entries of a list."""
+        """Return the entries of a list after checking them."""
         entries = getattr(self, field)
         if not isinstance(entries, Sequence) or isinstance(entries, str):
             raise InputError(f"skeleton {self.name}: {field}: must be {what}, got {reprlib.repr(entries)}")
@@ -123,21 +123,21 @@ class Skeleton:
 
     @cached_property
     def limb_flip_index(self) -> tuple[int, ...]:
-        """L indices: the limb that the mirror image of each limb is (direction aside where only one is listed)."""
+        """L indices of the mirrored limbs, regardless of direction where only one direction is listed."""
         place = {limb: index for index, limb in enumerate(self.limbs)}
         mirrors = [(self.flip_index[start], self.flip_index[end]) for start, end in self.limbs]
         return tuple(place[mirror] if mirror in place else place[mirror[::-1]] for mirror in mirrors)
 
     @cached_property
     def limb_flip_reversed(self) -> tuple[bool, ...]:
-        """L flags: True where the mirrored limb runs against its counterpart, as shoulder to shoulder does."""
+        """L flags: True where the mirrored limb has the opposite direction, as from shoulder to shoulder."""
         return tuple(
             self.limbs[mirror][0] != self.flip_index[start]
             for (start, _), mirror in zip(self.limbs, self.limb_flip_index, strict=True)
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists and strings, for checkpoints and JSON; ``Skeleton(**skeleton.to_dict())`` is equal."""
+        """Return plain lists and strings for checkpoints and JSON; ``Skeleton(**skeleton.to_dict())`` is equal."""
         return {
             key: [list(item) if isinstance(item, tuple) else item for item in value]
             if isinstance(value, tuple)
@@ -194,11 +194,11 @@ _LIMBS_44 = (
     (9, 10), (9, 11), (10, 12), (9, 13), (10, 14), (13, 11), (14, 12), (11, 14), (12, 13), (11, 15), (12, 16),
     (15, 13), (16, 14), (13, 16), (14, 15), (13, 14), (15, 16),
 )  # fmt: skip
-# Neither the paper nor its code lists the 39 limbs of "Ours 3". Ours are the 44 without the left-right limbs of ears,
-# elbows, wrists, knees and ankles: the five that tie a keypoint to its own mirror image, torso and eyes kept.
+# Neither the paper nor its code lists the 39 limbs of "Ours 3". These are the 44 limbs without the five left-right
+# limbs of ears, elbows, wrists, knees and ankles; those of torso and eyes are kept.
 _LIMBS_39 = tuple(limb for limb in _LIMBS_44 if limb not in {(3, 4), (7, 8), (9, 10), (13, 14), (15, 16)})
 
-# Chosen from the statistics of labels; how: the study limb_choice.
+# Chosen by label statistics (study limb_choice).
 _LIMBS_19_CHOSEN = (
     (5, 6), (5, 7), (6, 8), (5, 9), (6, 10), (0, 1), (0, 2), (11, 13), (12, 14), (3, 5), (4, 6), (13, 15), (14,
     16), (5, 11), (6, 12), (1, 5), (2, 6), (9, 10), (13, 14),
@@ -237,13 +237,13 @@ _CROWDPOSE = Skeleton(
         "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_hip",
         "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "head", "neck",
     ),
-    # The authors' for this data set, PIFPAF's again: a tree and the limbs that close its rings at shoulders and hips.
+    # The authors' limbs for this data set, which are those of PIFPAF: a tree, and limbs between shoulders and hips.
     limbs=(
         (12, 13), (13, 0), (13, 1), (0, 1), (6, 7), (0, 2), (2, 4), (1, 3), (3, 5), (0, 6), (1, 7), (6, 8), (8, 10),
         (7, 9), (9, 11),
     ),
     flip_pairs=tuple((left, left + 1) for left in range(0, 12, 2)),
-    # Those of CrowdPose's evaluation program.
+    # From CrowdPose's evaluation program.
     oks_sigmas=(
         0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089, 0.079, 0.079,
     ),
@@ -251,15 +251,15 @@ _CROWDPOSE = Skeleton(
 
 
 def load_skeleton(name: str) -> Skeleton:
-    """Return a skeleton that the package knows by name.
+    """Return a named skeleton of the package.
 
     Args:
         name: ``coco_16``, ``coco_19`` (the paper's), ``coco_31``, ``coco_39``, ``coco_44``,
-            ``coco_19_bidirectional``, which has the 19 limbs in both directions, ``coco_19_chosen``,
+            ``coco_19_bidirectional`` (the 19 limbs in both directions), ``coco_19_chosen``,
             ``coco_19_chosen_short``, ``coco_31_chosen``, ``coco_31_chosen_short``, or ``crowdpose``.
 
     Raises:
-        InputError: There is no skeleton of that name.
+        InputError: The name is unknown.
     """
     if name == _CROWDPOSE.name:
         return _CROWDPOSE

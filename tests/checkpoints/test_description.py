@@ -80,10 +80,10 @@ def test_weights_that_do_not_fit_are_reported_in_one_line(tmp_path):
     ("change", "words"),
     [
         ({"format": 4}, "format: is 4, but this version reads 1 to 3"),
-        ({"format": None}, "format is None"),
+        ({"format": None}, "format: is None"),
         ({"method": "giraffe"}, "method: 'giraffe' is unknown"),
         ({"decoder": {"rules": "giraffe"}}, r"decoder\.rules: 'giraffe' is unknown"),
-        ({"decoder": {"neck": 3}}, r"decoder\.neck: is no option"),
+        ({"decoder": {"neck": 3}}, r"decoder\.neck: is not an option"),
     ],
 )
 def test_what_this_version_cannot_read_is_refused(change, words, tmp_path):

@@ -280,7 +280,7 @@ def test_a_test_set_becomes_what_the_server_takes(run, trained, tmp_path):
         (["checkpoint={best}", "input.multiple=24"], "multiple: 24"),
         (["checkpoint={best}", "+decoder.treshold=1"], "treshold"),
         (["checkpoint={best}", "results=/proc/none/results.json"], "results:"),
-        (["checkpoint={best}", "results=table.csv"], "results: table.csv is the name of a table"),
+        (["checkpoint={best}", "results=table.csv"], "results: table.csv must be a JSON file"),
         (["checkpoint={best}", "keypoints.pck_size=foot"], "keypoints.pck_size: 'foot'"),
         (["checkpoint={best}", "keypoints.pck=[0]"], "keypoints.pck"),
         (["checkpoint={best}", "keypoints.f1_oks=0"], "keypoints.f1_oks"),

@@ -108,7 +108,8 @@ def test_the_demo_trains_the_bundled_model_further(gog_train, scenes, tmp_path):
     overrides = ("experiment=demo", f"data.root={scenes}", *small, f"hydra.run.dir={tmp_path}")
     code, output, errors = gog_train(*overrides, "trainer.fast_dev_run=true")
     assert code == 0, errors
-    assert "init=gog_mobilenet: transferred: trunk (121 tensors), neck (16 tensors), heads (10 tensors)" in output + errors
+    said = "init=gog_mobilenet: transferred: trunk (121 tensors), neck (16 tensors), heads (10 tensors)"
+    assert said in output + errors
 
 
 def test_the_range_test_of_the_learning_rate_writes_a_curve_and_stops(gog_train, scenes, tmp_path):

@@ -92,7 +92,7 @@ def test_images_without_annotations_have_detections_but_no_metrics(estimator, da
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"subset": "some"}, "subset: 'some'"), ({"report": "val.json"}, "report: val.json cannot be made")],
+    [({"subset": "some"}, "subset: 'some'"), ({"report": "val.json"}, "report: val.json cannot be created")],
 )
 def test_mistakes_are_reported_before_any_image_is_read(estimator, data, tmp_path, monkeypatch, options, words):
     monkeypatch.chdir(tmp_path)

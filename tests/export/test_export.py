@@ -92,11 +92,11 @@ def test_what_the_file_says_about_itself_is_plain_json(checkpoint, exported):
 
 
 def test_what_is_in_the_file_cannot_be_changed_when_it_is_used(exported):
-    with pytest.raises(InputError, match=r"decoder\.threshold: is fixed in an exported file; give it to gog-export"):
+    with pytest.raises(InputError, match=r"decoder\.threshold: is fixed in an exported file; set it in gog-export"):
         PoseEstimator.from_onnx(exported, decoder={"threshold": 0.2})
-    with pytest.raises(InputError, match=r"decoder\.nonsense: is no option of GogDecoder"):
+    with pytest.raises(InputError, match=r"decoder\.nonsense: is not an option of GogDecoder"):
         PoseEstimator.from_onnx(exported, decoder={"nonsense": 1})
-    with pytest.raises(InputError, match="device: this onnxruntime cannot use 'tpu'"):
+    with pytest.raises(InputError, match="device: the installed onnxruntime does not support 'tpu'"):
         PoseEstimator.from_onnx(exported, "tpu")
 
 
@@ -159,14 +159,14 @@ def test_files_of_others_are_told_in_one_line(exported, tmp_path):
         onnx.save(model, tmp_path / f"{name}.onnx")
     for name, words in (
         ("absent", "no such file"),
-        ("garbage", "no file that gog-export wrote"),
-        ("empty", "no file that gog-export wrote"),
-        ("cut", "no file that gog-export wrote"),
-        ("mute", "no file that gog-export wrote"),
-        ("future", "format is 99, this version reads 3; export it again"),
-        ("old", "format is 1, this version reads 3; export it again"),
-        ("wrong", "no file that gog-export wrote"),
-        ("odd", "no file that gog-export wrote"),
+        ("garbage", "is not a file written by gog-export"),
+        ("empty", "is not a file written by gog-export"),
+        ("cut", "is not a file written by gog-export"),
+        ("mute", "is not a file written by gog-export"),
+        ("future", "format: is 99, but this version reads 3; export the network again"),
+        ("old", "format: is 1, but this version reads 3; export the network again"),
+        ("wrong", "is not a file written by gog-export"),
+        ("odd", "is not a file written by gog-export"),
     ):
         with pytest.raises(InputError, match=words) as error:
             PoseEstimator.from_onnx(tmp_path / f"{name}.onnx")

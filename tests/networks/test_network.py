@@ -136,11 +136,11 @@ GOOD = {"trunk": {"name": "hourglass", "stacks": 1, **TINY}, "heads": {"offset_u
 @pytest.mark.parametrize(
     ("method", "change", "words"),
     [
-        ("gog", {"trunk": {"name": "hourglass", "depth": 50}}, r"model\.trunk\.depth: is no option of Hourglass"),
+        ("gog", {"trunk": {"name": "hourglass", "depth": 50}}, r"model\.trunk\.depth: is not an option of Hourglass"),
         ("gog", {"trunk": {"stacks": 1}}, "is not a network of this version"),
         ("gog", {"trunk": {"name": "hourglass", "stacks": 0}}, r"model\.trunk\.stacks: must be .* got 0"),
-        ("centernet", {"heads": {"refinement": True}}, r"heads\.refinement: is no option of CenterHeads"),
-        ("gog", {"neck": {"name": "feature_pyramid", "width": 3}}, r"neck\.width: is no option of FeaturePyramid"),
+        ("centernet", {"heads": {"refinement": True}}, r"heads\.refinement: is not an option of CenterHeads"),
+        ("gog", {"neck": {"name": "feature_pyramid", "width": 3}}, r"neck\.width: is not an option of FeaturePyramid"),
         ("gog", {"trunk": {"name": "giraffe"}}, r"model\.trunk: 'giraffe' is unknown; choose .*hourglass"),
         ("gog", {"neck": {"name": "giraffe"}}, r"model\.neck: 'giraffe' is unknown; choose .*feature_pyramid"),
         ("giraffe", {}, "method: 'giraffe' is unknown; choose .*gog"),

@@ -140,7 +140,7 @@ def test_every_method_that_can_be_exported_has_a_host():
 def test_what_is_fixed_in_the_file_and_bad_options_are_refused(exported):
     for options, words in (
         ({"decoder": {"topk": 3}}, r"decoder\.topk: is fixed in an exported file"),
-        ({"decoder": {"nonsense": 3}}, r"decoder\.nonsense: is no option of GogDecoder"),
+        ({"decoder": {"nonsense": 3}}, r"decoder\.nonsense: is not an option of GogDecoder"),
         ({"batch_size": 0}, "batch_size: must be 1 or more"),
         ({"long_side": 0}, "long_side: must be 1 px or more"),
     ):

@@ -87,7 +87,7 @@ def test_what_is_not_a_file_is_not_replaced(tmp_path):
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     for name in ("folder", "pipe"):
-        with pytest.raises(InputError, match="it is not a file"):
+        with pytest.raises(InputError, match="is not a file"):
             write_whole(tmp_path / name, b"content")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["folder", "pipe"]
 
@@ -179,7 +179,7 @@ def test_a_forked_process_does_not_hold_the_folder(tmp_path):
 @pytest.mark.parametrize("place", ["file", "file/below"])
 def test_a_folder_that_is_a_file_is_refused(tmp_path, place):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"output: .*cannot be made: "), only_writer(tmp_path / place, "output"):
+    with pytest.raises(InputError, match=r"output: .*cannot be created: "), only_writer(tmp_path / place, "output"):
         pytest.fail("no folder")
 
 

@@ -162,5 +162,5 @@ def test_extremes_can_be_drawn(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"report: .*file.*cannot be made"):
+    with pytest.raises(InputError, match=r"report: .*file.*cannot be created"):
         write_report(analysis(tmp_path, A), tmp_path / "file" / "report")
