@@ -2,8 +2,8 @@
 
     python experiments/report.py OUTPUT [OWN]
 
-OUTPUT gets report.md and a plot per study. OWN is a folder of your own results, as ``run.py`` writes them; they are
-shown beside the recorded ones.
+OUTPUT is the folder of report.md and of one plot per study. OWN is a folder of your own results from ``run.py``, which
+are shown beside the recorded results.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from study import FOLDER, RESULTS, STUDIES, Results, Study, cells, load_study, r
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-# What the commands of the table of the paper's cells show for settings.
+# Settings in the commands that the table of the paper's cells shows.
 SHOWN = {
     "photographs": "",
     "scenes": "",
@@ -38,9 +38,9 @@ class Entry(NamedTuple):
     """One entry of a table.
 
     Attributes:
-        recorded: Recorded values, one per seed, or the published one; empty: not measured.
-        own: Values of the user's own results.
-        text: In place of numbers.
+        recorded: Recorded values, one per seed, or the published value; empty = not measured.
+        own: Values of the user's results.
+        text: Text instead of numbers.
     """
 
     recorded: list[float]
@@ -62,7 +62,7 @@ def _text(values: list[float]) -> str:
 
 
 def look_up(results: Results, pattern: str, metric: str) -> list[float]:
-    """Return a number of each cell whose name fits; ``metric`` may be a path such as ``people.merged``."""
+    """Return a metric of each cell whose name matches; ``metric`` may be a path such as ``people.merged``."""
     values = []
     for name in sorted(results):
         if not fnmatchcase(name, pattern):
@@ -76,7 +76,7 @@ def look_up(results: Results, pattern: str, metric: str) -> list[float]:
 
 
 def entry(study: Study, row: str, column: dict[str, Any], own: Path | None) -> Entry:
-    """Return the text or the published number of a column, or the number of the cells that it names."""
+    """Return the text or the published number of a column, or the results of the cells that the column names."""
     if "text" in column:
         return Entry([], [], column["text"].get(row, ""))
     if "published" in column:
@@ -94,12 +94,12 @@ def table(header: list[str], body: list[list[str]]) -> str:
 
 
 def entries(study: Study, own: Path | None) -> dict[str, list[Entry]]:
-    """Return the table of a study, by rows."""
+    """Return the entries of a study by row."""
     return {row: [entry(study, row, column, own) for column in study["columns"]] for row in rows(study)}
 
 
 def plot(study: Study, found: dict[str, list[Entry]], path: Path) -> bool:
-    """Plot a study: lines over rows that are numbers, bars over others. Return whether there is anything to plot."""
+    """Plot a study, as lines if the rows are numbers, otherwise as bars. Return False if there is nothing to plot."""
     plotted = [index for index, column in enumerate(study["columns"]) if column.get("plot", "metric" not in column)]
     plotted = [
         index for index in plotted if sum(bool(line[index].recorded or line[index].own) for line in found.values()) > 1
@@ -157,7 +157,7 @@ def commands(study: Study, row: str) -> list[str]:
 
 
 def paper(studies: list[Study], own: Path | None) -> str:
-    """Return the table of the paper's cells: how each is made, what was published, what was measured."""
+    """Return the table of the paper's cells with commands, published and measured values."""
     lines = []
     for study in studies:
         for row in study.get("paper", []):
@@ -177,7 +177,7 @@ def paper(studies: list[Study], own: Path | None) -> str:
 
 
 def section(study: Study, output: Path, own: Path | None) -> str:
-    """Return the part of the page about a study; write its pictures."""
+    """Return the section of the page about a study, and write its pictures."""
     found = entries(study, own)
     titles = [str(column["title"]) for column in study["columns"]]
     body = [[label, *map(str, found[row])] for row, label in rows(study).items()]
@@ -196,7 +196,7 @@ def section(study: Study, output: Path, own: Path | None) -> str:
 
 
 def main(output: Path, own: Path | None) -> Path:
-    """Write the page and its pictures; return the page."""
+    """Write the page and its pictures, and return the path of the page."""
     content = yaml.safe_load((FOLDER / "report.yaml").read_text(encoding="utf-8"))
     output.mkdir(parents=True, exist_ok=True)
     studies = [load_study(name) for name in content["studies"]]

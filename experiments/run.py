@@ -2,9 +2,9 @@
 
     python experiments/run.py STUDY [STUDY ...] [--dry-run] [options]
 
-A training that several cells need runs once; an interrupted one resumes from its newest checkpoint, and a finished one
-is not repeated. Results are written to RESULTS/<study>.json and, as a table, <study>.csv, cell by
-cell; run folders to RUNS.
+A training that several cells need runs only once. An interrupted training resumes from its newest checkpoint, and a
+finished one is not repeated. After each cell, results are written to RESULTS/<study>.json and, as a table, to
+<study>.csv. Run folders are in RUNS.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from study import FOLDER, Cell, Study, add_result, cells, load_study, read_results, study_names
 
 COCO, SYNTHETIC, HELD_OUT = "data/coco", "data/synthetic", "outputs/held_out"
-VALIDATION = "person_keypoints_val.json"  # the file of a data set that is made last
+VALIDATION = "person_keypoints_val.json"  # the last file written of a data set
 SCALES = ("small", "full")
 
 
@@ -29,12 +29,12 @@ class Runner:
     """Runs commands, or only prints them.
 
     Args:
-        options: Those of the command line.
+        options: Options of the command line.
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.done: set[Path] = set()  # run folders of this call, which a dry run leaves empty
+        self.done: set[Path] = set()  # run folders of this call, because a dry run leaves them empty
         self.made = {data for data in (SYNTHETIC, HELD_OUT) if Path(data, "annotations", VALIDATION).is_file()}
 
     def run(self, study: Study) -> None:
@@ -52,7 +52,7 @@ class Runner:
                     add_result(self.options.results, study["name"], cell.name, record)
 
     def measure(self, study: str, cell: Cell) -> Path:
-        """Run the commands of a cell; return the file of its numbers."""
+        """Run the commands of a cell and return its results file."""
         own = self.options.runs / study / cell.name
         arguments = []
         for program, text in cell.options.items():
@@ -70,7 +70,7 @@ class Runner:
         return file
 
     def train(self, text: str, seed: int | None) -> tuple[Path, Path]:
-        """Train unless this was done before; return the file of the final numbers and the folder of the run."""
+        """Run a training unless it is finished, and return the results file and the folder of the run."""
         name = name_of_training(text)
         run = self.options.runs / f"{name}-{seed or 0}"
         file = run / "results.json"
@@ -81,7 +81,7 @@ class Runner:
         return file, run
 
     def execute(self, program: str, overrides: list[str]) -> None:
-        """Run a command of the package; the data that it needs are made first."""
+        """Run a command of the package, after creating the data that it needs."""
         for data in (SYNTHETIC, HELD_OUT):
             if data not in self.made and f"data.root={data}" in overrides:
                 self.made.add(data)
@@ -89,14 +89,14 @@ class Runner:
         self.call([str(self.options.bin / f"gog-{program}"), *overrides])
 
     def make(self, data: str) -> None:
-        """Make a data set: the synthetic scenes, or photographs divided for choices that validation must not see."""
+        """Create a data set: synthetic scenes, or photographs with held-out images for tuning."""
         if data == SYNTHETIC:
             self.execute("synthesize", [f"output={SYNTHETIC}", f"hydra.run.dir={self.options.runs}/synthesize"])
         else:
             self.call([sys.executable, str(FOLDER / "scripts" / "hold_out.py"), self.options.data, HELD_OUT])
 
     def call(self, command: list[str]) -> None:
-        """Run a command; a failure ends this process, too."""
+        """Run a command; a failure also ends this process."""
         print(shlex.join(command), flush=True)
         if self.options.dry_run:
             return
@@ -104,27 +104,27 @@ class Runner:
         while process.returncode is None:
             try:
                 process.wait()
-            except KeyboardInterrupt:  # the command received it as well and may still write a checkpoint
+            except KeyboardInterrupt:  # the command also received the signal and may still write a checkpoint
                 continue
         if process.returncode:
             sys.exit(process.returncode if process.returncode > 0 else 128 - process.returncode)
 
 
 def name_of_training(text: str) -> str:
-    """Return the name of a run: the values of its options, except where data and features are."""
+    """Return the name of a run: the values of its options, except for the locations of data and features."""
     pairs = [option.partition("=") for option in shlex.split(text)]
     return "-".join(value for key, _, value in pairs if key not in ("data", "data.root", "callbacks.freeze.store"))
 
 
 def resume(run: Path) -> list[str]:
-    """Return the option that continues an unfinished training from its newest checkpoint; none if it has none."""
+    """Return the option that continues an unfinished training from its newest checkpoint; empty without checkpoint."""
     checkpoints = [run / "checkpoints" / name for name in ("last.ckpt", "interrupted.ckpt")]
     found = sorted(filter(Path.is_file, checkpoints), key=lambda path: path.stat().st_mtime)
     return [f"resume={found[-1]}"] if found else []
 
 
 def settings_of(study: Study, options: argparse.Namespace) -> dict[str, str]:
-    """Return the placeholders of commands besides those in the names of cells."""
+    """Return the values of the placeholders in commands, except for those in the names of cells."""
     return {
         "photographs": f"data={layout(options.data)} data.root={options.data}",
         "scenes": f"data=synthetic data.root={SYNTHETIC}",
@@ -137,25 +137,25 @@ def settings_of(study: Study, options: argparse.Namespace) -> dict[str, str]:
 
 
 def layout(data: str) -> str:
-    """Return which of conf/data a folder is."""
+    """Return the option of conf/data that matches a folder."""
     is_folder = data == SYNTHETIC or Path(data, "annotations", "person_keypoints_train.json").is_file()
     return "folder" if is_folder else "coco"
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the command line; defaults that depend on others are filled in."""
+    """Parse the command line and set defaults that depend on other options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("studies", nargs="+", metavar="STUDY", choices=study_names(), help=", ".join(study_names()))
     parser.add_argument("--dry-run", action="store_true", help="only print the commands")
-    parser.add_argument("--cells", default="*", metavar="PATTERN", help="only cells of such names, as 'small_dark-*'")
-    parser.add_argument("--again", action="store_true", help="measure cells that have a result as well")
-    parser.add_argument("--scale", choices=SCALES, default="small", help="of the cells that exist in both")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of the trainings")
-    parser.add_argument("--limit", help="images of an oracle study that has a limit; null: all")
-    parser.add_argument("--data", help=f"COCO or a COCO-format folder; default {COCO}, else {SYNTHETIC}")
-    parser.add_argument("--annotations", help="file of the oracle; default: that of the validation split")
-    parser.add_argument("--results", type=Path, default=Path("outputs/studies"), help="folder to write")
-    parser.add_argument("--runs", type=Path, default=Path("outputs/runs"), help="folder to write")
+    parser.add_argument("--cells", default="*", metavar="PATTERN", help="only matching cells, e.g. 'small_dark-*'")
+    parser.add_argument("--again", action="store_true", help="also measure cells that have a result")
+    parser.add_argument("--scale", choices=SCALES, default="small", help="scale of cells that exist in both")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of the trainings")
+    parser.add_argument("--limit", help="number of images of an oracle study with a limit; null = all")
+    parser.add_argument("--data", help=f"COCO or a COCO-format folder; default: {COCO} or {SYNTHETIC}")
+    parser.add_argument("--annotations", help="file of the oracle; default: validation split")
+    parser.add_argument("--results", type=Path, default=Path("outputs/studies"), help="folder of the results")
+    parser.add_argument("--runs", type=Path, default=Path("outputs/runs"), help="folder of the runs")
     for program in ("train", "evaluate", "oracle"):
         parser.add_argument(f"--{program}", default="", metavar="OVERRIDES", help=f"further options of gog-{program}")
     parser.add_argument("--bin", type=Path, default=Path(sys.executable).parent, help="folder of the commands")

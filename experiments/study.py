@@ -1,21 +1,21 @@
 """Studies and their results.
 
-A study is a file ``studies/<name>.yaml``. Besides what the report shows of it (title, command, setting, date, rows,
-columns, reading) it names its cells, the measurements, and the commands of each::
+A study is a file ``studies/<name>.yaml``. In addition to the contents of the report (title, command, setting, date,
+rows, columns, reading), it lists its cells (the measurements) and their commands::
 
-    limit: 600                   # images, where the commands have {limit}
+    limit: 600                   # number of images, for {limit} in commands
     values:
       noise: [none, medium]      # or {text in names: text in commands}
     cells:
-      "{row}-{noise}":           # a cell for each row and each noise
+      "{row}-{noise}":           # one cell per row and noise
         oracle: method.encoder.sigma={row} noise={noise} limit={limit}
-      small_{row}-{seed}:        # names that begin with small_ or full_ belong to this scale alone
+      small_{row}-{seed}:        # names that begin with small_ or full_ belong only to this scale
         train: experiment={row} scale=small {photographs}
         checkpoint: last.ckpt        # of the training, for evaluate; best.ckpt where it is not given
         evaluate: protocol=learned {photographs}
 
-A placeholder in the name of a cell stands for each of its ``values``; ``{row}`` for each row unless it is listed there,
-``{seed}`` for each seed. The other placeholders of commands are the settings of ``run.py``.
+A placeholder in the name of a cell is replaced by each of its ``values``, ``{row}`` by each row unless it is listed in
+``values``, and ``{seed}`` by each seed. Other placeholders in commands are replaced by the settings of ``run.py``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FOLDER = Path(__file__).resolve().parent
 STUDIES = FOLDER / "studies"
 RESULTS = FOLDER / "results"
 
-# What each measurement has besides its numbers, and long lists of numbers.
+# Entries of results that are not numbers, or long lists of numbers.
 _NOT_IN_TABLES = ("settings", "versions", "detections", "subsets", "worst", "by_type", "curve", "errors")
 
 Study = dict[str, Any]
@@ -47,8 +47,8 @@ class Cell(NamedTuple):
     """One measurement.
 
     Attributes:
-        name: In the results file of the study.
-        seed: Of the training; None if the cell has none.
+        name: Name in the results file of the study.
+        seed: Seed of the training; None without training.
         options: Overrides of each command, in order: ``train``, ``evaluate``, ``oracle``, ``benchmark``.
         checkpoint: The checkpoint of the training that is evaluated.
     """
@@ -60,7 +60,7 @@ class Cell(NamedTuple):
 
 
 def load_study(name: str) -> Study:
-    """Read a study; ``name`` becomes part of it."""
+    """Read a study and add its ``name``."""
     content = yaml.safe_load((STUDIES / f"{name}.yaml").read_text(encoding="utf-8"))
     return {"name": name, **content}
 
@@ -71,7 +71,7 @@ def study_names() -> list[str]:
 
 
 def rows(study: Study) -> dict[str, str]:
-    """Return the labels of the rows by their names."""
+    """Return the labels of the rows by name."""
     given = study["rows"] if isinstance(study["rows"], dict) else {row: row for row in study["rows"]}
     return {str(row): str(label) for row, label in given.items()}
 
@@ -81,8 +81,8 @@ def cells(study: Study, seeds: Sequence[int], settings: Mapping[str, str]) -> It
 
     Args:
         study: The study.
-        seeds: Of the trainings.
-        settings: Text of the placeholders that commands have besides those of the name.
+        seeds: Seeds of the trainings.
+        settings: Values of placeholders in commands that are not in the name.
     """
     choices = {"row": list(rows(study)), **study.get("values", {}), "seed": list(seeds)}
     for pattern, commands in study.get("cells", {}).items():
@@ -96,13 +96,13 @@ def cells(study: Study, seeds: Sequence[int], settings: Mapping[str, str]) -> It
 
 
 def _pairs(values: Sequence[Any] | Mapping[Any, str]) -> list[tuple[str, str]]:
-    """Return what stands in names and what in commands for each value of a placeholder."""
+    """Return the text in names and the text in commands for each value of a placeholder."""
     pairs = values.items() if isinstance(values, Mapping) else zip(values, values, strict=True)
     return [(str(name), str(text)) for name, text in pairs]
 
 
 def read_results(folder: Path, name: str) -> Results:
-    """Return the results of a study by cells; empty if there are none."""
+    """Return the results of a study by cell; empty if there are none."""
     path = folder / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
@@ -110,8 +110,8 @@ def read_results(folder: Path, name: str) -> Results:
 def add_result(folder: Path, name: str, cell: str, record: Any) -> None:
     """Add a cell to the results of a study, or replace it.
 
-    ``<name>.json`` holds the whole records. ``<name>.csv`` has one row per cell; its columns are the paths of the
-    values in the records. Each file is written completely or not at all.
+    ``<name>.json`` contains the complete records. ``<name>.csv`` has one row per cell; its columns are the paths of the
+    values in the records. Both files are written atomically.
     """
     results = {**read_results(folder, name), cell: record}
     lines = (f"{json.dumps(key)}: {json.dumps(results[key])}" for key in sorted(results))

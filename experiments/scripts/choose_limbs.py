@@ -1,12 +1,13 @@
-"""Chooses a number of limbs by label statistics, so that few labelled people are in pieces.
+"""Chooses limbs by label statistics, such that few labeled people are broken into several fragments.
 
     python experiments/scripts/choose_limbs.py ANNOTATIONS NUMBER [--price PEOPLE] [--name NAME] [--output FILE.yaml]
 
-A person whose labelled keypoints no limbs connect cannot be detected whole. Limbs are added one by one with their
-mirror images, each time those that join most fragments per limb; the number of joined fragments is the rank of a graph,
-so this is near the best set. Exchanges follow as long as they leave fewer people broken. Long limbs connect as well as
-short ones here, but their offsets are harder to learn: with ``--price`` a limb as long as the root of a person's box
-area counts as so many broken people, a shorter one in proportion.
+A person whose labeled keypoints are not connected by limbs cannot be detected whole. Limbs are added one by one with
+their mirror images; each step adds the limbs that join most fragments per limb. The number of joined fragments is the
+rank of a graph, so the result is near the optimum. Then limbs are exchanged as long as this reduces the number of
+broken people. Long limbs connect as well as short ones, but their offsets are harder to learn. With ``--price``, a limb
+as long as the square root of a person's box area costs as much as this number of broken people, a shorter limb less in
+proportion.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Group = tuple[Limb, ...]  # a limb and its mirror image
 
 
 class People:
-    """Labelled people: which keypoints they have, and how long their limbs are.
+    """Labeled people: patterns of their keypoints, and mean lengths of limbs.
 
     Args:
         path: COCO-format annotations.
@@ -44,9 +45,9 @@ class People:
         self.lengths = (distances / scales[:, None, None] * both).sum(axis=0) / np.maximum(both.sum(axis=0), 1)
 
     def pieces(self, limbs: Sequence[Limb]) -> np.ndarray:
-        """Return into how many pieces the limbs leave each pattern of labelled keypoints, ``(N,)``."""
+        """Return the number of fragments of each pattern of labeled keypoints, ``(N,)``."""
         number = self.patterns.shape[1]
-        piece = np.where(self.patterns, np.arange(number), number)  # the lowest keypoint that each one is connected to
+        piece = np.where(self.patterns, np.arange(number), number)  # lowest keypoint connected to each keypoint
         before = None
         while before is None or (piece != before).any():
             before = piece.copy()
@@ -56,15 +57,15 @@ class People:
         return (piece == np.arange(number)).sum(axis=1)
 
     def fragments(self, limbs: Sequence[Limb]) -> int:
-        """Return how many pieces there are beyond one per person."""
+        """Return the number of fragments in excess of one per person."""
         return int(((self.pieces(limbs) - 1) * self.counts).sum())
 
     def broken(self, limbs: Sequence[Limb]) -> int:
-        """Return how many people are in more than one piece."""
+        """Return the number of people with more than one fragment."""
         return int(((self.pieces(limbs) > 1) * self.counts).sum())
 
     def length(self, limbs: Sequence[Limb]) -> float:
-        """Return the sum of the limbs' mean lengths, in units of the root of the box area."""
+        """Return the sum of the limbs' mean lengths, in units of the square root of the box area."""
         return float(sum(self.lengths[limb] for limb in limbs))
 
 
@@ -81,7 +82,7 @@ def flat(chosen: Sequence[Group]) -> list[Limb]:
 
 
 def choose(people: People, candidates: Sequence[Group], number: int, price: float) -> list[Group]:
-    """Return groups of ``number`` limbs that leave few people broken, or few and short limbs if length has a price."""
+    """Return groups with ``number`` limbs in total that minimize broken people plus ``price`` times limb length."""
 
     def gain(group: Group) -> float:
         joined = people.fragments(flat(chosen)) - people.fragments(flat([*chosen, group]))
@@ -96,7 +97,7 @@ def choose(people: People, candidates: Sequence[Group], number: int, price: floa
 
 
 def exchange(people: People, candidates: Sequence[Group], chosen: Sequence[Group], price: float) -> list[Group] | None:
-    """Return the best set that differs by one group; None if it is no better."""
+    """Return the best set that differs by one group; None if it is not better."""
 
     def cost(groups: Sequence[Group]) -> float:
         return people.broken(flat(groups)) + price * people.length(flat(groups))
@@ -126,7 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("annotations")
     parser.add_argument("number", type=int)
-    parser.add_argument("--price", type=float, default=0.0, help="broken people that a limb of one scale is worth")
+    parser.add_argument("--price", type=float, default=0.0, help="cost of a limb of length 1 scale, in broken people")
     parser.add_argument("--name")
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
@@ -141,7 +142,7 @@ def main() -> None:
     for shown in (skeleton, *map(load_skeleton, ("coco_16", "coco_19", "coco_31", "coco_39", "coco_44"))):
         print(
             f"{shown.name}: {people.broken(shown.limbs)} of {people.counts.sum()} people broken,"
-            f" {people.fragments(shown.limbs)} fragments too many,"
+            f" {people.fragments(shown.limbs)} excess fragments,"
             f" mean length {people.length(shown.limbs) / shown.num_limbs:.3f}"
         )
     if arguments.output:

@@ -1,4 +1,4 @@
-"""Counts the labelled keypoints that training crops contain.
+"""Counts the labeled keypoints that training crops contain.
 
 python experiments/scripts/crop_keypoints.py ANNOTATIONS RESULTS.json [augmentation]
 """
@@ -25,7 +25,7 @@ with initialize_config_dir(config_dir(), version_base="1.3"):
     augmentation = instantiate(compose("train", [f"augmentation={option[0] if option else 'default'}"]).augmentation)
 
 crops = middles = without = 0
-chosen, everyone = np.zeros(2, dtype=int), np.zeros(2, dtype=int)  # keypoints inside the crop, and all
+chosen, everyone = np.zeros(2, dtype=int), np.zeros(2, dtype=int)  # keypoints inside the crop, and all keypoints
 indices = images.with_labelled_people()
 for epoch in range(EPOCHS):
     for item, index in enumerate(indices):

@@ -1,4 +1,4 @@
-"""Holds out some training photographs, for choices that neither training nor validation may influence.
+"""Holds out some training photographs, for tuning that is independent of training and validation images.
 
     python experiments/scripts/hold_out.py DATA OUTPUT
 
@@ -21,8 +21,8 @@ def divided(annotations: dict[str, Any], every: int = EVERY) -> dict[str, dict[s
     """Divide the content of an annotation file.
 
     Args:
-        annotations: In COCO's format.
-        every: Of the images with people, in the order of their ids, one in so many is held out.
+        annotations: Annotations in COCO's format.
+        every: Every n-th image with people, in the order of ids, is held out.
 
     Returns:
         The content of ``train`` and of ``held_out``.
@@ -42,7 +42,7 @@ def divided(annotations: dict[str, Any], every: int = EVERY) -> dict[str, dict[s
 
 
 def main(data: Path, output: Path) -> None:
-    """Write the folder; one that is there is replaced."""
+    """Write the folder; existing files are replaced."""
     suffix = "" if (data / "annotations" / "person_keypoints_train.json").is_file() else "2017"
     (output / "annotations").mkdir(parents=True, exist_ok=True)
     for name, source in (("train", "train"), ("held_out", "train"), ("val", "val")):
@@ -53,7 +53,7 @@ def main(data: Path, output: Path) -> None:
         split: json.loads((data / "annotations" / f"person_keypoints_{split}{suffix}.json").read_text(encoding="utf-8"))
         for split in ("train", "val")
     }
-    # The validation file comes last: where it is, the folder is complete.
+    # The validation file is written last; if it exists, the folder is complete.
     for name, content in (*divided(contents["train"]).items(), ("val", contents["val"])):
         file = output / "annotations" / f"person_keypoints_{name}.json"
         file.write_text(json.dumps(content), encoding="utf-8")

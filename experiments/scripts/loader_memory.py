@@ -1,4 +1,4 @@
-"""Measures the memory of the loading processes, epoch by epoch, MB (10^6 bytes).
+"""Measures the memory of the loading processes after each epoch, MB (10^6 bytes).
 
 python experiments/scripts/loader_memory.py RESULTS.json data=folder data.root=DIR data.num_workers=2 [OVERRIDE ...]
 """
@@ -26,7 +26,7 @@ with initialize_config_dir(config_dir(), version_base="1.3"):
     data = instantiate(compose("train", overrides).data)
 data.setup("fit")
 loader = data.train_dataloader()
-# Rss: all mapped memory; Pss: shared memory divided among the processes that share it; private: its own alone.
+# Rss: all resident memory; Pss: shared memory divided among the processes that share it; private: not shared memory.
 KINDS = {"resident": "Rss:", "proportional": "Pss:", "private": "Private_"}
 record = {"images": len(data.train_set), **{kind: [] for kind in KINDS}}
 for epoch in range(EPOCHS):

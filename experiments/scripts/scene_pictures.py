@@ -1,4 +1,4 @@
-"""Draws the same scenes as annotated and as predicted by two networks, side by side.
+"""Draws scenes side by side with annotations and predictions of two networks.
 
     python experiments/scripts/scene_pictures.py SCENES OURS.ckpt CENTERNETS.ckpt OUTPUT.jpg
 
