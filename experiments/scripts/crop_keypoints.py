@@ -13,7 +13,7 @@ from hydra import compose, initialize_config_dir
 from gog_pose.cli.runtime import config_dir, instantiate
 from gog_pose.data.annotations import CocoKeypoints
 from gog_pose.data.augmentation import warp_keypoints
-from gog_pose.data.sampler import CropDraw
+from gog_pose.data.sampler import CropKey
 from gog_pose.skeleton import load_skeleton
 
 EPOCHS = 10
@@ -31,11 +31,11 @@ for epoch in range(EPOCHS):
     for item, index in enumerate(indices):
         people = images.people(index)
         keypoints = people.keypoints[people.is_labelled]
-        random = CropDraw(epoch, item).random(0)
+        random = CropKey(epoch, item).random(0)
         person = random.integers(len(keypoints))
         labelled = keypoints[person][keypoints[person][:, 2] > 0, :2]
         middle = (labelled.min(axis=0) + labelled.max(axis=0)) / 2
-        warp = augmentation.draw_warp(tuple(images.sizes[index]), middle, random)
+        warp = augmentation.sample_warp(tuple(images.sizes[index]), middle, random)
         with_middle = np.concatenate([keypoints, keypoints[person : person + 1]])
         with_middle[-1] = [*middle, 2]
         kept = warp_keypoints(with_middle, warp, augmentation.crop_size, skeleton)[..., 2] > 0
