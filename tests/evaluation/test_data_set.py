@@ -164,7 +164,7 @@ def test_subsets_hold_each_other(tmp_path):
 class Dying(PoseEstimator):
     """Ends its process without a word, as the system does where memory is short."""
 
-    def answer(self, images):
+    def predict_views(self, images):
         """Die."""
         import os
 

@@ -96,6 +96,6 @@ def test_images_without_annotations_have_detections_but_no_metrics(estimator, da
 )
 def test_mistakes_are_reported_before_any_image_is_read(estimator, data, tmp_path, monkeypatch, options, words):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(estimator, "answer", lambda images: pytest.fail("an image was read"))
+    monkeypatch.setattr(estimator, "predict_views", lambda images: pytest.fail("an image was read"))
     with pytest.raises(InputError, match=words):
         evaluate(estimator, data, tmp_path, **options)
