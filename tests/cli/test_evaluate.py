@@ -265,7 +265,7 @@ def test_a_test_set_becomes_what_the_server_takes(run, trained, tmp_path):
     ("overrides", "words"),
     [
         ([], "checkpoint: give either checkpoint=FILE or detections=FILE"),
-        (["checkpoint=/no.ckpt", "detections=/no.json"], "one of them"),
+        (["checkpoint=/no.ckpt", "detections=/no.json"], "give either checkpoint=FILE or detections=FILE"),
         (["checkpoint=/no.ckpt"], "/no.ckpt: there is no such file"),
         (["checkpoint={best}", "compare=/no.json"], "/no.json: no such file of detections"),
         (["detections=/no.json"], "/no.json: no such file of detections"),
@@ -305,7 +305,7 @@ def entry(**changes):
         ([entry(), entry(score=None)], "[1].score"),
         ([entry(keypoints=[1.0] * 42)], "42 numbers, but the skeleton has 17"),
         ([entry(score=float("nan"))], "finite"),
-        ([entry(image_id=99)], "image_id 99 is not in"),
+        ([entry(image_id=99)], "image_id: 99 is not in"),
     ],
 )
 def test_senseless_detections_are_refused(run, trained, tmp_path, content, words):
