@@ -102,7 +102,7 @@ def test_stages_add_up_and_ratios_are_to_the_straightforward_reading(record):
         ({"repeats": 0}, "repeats: must be 1 or more"),
         (
             {"data": lambda: module(".", PoseEncoder(load_skeleton("coco_19"), refinement=3))},
-            "targets of method=gog only",
+            "only the targets of method=gog",
         ),
     ],
 )
