@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from programs import run_program
 from small_exports import SKELETON, command, photographs, small_checkpoint, small_network
 from small_runs import small_scenes
 from torch import nn
@@ -74,8 +75,7 @@ def test_a_file_needs_neither_lightning_nor_the_networks_code(exported):
         f"poses = PoseEstimator.from_onnx({str(exported)!r}).predict(numpy.zeros((50, 40, 3), numpy.uint8))\n"
         "assert not [name for name in sys.modules if name.startswith(('pytorch_lightning', 'hydra', 'onnxscript'))]\n"
     )
-    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert process.returncode == 0, process.stderr
+    run_program(program)
 
 
 def test_what_the_file_says_about_itself_is_plain_json(checkpoint, exported):

@@ -3,13 +3,12 @@
 import ast
 import json
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from programs import run_program
 from small_exports import command, photographs, small_checkpoint, with_peaks
 
 from gog_pose.cli import export
@@ -101,8 +100,7 @@ def test_the_runtime_does_not_load_pytorch_for_it(exported):
         f"PoseRuntime({str(exported)!r}).predict(numpy.zeros((50, 40, 3), numpy.uint8))\n"
         "assert not {'torch', 'onnx', 'hydra'} & sys.modules.keys()\n"
     )
-    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert process.returncode == 0, process.stderr
+    run_program(program)
 
 
 def test_a_file_that_misses_most_candidates_is_refused(checkpoint, exported, tmp_path, monkeypatch):

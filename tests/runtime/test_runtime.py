@@ -1,12 +1,10 @@
 """gog_pose.runtime: the poses of PoseEstimator.from_onnx, without PyTorch."""
 
-import subprocess
-import sys
-
 import cv2
 import numpy as np
 import pytest
 import torch
+from programs import run_program
 from torch import nn
 
 from gog_pose.decoding import GogDecoder
@@ -112,8 +110,7 @@ def test_it_works_where_pytorch_and_the_other_packages_are_not_installed(exporte
         f"PoseRuntime({str(exported)!r}).predict([numpy.zeros((50, 40, 3), numpy.uint8)])\n"
         "assert not [name for name in sys.modules if name.split('.')[0] in heavy]\n"
     )
-    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert process.returncode == 0, process.stderr
+    run_program(program)
 
 
 def test_importing_the_package_or_the_runtime_loads_no_heavy_package():
@@ -123,8 +120,7 @@ def test_importing_the_package_or_the_runtime_loads_no_heavy_package():
         f"loaded = [name for name in sys.modules if name.split('.')[0] in {HEAVY}]\n"
         "assert not loaded, loaded\n"
     )
-    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert process.returncode == 0, process.stderr
+    run_program(program)
 
 
 def test_every_method_that_can_be_exported_has_a_host():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -50,12 +48,18 @@ def compare(
     """
     if detections.keys() != others.keys():
         raise ValueError("both sets of detections must be of the same images")
-    evaluations = [_evaluation(annotations, one, skeleton) for one in (detections, others)]
+    truth = coco_truth(annotations, skeleton)
+    evaluations = [
+        KeypointEvaluation(
+            truth, best_detections(annotations, one, skeleton), annotations.category_id, skeleton, sizes=1
+        )
+        for one in (detections, others)
+    ]
     num_images = len(detections)
-    own, other = (_average_precision(one, np.arange(num_images)) for one in evaluations)
+    own, other = (one.average_precision(np.arange(num_images)) for one in evaluations)
     random = np.random.default_rng(seed)
     samples = [random.integers(num_images, size=num_images) for _ in range(resamples)]
-    precisions = np.array([[_average_precision(one, sample) for sample in samples] for one in evaluations])
+    precisions = np.array([[one.average_precision(sample) for sample in samples] for one in evaluations])
     differences = precisions[0] - precisions[1]
     differences = differences[~np.isnan(differences)]  # nan: a resample without people
     low, high = np.percentile(differences, _INTERVAL).tolist()
@@ -69,19 +73,3 @@ def compare(
         "images": num_images,
         "resamples": resamples,
     }
-
-
-def _evaluation(annotations: AnnotationFile, detections: Detections, skeleton: Skeleton) -> KeypointEvaluation:
-    detected = best_detections(annotations, detections, skeleton)
-    return KeypointEvaluation(coco_truth(annotations, skeleton), detected, annotations.category_id, skeleton, sizes=1)
-
-
-def _average_precision(evaluation: KeypointEvaluation, sample: np.ndarray) -> float:
-    """Return the AP of a sample of images, given by their places; nan where it has no people."""
-    every = evaluation.evalImgs
-    evaluation.evalImgs = [every[place] for place in sample]
-    with contextlib.redirect_stdout(io.StringIO()):
-        evaluation.accumulate()
-    evaluation.evalImgs = every
-    precision = evaluation.eval["precision"]
-    return float(precision.mean()) if (precision >= 0).all() else float("nan")

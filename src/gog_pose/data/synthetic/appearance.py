@@ -131,7 +131,7 @@ class Appearance:
 
     @property
     def ears_covered(self) -> bool:
-        """Whether hair hides the ears; ear pads are worn over the hair."""
+        """True if hair hides the ears; ear pads are worn over the hair."""
         return self.hairstyle == "long" and not self.protectors
 
     @staticmethod

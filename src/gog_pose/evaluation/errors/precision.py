@@ -208,6 +208,23 @@ class KeypointEvaluation(COCOeval):  # type: ignore[misc]
             self.accumulate()
         return _by_size(self.eval["precision"])
 
+    def average_precision(self, sample: np.ndarray) -> float:
+        """Return the AP of a sample of the images, which may contain an image several times.
+
+        Args:
+            sample: ``(N,)`` places of images by rising id, N being the number of images.
+
+        Returns:
+            The AP over people of all sizes, nan if the sample has none.
+        """
+        every = self.evalImgs
+        self.evalImgs = [every[place] for place in sample] + every[len(self.params.imgIds) :]
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.accumulate()
+        self.evalImgs = every
+        precision = self.eval["precision"][..., _ALL, :]
+        return float(precision.mean()) if (precision >= 0).all() else float("nan")
+
     def precision_without(self, unmatched: Unmatched) -> Precision:
         """Return the precision if the given detections and people do not count where they are unmatched.
 
