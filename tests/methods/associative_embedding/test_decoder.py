@@ -77,6 +77,17 @@ def test_missing_keypoints_are_filled_in_where_the_tags_are_the_persons():
     assert not poses.inferred.any()
 
 
+def test_two_tags_of_one_person_are_joined_within_reach():
+    """The lower body has another tag than the upper body; both fit into one body, and a second person is separate."""
+    people, _, maps = scene(*TWO)
+    lower = [COCO.keypoints.index(name) for name in COCO.keypoints if name.split("_")[-1] in ("hip", "knee", "ankle")]
+    maps.tags[:, lower] += 5
+    (apart,) = AssociativeDecoder(COCO, refine=False)(maps)
+    (joined,) = AssociativeDecoder(COCO, reach=1.5, refine=False)(maps)
+    assert len(apart) == 4
+    assert_found(joined, people)
+
+
 @pytest.mark.parametrize("rules", [AssociativeDecoder, HigherHRNetDecoder])
 def test_two_resolutions_find_the_same_people(rules):
     people, _, maps = scene(*TWO, resolutions=2)

@@ -1,4 +1,4 @@
-"""Decoding by both rules: what is found, what is suppressed, any skeleton, and maps of a diverged network."""
+"""Decoding by all rules: what is found, what is suppressed, any skeleton, and maps of a diverged network."""
 
 import math
 
@@ -16,6 +16,8 @@ from gog_pose.methods.decoders import build_decoder, change_decoder, describe_de
 from gog_pose.methods.people import People
 from gog_pose.methods.personlab.decoder import PersonLabDecoder
 from gog_pose.methods.personlab.encoder import PersonLabEncoder
+from gog_pose.methods.personlab.greedy import GreedyDecoder, apart
+from gog_pose.methods.personlab.grouping import Roots
 from gog_pose.methods.personlab.hough import hough_maps
 from gog_pose.methods.personlab.paper import PaperDecoder
 from gog_pose.methods.personlab.records import PersonLabMaps, edges
@@ -24,7 +26,7 @@ from gog_pose.skeleton import Skeleton, load_skeleton
 
 COCO = load_skeleton("coco_16")
 SIZE = (256, 384)
-RULES = pytest.mark.parametrize("rules", [PersonLabDecoder, PaperDecoder])
+RULES = pytest.mark.parametrize("rules", [PersonLabDecoder, PaperDecoder, GreedyDecoder])
 
 
 def maps_of(people, skeleton=COCO, size=SIZE, radius=32.0):
@@ -80,8 +82,11 @@ def test_a_skeleton_in_two_pieces_gives_people_of_the_pieces(rules):
 def test_a_tree_that_is_cut_gives_two_people(rules):
     """Without a nose no edge connects the two sides, which lowers the upper bound of PersonLab."""
     labeled = [kind for kind in range(17) if kind != 0]
-    (poses,) = rules(COCO)(maps_of([standing(50, 50, labelled=labeled, scale=1.5)]))
+    cut = maps_of([standing(50, 50, labelled=labeled, scale=1.5)])
+    (poses,) = rules(COCO, **({"reach": 0.0} if rules is GreedyDecoder else {}))(cut)
     assert len(poses) >= 2
+    (joined,) = GreedyDecoder(COCO)(cut)
+    assert len(joined) == 1
     (whole,) = rules(COCO)(maps_of([standing(50, 50, scale=1.5)]))
     assert len(whole) == 1
 
@@ -159,9 +164,9 @@ def test_expected_oks_by_hand():
     maps = maps_of([[(61, 61, 2), (101, 101, 2)]], skeleton, size=(160, 160), radius=8.0)
     decoder = PaperDecoder(skeleton, radius=8.0)
     reader = decoder.read(*(field[0].numpy() for field in maps))
-    reader._hough.scores[:] = 0
+    reader.hough.scores[:] = 0
     for x, value in ((61, 1.0), (64, 0.5)):
-        reader._hough.scores[0, 61 + 1, x + 1] = value
+        reader.hough.scores[0, 61 + 1, x + 1] = value
     person = reader.grow(0, np.array([61.0, 61.0]))
     spread = 40 * 2 * 0.05  # root of the area of the box x kappa
     assert person[0, 2] == pytest.approx((1 + 0.5 * math.exp(-9 / (2 * spread**2))) / 1.5, abs=1e-5)
@@ -201,11 +206,57 @@ def test_rules_are_chosen_by_name():
         (PersonLabDecoder, "nms_radius", math.inf),
         (PaperDecoder, "radius", 0.0),
         (PaperDecoder, "score", "mean"),
+        (GreedyDecoder, "topk", 0),
+        (GreedyDecoder, "vote_threshold", -0.1),
+        (GreedyDecoder, "radius", 0.0),
+        (GreedyDecoder, "gate", math.nan),
     ],
 )
 def test_senseless_options_are_refused(rules, option, value):
     with pytest.raises(InputError, match=f"decoder.{option}: "):
         rules(COCO, **{option: value})
+
+
+@pytest.mark.parametrize("vote_threshold", [0.0, 0.01])
+def test_greedy_grouping_follows_refined_offsets(vote_threshold):
+    """Wrong mid-range offsets that end inside the disk of the next keypoint are corrected, and miss it otherwise."""
+    people = [standing(20, 40, scale=1.1), standing(150, 90, scale=1.3)]
+    maps = maps_of(people)
+    maps.mid_offsets[:, ::2] += 15 * (maps.mid_offsets[:, ::2] != 0)  # px
+    options = {"vote_threshold": vote_threshold, "gate": 5.0, "gate_ratio": 0.0, "reach": 0.0, "complete": False}
+    (refined,) = GreedyDecoder(COCO, **options)(maps)
+    assert len(refined) == 2
+    for person in people:
+        assert gaps(refined, person).min() < 1, "px"
+    (straight,) = GreedyDecoder(COCO, steps=0, **options)(maps)
+    assert len(straight) == 2 * 17
+
+
+def test_greedy_grouping_infers_a_keypoint_without_a_disk():
+    person = standing(50, 50, scale=1.5)
+    maps = maps_of([person])
+    wrist = 9
+    maps.heatmaps[:, wrist], maps.short_offsets[:, 2 * wrist : 2 * wrist + 2] = 0, 0
+    (poses,) = GreedyDecoder(COCO)(maps)
+    assert len(poses) == 1
+    assert np.flatnonzero(poses.inferred[0]).tolist() == [wrist]
+    assert gaps(poses, person)[0] < 1, "px"
+    (poses,) = GreedyDecoder(COCO, complete=False)(maps)
+    assert poses.keypoints[0, wrist].tolist() == [0, 0, 0]
+
+
+@given(seed=st.integers(0, 10_000), radius=st.floats(0, 30))
+def test_roots_near_a_better_one_are_no_candidates(seed, radius):
+    random = np.random.default_rng(seed)
+    roots = Roots.sorted(random.integers(0, 2, 30), random.integers(0, 50, (30, 2)), random.random(30))
+    kept = apart(roots, 1, radius)
+    own = roots.xy[roots.kinds == 1]
+    ranks = [own.tolist().index(xy) for xy in kept.tolist()]
+    assert ranks == sorted(ranks)
+    for rank, xy in enumerate(own):
+        better = kept[[place < rank for place in ranks]]
+        near = (np.linalg.norm(better - xy, axis=1) <= radius).any()
+        assert near != (rank in ranks) or own[:rank].tolist().count(xy.tolist()), "kept unless a better one is near"
 
 
 def test_the_plain_form_is_of_the_fast_rules():

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from gog_pose.assembly.joining import join_fragments
 from gog_pose.assembly.matching import COSTS, match_tags, type_order
 from gog_pose.errors import InputError
 from gog_pose.geometry import cells_to_image
@@ -51,6 +52,8 @@ class AssociativeDecoder(CandidateDecoder):
             the center of the limbs outwards.
         cost: Cost of a match (``match_tags``).
         tag_threshold: Tags at this distance or further belong to different people.
+        reach: Joining of people without a common keypoint type, as of fragments in ``GogDecoder``; 0 = never, as in
+            the public program.
         refine: Add missing keypoints at the best cells with the person's tag, marked as inferred.
 
     Raises:
@@ -59,11 +62,13 @@ class AssociativeDecoder(CandidateDecoder):
 
     CHOICES: ClassVar[Mapping[str, Sequence[str]]] = {"cost": COSTS}
     POSITIVE = ("tag_threshold",)
+    NOT_NEGATIVE = ("reach",)
 
     _: KW_ONLY
     order: Sequence[int] | None = None
     cost: str = "tie_broken"
     tag_threshold: float = 1.0
+    reach: float = 0.0
     refine: bool = True
 
     def __post_init__(self) -> None:
@@ -130,6 +135,8 @@ class AssociativeDecoder(CandidateDecoder):
         column, row = np.moveaxis(nearest_cells(xy, self.stride).clip(0, last).astype(np.intp), -1, 0)  # (K, n)
         own = tags[np.arange(len(tags))[:, None], :, row, column]  # (K, n, T)
         people = match_tags(own, responses, self.types, threshold=self.tag_threshold, cost=self.cost)
+        if self.reach:
+            people = join_fragments(people, xy, responses, self.skeleton.limbs, self.reach)
         inferred = self._missing(people, mean_tags(people, own), heatmaps, tags, stride) if self.refine else None
         return self.make_poses(people, xy, responses, inferred)
 

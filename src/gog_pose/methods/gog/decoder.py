@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gog_pose.assembly.agreement import add_agreement
-from gog_pose.assembly.completion import infer_missing
-from gog_pose.assembly.greedy import group_limbs
-from gog_pose.assembly.joining import join_fragments
-from gog_pose.assembly.limbs import follow_offsets, merge_directions, score_limbs
+from gog_pose.assembly.guided import group_by_guides
+from gog_pose.assembly.limbs import follow_offsets
 from gog_pose.errors import InputError
 from gog_pose.maps.peaks import refine_peaks
 from gog_pose.methods.candidates import CandidateDecoder
@@ -125,20 +122,17 @@ class GogDecoder(CandidateDecoder):
 
     def _group(self, xy: np.ndarray, responses: np.ndarray, guides: np.ndarray) -> Poses:
         """Group the ``(K, n)`` peaks of one image; the ``(L, n, 2)`` guides lead from them to the next keypoints."""
-        limbs = self.skeleton.limbs
-        candidates = score_limbs(
+        people, inferred = group_by_guides(
             xy,
             responses,
             guides,
-            limbs,
+            self.skeleton.limbs,
             gate=self.gate,
             gate_ratio=self.gate_ratio,
             min_length=self.min_length,
-            threshold=self.limb_threshold,
+            limb_threshold=self.limb_threshold,
+            agreement=self.agreement,
+            reach=self.reach,
+            complete=self.complete,
         )
-        candidates = merge_directions(candidates, limbs, responses.shape)
-        people = group_limbs(xy, responses, add_agreement(candidates, limbs, responses.shape, self.agreement))
-        if self.reach:
-            people = join_fragments(people, xy, responses, limbs, self.reach)
-        inferred = infer_missing(people, xy, responses, guides, limbs, self.min_length) if self.complete else None
         return self.make_poses(people, xy, responses, inferred)
