@@ -29,15 +29,15 @@ def compare(
     """Compare two sets of detections by a paired bootstrap over images.
 
     Each resample draws as many images as there are, with replacement, the same ones for both sets. The interval covers
-    the choice of images alone; the spread between trainings of different seeds comes on top of it.
+    only the choice of images; trainings with different seeds add a spread that it does not contain.
 
     Args:
-        annotations: Of the images.
+        annotations: Annotations of the images.
         detections: For each image id, its people in COCO's results format.
         others: Detections of the same images to compare them with.
-        skeleton: Gives the keypoints and their OKS sigmas.
+        skeleton: Keypoint types and their OKS sigmas.
         resamples: Number of resamples.
-        seed: Of the resampling.
+        seed: Seed of the resampling.
 
     Returns:
         ``AP`` and ``other_AP``; ``difference`` between them and its 95 % interval ``low`` to ``high``;
@@ -47,7 +47,7 @@ def compare(
         ValueError: The detections are of different images.
     """
     if detections.keys() != others.keys():
-        raise ValueError("both sets of detections must be of the same images")
+        raise ValueError("detections: the two sets have different images; give two sets of the same images")
     truth = coco_truth(annotations, skeleton)
     evaluations = [
         KeypointEvaluation(
