@@ -221,7 +221,7 @@ def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output
         return average_precision
     validated = [callback for callback in trainer.callbacks if isinstance(callback, CocoMap)]  # type: ignore[attr-defined]
     scores: dict[str, Any] = {
-        name.removeprefix("val/"): float(value) for name, value in metrics.items() if "/A" in name
+        name.removeprefix("val/"): float(value) for name, value in metrics.items() if name.startswith("val/A")
     }
     record = {
         **scores,
