@@ -19,6 +19,7 @@ import pytest
 import torch
 import wandb
 import yaml
+from annotated import standing, write_annotations
 from offline_runs import records
 from omegaconf import OmegaConf
 from wandb.sdk.wandb_run import Run
@@ -33,6 +34,7 @@ from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
 from gog_pose.evaluation import CocoKeypointEvaluator, read_detections
 from gog_pose.evaluation.coco import CROWD_METRICS, METRICS
+from gog_pose.evaluation.run import evaluate_detections
 from gog_pose.imaging.preprocessing import Preprocessing
 from gog_pose.methods.gog.heads import GogHeads
 from gog_pose.methods.gog.loss import GogLoss
@@ -118,6 +120,68 @@ def test_summary_holds_the_best_metrics_and_the_last_of_all_else(run):
         assert run.summary[f"train/{name}"] == pytest.approx(logged(run.output, f"train/{name}")[-1])
     others = {"lr-Adam", "speed/images_per_second", "speed/data_wait", "val/heatmap_1", "val/offset_1"}
     assert others <= set(run.summary)
+
+
+def by_logged_name(record):
+    """The metrics per keypoint type and the best F1 in a results file, by the name under which training logs them."""
+    rows = {**record["keypoints"]["by_type"], "all": record["keypoints"]["all"]}
+    columns = {"AP": "AP", "PCK": "PCK@0.1", "error_scales": "error_scales"}
+    expected = {
+        f"val_keypoints/{name}/{keypoint}": row[column]
+        for name, column in columns.items()
+        for keypoint, row in rows.items()
+        if (name, keypoint) != ("AP", "all")
+    }
+    best = record["score_threshold"]["best"]
+    return expected | {"val/F1": best["F1"], "val/F1_threshold": best["threshold"]}
+
+
+def test_metrics_per_keypoint_type_are_those_of_gog_evaluate(tmp_path):
+    """Detections of good and bad people, compared by the callback and by gog-evaluate, have equal metrics."""
+    random = np.random.default_rng(0)
+    truth = write_annotations(
+        tmp_path / "truth.json", {image: [standing(0, 0), standing(150, 0)] for image in range(1, 6)}
+    )
+    found = {image: [] for image in range(1, 6)}
+    for image, people in found.items():
+        for left, spread in ((0, 2), (150, 6), (90, 4)):
+            keypoints = standing(left, 0)
+            keypoints[:, :2] += random.normal(0, spread, (17, 2))
+            score = float(random.uniform(0.1, 1))
+            people.append(
+                {"image_id": image, "category_id": 1, "keypoints": keypoints.ravel().tolist(), "score": score}
+            )
+    (tmp_path / "found.json").write_text(json.dumps([person for people in found.values() for person in people]))
+    expected = by_logged_name(evaluate_detections(tmp_path / "found.json", SKELETON, truth, subset="all"))
+
+    module = PoseModule.__new__(PoseModule)
+    torch.nn.Module.__init__(module)
+    module.network = SimpleNamespace(skeleton=SKELETON)
+    trainer = SimpleNamespace(sanity_checking=False, is_global_zero=False)
+    for keypoints in (True, False):
+        callback, logged = CocoMap(truth, keypoints=keypoints), {}
+        module.log = lambda name, value, logged=logged, **kwargs: logged.update({name: value})
+        callback.on_validation_epoch_start(trainer, module)
+        callback._detections = found
+        callback.on_validation_epoch_end(trainer, module)
+        assert set(logged) == {f"val/{name}" for name in METRICS} | (set(expected) if keypoints else set())
+        if keypoints:
+            assert {name: logged[name] for name in expected} == expected
+            assert 0 < logged["val_keypoints/AP/nose"] < 1
+            assert 0 < logged["val_keypoints/PCK/all"] < 1
+            assert 0 < logged["val/F1"] < 1
+
+
+def test_metrics_per_keypoint_type_reach_the_loggers(run):
+    detections = run.output / "detections.json"
+    truth = run.root / "annotations/person_keypoints_val.json"
+    expected = by_logged_name(evaluate_detections(detections, SKELETON, truth, subset="all"))
+    assert set(expected) <= set(run.summary)
+    with (run.output / "csv/version_0/metrics.csv").open() as file:
+        last = [row for row in csv.DictReader(file) if row["val/F1"]][-1]  # of the best checkpoint, after training
+    for name, value in expected.items():
+        np.testing.assert_equal(np.float32(last[name]), np.float32(value), err_msg=name)
+    assert not any("keypoints" in name for name in json.loads((run.output / "results.json").read_text()))
 
 
 def test_all_curves_run_along_the_optimizer_steps(run):
