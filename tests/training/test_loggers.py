@@ -2,6 +2,7 @@
 
 import importlib.util
 
+import cv2
 import numpy as np
 import pytest
 
@@ -38,10 +39,16 @@ def test_tensorboard_has_metrics_and_pictures(tmp_path):
     assert (image.step, image.width, image.height) == (3, 6, 8)
 
 
-def test_mlflow_has_metrics_and_pictures(tmp_path):
+def test_mlflow_has_metrics_and_pictures(tmp_path, monkeypatch):
     pytest.importorskip("mlflow")
+    monkeypatch.chdir(tmp_path)  # MLflow stores the pictures in mlruns of the working folder
     logger = mlflow_logger(experiment="poses", uri=f"sqlite:///{tmp_path}/mlflow.db", name="run", tags={"group": None})
-    logger.log_metrics({"val/AP": 0.25}, step=3)
+    logger.log_metrics({"val_keypoints/PCK/nose": 0.25}, step=3)
     log_pictures(logger, "val/poses", [PICTURE], ["17"], step=3)
-    (metric,) = logger.experiment.get_metric_history(logger.run_id, "val/AP")
+    (metric,) = logger.experiment.get_metric_history(logger.run_id, "val_keypoints/PCK/nose")
     assert (metric.step, metric.value) == (3, 0.25)
+    names = [artifact.path for artifact in logger.experiment.list_artifacts(logger.run_id, "images")]
+    (name,) = [name for name in names if name.endswith(".png")]
+    assert name.startswith("images/val~poses~17+step+3+")
+    picture = cv2.imread(logger.experiment.download_artifacts(logger.run_id, name, str(tmp_path)))
+    np.testing.assert_array_equal(picture[..., ::-1], PICTURE)
