@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from gog_pose.errors import InputError
-from gog_pose.training.loggers import log_pictures, mlflow_logger, tensorboard_logger
+from gog_pose.training.loggers import log_pictures, mlflow_logger, place_of, tensorboard_logger
 
 PICTURE = np.arange(8 * 6 * 3, dtype=np.uint8).reshape(8, 6, 3)
 
@@ -33,6 +33,7 @@ def test_tensorboard_has_metrics_and_pictures(tmp_path):
     logger.log_metrics({"val/AP": 0.25}, step=3)
     log_pictures(logger, "val/poses", [PICTURE], ["17"], step=3)
     logger.experiment.flush()
+    assert place_of(logger) == f"{tmp_path}/tensorboard/version_0"
     events = EventAccumulator(logger.log_dir).Reload()
     assert [(event.step, event.value) for event in events.Scalars("val/AP")] == [(3, 0.25)]
     (image,) = events.Images("val/poses/17")
@@ -43,6 +44,7 @@ def test_mlflow_has_metrics_and_pictures(tmp_path, monkeypatch):
     pytest.importorskip("mlflow")
     monkeypatch.chdir(tmp_path)  # MLflow stores the pictures in mlruns of the working folder
     logger = mlflow_logger(experiment="poses", uri=f"sqlite:///{tmp_path}/mlflow.db", name="run", tags={"group": None})
+    assert place_of(logger) == f"sqlite:///{tmp_path}/mlflow.db"
     logger.log_metrics({"val_keypoints/PCK/nose": 0.25}, step=3)
     log_pictures(logger, "val/poses", [PICTURE], ["17"], step=3)
     (metric,) = logger.experiment.get_metric_history(logger.run_id, "val_keypoints/PCK/nose")

@@ -208,9 +208,10 @@ def report(trainer: pl.Trainer, module: PoseModule, data: PoseDataModule, output
     from gog_pose.evaluation.coco import CROWD_METRICS
     from gog_pose.system.results import write_results
     from gog_pose.training.callbacks.coco_map import CocoMap
+    from gog_pose.training.loggers import place_of
 
     kind, path = checkpoint_to_evaluate(trainer)
-    logs = ", ".join(str(logger.log_dir or logger.save_dir) for logger in trainer.loggers)
+    logs = ", ".join(place_of(logger) for logger in trainer.loggers)
     if trainer.limit_val_batches == 0:
         if trainer.is_global_zero:
             print(f"not evaluated, because trainer.limit_val_batches=0\n{kind} checkpoint: {path}\nlogs: {logs}")

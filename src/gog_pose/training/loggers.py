@@ -116,6 +116,13 @@ def log_pictures(logger: Logger, name: str, pictures: Sequence[np.ndarray], capt
             logger.experiment.log_image(logger.run_id, picture, key=f"{name}/{caption}", step=step)
 
 
+def place_of(logger: Logger) -> str:
+    """Return where a logger writes: a folder, or the URI of a tracking server."""
+    if isinstance(logger, MLFlowLogger):
+        return str(logger.experiment.tracking_uri)
+    return str(logger.log_dir or logger.save_dir)
+
+
 def _require(package: str, option: str) -> None:
     if importlib.util.find_spec(package) is None:
         raise InputError(
