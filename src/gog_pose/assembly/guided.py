@@ -22,6 +22,7 @@ def group_by_guides(
     gate: float,
     gate_ratio: float,
     min_length: float,
+    decays: np.ndarray | None = None,
     limb_threshold: float,
     agreement: float,
     reach: float,
@@ -37,6 +38,7 @@ def group_by_guides(
         gate: As in ``score_limbs``, px, input image.
         gate_ratio: As in ``score_limbs``.
         min_length: As in ``score_limbs``, px, input image.
+        decays: As in ``score_limbs``, px, input image; None: the length of each limb.
         limb_threshold: Lowest connection score S of a candidate limb.
         agreement: As in ``add_agreement``; 0 = no gain.
         reach: As in ``join_fragments``; 0 = fragments are not joined.
@@ -54,6 +56,7 @@ def group_by_guides(
         gate=gate,
         gate_ratio=gate_ratio,
         min_length=min_length,
+        decays=decays,
         threshold=limb_threshold,
     )
     candidates = merge_directions(candidates, limbs, responses.shape)

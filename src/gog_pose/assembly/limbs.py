@@ -14,6 +14,7 @@ from gog_pose.maps.peaks import Peaks
 if TYPE_CHECKING:
     import torch
 
+_LARGEST_SPREAD = 20.0  # log px; its exponential is finite
 _ROUNDING = 1e-9  # relative; a bound excludes only pairs that miss the gate by more than this
 
 
@@ -52,6 +53,24 @@ def follow_offsets(peaks: Peaks, offsets: torch.Tensor, limbs: Sequence[Sequence
     return starts + read_vectors(maps, starts, stride)
 
 
+def read_spreads(peaks: Peaks, spreads: torch.Tensor, limbs: Sequence[Sequence[int]], stride: int) -> torch.Tensor:
+    """Return the spreads b of the guiding offsets of every peak that can start a limb.
+
+    The map of log b is interpolated bilinearly at the peaks, like the offsets in ``follow_offsets``.
+
+    Args:
+        peaks: Peaks of B images, n per type.
+        spreads: ``(B, L, h, w)`` log b, b in px, input image.
+        limbs: L pairs of keypoint types.
+        stride: Px of the input image per cell, R.
+
+    Returns:
+        ``(B, L, n)`` float32 b, px, input image, at most ``e^20``. NaN where the map is not finite.
+    """
+    starts = peaks.xy[:, [start for start, _ in limbs]]
+    return read_vectors(spreads[:, :, None], starts, stride)[..., 0].clamp(max=_LARGEST_SPREAD).exp()
+
+
 def score_limbs(
     xy: np.ndarray,
     responses: np.ndarray,
@@ -61,9 +80,12 @@ def score_limbs(
     gate: float,
     gate_ratio: float,
     min_length: float,
+    decays: np.ndarray | None = None,
     threshold: float = 0.0,
 ) -> Limbs:
     """Score every pair of peaks that may be a limb: ``S = r_from r_to exp(-dl / L)`` (Sec. 2.3).
+
+    With decays, the decay of the start replaces the limb's length L in the score; the gates do not change.
 
     Args:
         xy: ``(K, n, 2)`` peaks of one image, px, input image.
@@ -72,7 +94,9 @@ def score_limbs(
         limbs: L pairs of keypoint types.
         gate: Pairs with an error dl below this always pass, px, input image.
         gate_ratio: Pairs with an error below this part of the limb's length L pass, too.
-        min_length: Lower bound of L in the score, px, input image.
+        min_length: Lower bound of L, or of the decay, in the score, px, input image.
+        decays: ``(L, n)`` decay of each start: the error at which the score of its limbs falls to 1/e, px, input image.
+            A start with a decay of NaN has no limb. None: the length L of each limb.
         threshold: Lowest score S of a candidate.
 
     Returns:
@@ -92,7 +116,8 @@ def score_limbs(
     vectors = end_xy[limb, end] - start_xy[limb, start]
     length = np.sqrt((vectors * vectors).sum(axis=1))
     product = responses[first, start].astype(np.float64) * responses[second, end]
-    scores = product * np.exp(-error / np.maximum(length, min_length))
+    decay = length if decays is None else decays[limb, start]
+    scores = product * np.exp(-error / np.maximum(decay, min_length))
     passed = (error < np.maximum(gate, gate_ratio * length)) & (product > 0) & (scores >= threshold)
     return Limbs(
         np.stack([first, start], axis=1)[passed],

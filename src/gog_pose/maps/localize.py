@@ -177,13 +177,13 @@ def read_vectors(maps: torch.Tensor, xy: torch.Tensor, stride: int) -> torch.Ten
     """Read maps of vectors at points by bilinear interpolation, with the same values as upsampled maps.
 
     Args:
-        maps: ``(B, L, 2, h, w)`` of any floating type, on any device.
+        maps: ``(B, L, 2, h, w)`` of any floating type, on any device; maps of other than 2 components, too.
         xy: ``(B, L, n, 2)`` px, input image.
         stride: Px of the input image per cell, R.
 
     Returns:
-        ``(B, L, n, 2)`` float32. The values of the outer cells continue beyond them. Results are not finite where the
-        map is not.
+        ``(B, L, n, 2)`` float32, one value per component. The values of the outer cells continue beyond them. Results
+        are not finite where the map is not.
     """
     import torch  # here, so that ``gog_pose.runtime`` works without it
 

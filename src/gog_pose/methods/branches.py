@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
+import torch.nn.functional as F
 from torch import nn
 
 from gog_pose.errors import InputError
@@ -11,6 +13,8 @@ from gog_pose.errors import InputError
 RARE = -2.19  # bias for sigmoid responses: they start at 0.1, because most cells are background
 _RESPONSES = ("linear", "sigmoid")
 _INSIDE = 96  # channels inside a separable branch, MoveNet's
+_LEAST_SPREAD = -2.0  # soft lower bound, log cells
+_SPREAD_SLOPE = 0.01  # below this bound
 
 
 def branch(form: str, channels: int, maps: int, bias: float = 0.0) -> nn.Module:
@@ -27,6 +31,17 @@ def branch(form: str, channels: int, maps: int, bias: float = 0.0) -> nn.Module:
     last = nn.Conv2d(channels if form != "separable" else _INSIDE, maps, 1)
     nn.init.constant_(last.bias, bias)  # type: ignore[arg-type]
     return _FORMS[form](channels, last)
+
+
+def bounded_spreads(spreads: torch.Tensor) -> torch.Tensor:
+    """Return spreads, log cells, with a soft lower bound of ``e^-2`` cells, as in later versions of PIFPAF's program.
+
+    Without it a few exact vectors dominate the loss, and half precision overflows.
+
+    Args:
+        spreads: Output of a branch, log cells, of any shape.
+    """
+    return F.leaky_relu(spreads - _LEAST_SPREAD, _SPREAD_SLOPE) + _LEAST_SPREAD
 
 
 def require_form(form: str) -> None:

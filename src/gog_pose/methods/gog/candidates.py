@@ -21,11 +21,13 @@ class Candidates(NamedTuple):
         xy: ``(B, K, n, 2)`` float32 peaks, px, input image.
         responses: ``(B, K, n)`` float32; 0 = no peak.
         guides: ``(B, L, n, 2)`` float32 J_guid, px, input image: the ends of each limb's offsets from its starts.
+        spreads: ``(B, L, n)`` float32 spreads b of these offsets, px, input image. None unless the decoder uses them.
     """
 
     xy: Array
     responses: Array
     guides: Array
+    spreads: Array | None = None
 
 
 class PeakWindows(NamedTuple):

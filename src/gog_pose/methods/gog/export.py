@@ -24,7 +24,8 @@ def match(first: Candidates, second: Candidates, limbs: Sequence[Sequence[int]],
         limbs: Pairs of keypoint types.
         tolerance: Largest distance of matched candidates, px; the nearest one is matched.
     """
-    first, second = (Candidates(*map(torch.as_tensor, candidates)) for candidates in (first, second))
+    # Exported decoders do not use spreads.
+    first, second = (Candidates(*map(torch.as_tensor, candidates[:3])) for candidates in (first, second))
     count, unmatched, missing = 0, 0, 0
     xy, responses, guides = [0.0], [0.0], [0.0]
     for image in range(len(first.xy)):

@@ -33,7 +33,7 @@ class PeakGraph(nn.Module):
         decoder: Decoder that will read the windows.
 
     Raises:
-        InputError: The decoder has other rules.
+        InputError: The decoder has other rules, or uses spreads.
     """
 
     weights: torch.Tensor
@@ -42,6 +42,10 @@ class PeakGraph(nn.Module):
         super().__init__()
         if not isinstance(decoder, GogDecoder):
             raise InputError("decoder.rules: only rules=gog can be exported; train or import with method=gog")
+        if decoder.spread_factor:
+            raise InputError(
+                f"decoder.spread_factor: scores by spreads cannot be exported ({decoder.spread_factor}); set it to 0"
+            )
         self.decoder = decoder
         interpolation = "bilinear" if decoder.localizer == "bilinear" else "bicubic"
         weights = torch.from_numpy(_pixel_weights(decoder.stride, interpolation)).float()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
-from gog_pose.methods.branches import RARE, branch, require_form, require_response
+from gog_pose.methods.branches import RARE, bounded_spreads, branch, require_form, require_response
 from gog_pose.methods.gog.records import PoseMaps, require_limbs
 from gog_pose.methods.method import FeatureMap
 from gog_pose.skeleton import Skeleton
@@ -16,7 +17,7 @@ from gog_pose.system.options import Positive
 
 
 class GogHeads(nn.Module):
-    """Heads for heatmaps, guiding offsets and, optionally, refinement offsets of each supervised output.
+    """Heads for heatmaps, guiding offsets and, optionally, refinement offsets and spreads of each supervised output.
 
     Args:
         skeleton: Determines the number of maps.
@@ -29,6 +30,8 @@ class GogHeads(nn.Module):
         form: Form of each head (``branch``); ``linear`` is the paper's.
         response: Output of the heatmap head: ``linear`` (the paper's) for responses, ``sigmoid`` for their logits, as
             in CenterNet and MoveNet, whose weights can then be used.
+        spread: Whether there is a head for the spreads of the guiding offsets, as in PIFPAF. They start at one cell and
+            have a soft lower bound of ``e^-2`` cells (``bounded_spreads``).
 
     Raises:
         InputError: The form or the kind of response is unknown.
@@ -46,6 +49,7 @@ class GogHeads(nn.Module):
         refinement: int | bool = 0,
         form: str = "linear",
         response: str = "linear",
+        spread: bool = False,
     ) -> None:
         super().__init__()
         require_limbs(skeleton)
@@ -55,7 +59,8 @@ class GogHeads(nn.Module):
         self._form = form
         self._response = response
         self._refines = bool(refinement)
-        self._strides = [feature.stride for feature in features]  # the unit of refinement offsets is a cell
+        self._spreads = spread
+        self._strides = [feature.stride for feature in features]  # the unit of refinement offsets and spreads is a cell
 
         def heads(maps: int, bias: float = 0.0) -> nn.ModuleList:
             return nn.ModuleList(branch(form, feature.channels, maps, bias) for feature in features)
@@ -63,9 +68,10 @@ class GogHeads(nn.Module):
         self.heatmap = heads(skeleton.num_keypoints, RARE if response == "sigmoid" else 0.0)
         self.offset = heads(2 * skeleton.num_limbs)
         self.refinement = heads(2) if refinement else nn.ModuleList()
+        self.spread = heads(skeleton.num_limbs) if spread else nn.ModuleList()
 
     def forward(self, features: Sequence[torch.Tensor]) -> list[PoseMaps]:
-        """Return the maps of each output; all offsets in float32 px of the input image."""
+        """Return the maps of each output; offsets and spreads in float32, of px of the input image."""
         return [self._output(place, feature) for place, feature in enumerate(features)]
 
     def options(self) -> dict[str, Any]:
@@ -75,10 +81,15 @@ class GogHeads(nn.Module):
             "refinement": self._refines,
             "form": self._form,
             "response": self._response,
+            "spread": self._spreads,
         }
 
     def _output(self, place: int, features: torch.Tensor) -> PoseMaps:
         offsets = self.offset[place](features).float() * self._offset_unit
         refinements = self.refinement[place](features).float() * self._strides[place] if self._refines else None
+        spreads = None
+        if self._spreads:
+            spreads = bounded_spreads(self.spread[place](features).float()) + math.log(self._strides[place])
         responses = self.heatmap[place](features)
-        return PoseMaps(responses.sigmoid() if self._response == "sigmoid" else responses, offsets, refinements)
+        responses = responses.sigmoid() if self._response == "sigmoid" else responses
+        return PoseMaps(responses, offsets, refinements, spreads)

@@ -9,5 +9,5 @@ from gog_pose.methods.host import Host
 HOST = Host(
     decoders={"gog": GogDecoder},
     record=PeakWindows,
-    fixed=frozenset(("rules", "stride", "topk", "threshold", "localizer", "sigma", "refine")),
+    fixed=frozenset(("rules", "stride", "topk", "threshold", "localizer", "sigma", "refine", "spread_factor")),
 )

@@ -19,15 +19,18 @@ class PoseMaps(NamedTuple):
         offsets: ``(B, 2L, h, w)`` guiding offsets, px of the input image, interleaved ``x_0, y_0, x_1, ...``.
         refinements: ``(B, 2, h, w)`` refinement offsets x and y, px of the input image: from a cell to the nearest
             keypoint of any type. None if the network has no such head.
+        spreads: ``(B, L, h, w)`` log b of each limb's guiding offset: b, in px of the input image, is the scale of the
+            Laplace distribution of its error. None if the network has no such head.
     """
 
     heatmaps: torch.Tensor
     offsets: torch.Tensor
     refinements: torch.Tensor | None = None
+    spreads: torch.Tensor | None = None
 
 
 class PoseTargets(NamedTuple):
-    """The targets of the network; one image, or a batch with a leading dimension.
+    """The targets of the network; one image, or a batch with a leading dimension. Spreads have no targets.
 
     Attributes:
         heatmaps: ``(K, h, w)`` Gaussian responses in [0, 1].
@@ -49,7 +52,7 @@ class PoseTargets(NamedTuple):
     refinement_weights: torch.Tensor | None = None
 
     def as_maps(self) -> PoseMaps:
-        """Return the maps of a network that predicts the targets of a batch exactly."""
+        """Return the maps of a network that predicts the targets of a batch exactly, without spreads."""
         return PoseMaps(self.heatmaps, self.offsets, self.refinements)
 
 
@@ -87,4 +90,13 @@ def fields(skeleton: Skeleton, stride: int) -> tuple[Field, ...]:
             components=2,
         ),
         Field("refinements", "vectors", stride, (-1,), (0,), components=2, optional=True),
+        Field(  # reversed like the offsets: in a mirrored scene, such a limb's spreads lie around its other end
+            "spreads",
+            "spreads",
+            stride,
+            tuple(starts),
+            skeleton.limb_flip_index,
+            reversed=skeleton.limb_flip_reversed,
+            optional=True,
+        ),
     )

@@ -10,14 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from gog_pose.methods.branches import RARE, branch, require_form
+from gog_pose.methods.branches import RARE, bounded_spreads, branch, require_form
 from gog_pose.methods.method import FeatureMap
 from gog_pose.methods.pifpaf.records import PifpafMaps, require_limbs
 from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import Count
 
-_LEAST_SPREAD = -2.0  # soft lower bound, log cells
-_SPREAD_SLOPE = 0.01  # below this bound
 _SUREST = 12.0  # soft bound of the logit of a response
 _LOGIT_SLOPE = 0.001  # beyond this bound
 
@@ -25,10 +23,8 @@ _LOGIT_SLOPE = 0.001  # beyond this bound
 class PifpafHeads(nn.Module):
     """Heads for responses, vectors and their spreads, and scales: ``5 K + 7 L`` maps of each supervised output.
 
-    Lengths are predicted in cells of the fields. Spreads have a soft lower bound of ``e^-2`` cells, as in later
-    versions of the public program; without it a few exact vectors dominate the loss, and half precision overflows.
-    Logits of responses also have soft bounds, because a sigmoid that rounds to 0 or 1 has no gradient and errors would
-    remain.
+    Lengths are predicted in cells of the fields. Spreads have a soft lower bound (``bounded_spreads``). Logits of
+    responses also have soft bounds, because a sigmoid that rounds to 0 or 1 has no gradient and errors would remain.
 
     Args:
         skeleton: Determines the number of maps.
@@ -80,11 +76,11 @@ class PifpafHeads(nn.Module):
         return PifpafMaps(
             _responses(self.heatmaps[place](features).float()),
             self.vectors[place](features).float() * stride,
-            _spreads(self.spreads[place](features).float()) + math.log(stride),
+            bounded_spreads(self.spreads[place](features).float()) + math.log(stride),
             F.softplus(self.scales[place](features).float()) * stride,
             _responses(self.limb_heatmaps[place](features).float()),
             self.limb_vectors[place](features).float() * stride,
-            _spreads(self.limb_spreads[place](features).float()) + math.log(stride),
+            bounded_spreads(self.limb_spreads[place](features).float()) + math.log(stride),
         )
 
 
@@ -92,8 +88,3 @@ def _responses(logits: torch.Tensor) -> torch.Tensor:
     """Return sigmoids of softly bounded logits."""
     inside = logits.clamp(-_SUREST, _SUREST)
     return (inside + _LOGIT_SLOPE * (logits - inside)).sigmoid()
-
-
-def _spreads(spreads: torch.Tensor) -> torch.Tensor:
-    """Return spreads, log cells, with a soft lower bound."""
-    return F.leaky_relu(spreads - _LEAST_SPREAD, _SPREAD_SLOPE) + _LEAST_SPREAD
