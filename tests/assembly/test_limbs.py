@@ -3,10 +3,11 @@
 import math
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 
-from gog_pose.assembly.limbs import Limbs, follow_offsets, merge_directions, score_limbs
+from gog_pose.assembly.limbs import Limbs, follow_offsets, merge_directions, read_spreads, score_limbs
 from gog_pose.maps.peaks import Peaks
 
 GATES = {"gate": 5.0, "gate_ratio": 0.5, "min_length": 0.5}
@@ -29,6 +30,20 @@ def test_offsets_at_the_peaks_are_those_of_the_upsampled_map():
                 torch.testing.assert_close(guides[b, limb], peaks.xy[b, start] + read)
 
 
+def test_spreads_are_interpolated_as_logarithms():
+    """A limb from type 1: halfway between cells of 2 and 8 px, a quarter of the way, and beyond the outer cell."""
+    logs = torch.tensor([2.0, 8.0]).log()[None, None, None]  # cells at 1.5 and 5.5 px
+    xy = torch.tensor([[[0.0, 0.0]] * 3, [[3.5, 1.5], [2.5, 1.5], [9.0, 1.5]]])[None]
+    peaks = Peaks(xy, torch.ones(1, 2, 3))
+    spreads = read_spreads(peaks, logs, [(1, 0)], stride=4)
+    torch.testing.assert_close(spreads, torch.tensor([[[4.0, 2 * 4**0.25, 8.0]]]))
+    broken = torch.tensor([math.nan, math.inf, 100.0])
+    at_cells = Peaks(torch.tensor([[[1.5, 1.5], [5.5, 1.5], [9.5, 1.5]]] * 2)[None], torch.ones(1, 2, 3))
+    read = read_spreads(at_cells, broken[None, None, None], [(1, 0)], stride=4)[0, 0]
+    assert read.isnan().tolist() == [True, True, False]
+    assert read[2].item() == np.float32(math.exp(20))
+
+
 def test_the_score_by_hand():
     xy = np.array([[[10.0, 20.0]], [[40.0, 60.0]]])  # 50 px apart
     limbs = score_limbs(xy, np.array([[0.8], [0.5]]), np.array([[[43.0, 56.0]]]), [(0, 1)], **GATES)
@@ -42,6 +57,20 @@ def test_a_limb_without_length_has_a_finite_score():
     xy = np.array([[[10.0, 20.0]], [[10.0, 20.0]]])
     limbs = score_limbs(xy, np.array([[0.8], [0.5]]), np.array([[[10.0, 21.0]]]), [(0, 1)], **GATES)
     np.testing.assert_allclose(limbs.scores, [0.4 * math.exp(-1 / 0.5)])
+
+
+def test_the_score_with_a_decay_by_hand():
+    """The guide misses its target by 5 px; the decay of the second start counts, or the lower bound of 2 px."""
+    xy = np.array([[[0.0, 0.0], [10.0, 20.0]], [[40.0, 60.0], [0.0, 0.0]]])
+    responses = np.array([[0.0, 0.8], [0.5, 0.0]])
+    guides = np.array([[[0.0, 0.0], [43.0, 56.0]]])
+    options = {**GATES, "min_length": 2.0}
+    for decay, expected in ((10.0, 0.4 * math.exp(-0.5)), (0.1, 0.4 * math.exp(-2.5))):
+        limbs = score_limbs(xy, responses, guides, [(0, 1)], decays=np.array([[99.0, decay]]), **options)
+        np.testing.assert_allclose(limbs.scores, [expected])
+        np.testing.assert_allclose(limbs.errors, [5])
+    undefined = score_limbs(xy, responses, guides, [(0, 1)], decays=np.array([[99.0, math.nan]]), **options)
+    assert len(undefined.scores) == 0
 
 
 def test_the_gate_is_wide_for_long_limbs_only():
@@ -67,20 +96,26 @@ def test_pairs_without_peak_or_finite_guide_are_none():
     assert len(empty.scores) == 0
 
 
-def test_the_candidates_are_those_of_the_plain_formula():
+@pytest.mark.parametrize("with_decays", [False, True])
+def test_the_candidates_are_those_of_the_plain_formula(with_decays):
     random = np.random.default_rng(0)
     limbs = [(0, 1), (2, 1), (0, 2)]
     xy, guides = random.random((3, 12, 2)) * 30, random.random((3, 12, 2)) * 30
     responses = random.random((3, 12)) * (random.random((3, 12)) < 0.8)
+    decays = 10 * random.random((3, 12)) if with_decays else None
     expected = {}
     for limb, (start, end) in enumerate(limbs):
         for a in range(12):
             for b in range(12):
                 error, length = math.dist(guides[limb, a], xy[end, b]), math.dist(xy[start, a], xy[end, b])
-                score = responses[start, a] * responses[end, b] * math.exp(-error / max(length, 0.5))
+                score = (
+                    responses[start, a]
+                    * responses[end, b]
+                    * math.exp(-error / max(decays[limb, a] if with_decays else length, 0.5))
+                )
                 if error < max(5.0, 0.5 * length) and score > 0 and score >= 0.05:
                     expected[start, a, end, b] = score, error
-    found = score_limbs(xy, responses, guides, limbs, threshold=0.05, **GATES)
+    found = score_limbs(xy, responses, guides, limbs, decays=decays, threshold=0.05, **GATES)
     rows = zip(found.starts.tolist(), found.ends.tolist(), found.scores, found.errors, strict=True)
     actual = {(*start, *end): (score, error) for start, end, score, error in rows}
     assert 5 < len(actual) < 200

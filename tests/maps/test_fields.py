@@ -134,7 +134,7 @@ def test_the_papers_maps_merge_by_its_formula(name):
     skeleton = load_skeleton(name)
 
     def draw():
-        return PoseMaps(*(torch.randn(2, count, 5, 7) for count in (17, 2 * skeleton.num_limbs, 2)))
+        return PoseMaps(*(torch.randn(2, count, 5, 7) for count in (17, 2 * skeleton.num_limbs, 2, skeleton.num_limbs)))
 
     maps, other = draw(), draw()
     merged = merge_flipped(maps, other, gog_fields(skeleton, 4))
@@ -142,11 +142,13 @@ def test_the_papers_maps_merge_by_its_formula(name):
     heatmaps = (maps.heatmaps + other.heatmaps.flip(-1)[:, list(skeleton.flip_index)]) / 2
     back = other.offsets.flip(-1).unflatten(1, (-1, 2))[:, list(skeleton.limb_flip_index)] * turn
     mean = (maps.offsets + back.flatten(1, 2)) / 2
-    keep = torch.tensor(skeleton.limb_flip_reversed).repeat_interleave(2)[:, None, None]
+    keep = torch.tensor(skeleton.limb_flip_reversed)[:, None, None]
+    spreads = (maps.spreads + other.spreads.flip(-1)[:, list(skeleton.limb_flip_index)]) / 2
     expected = PoseMaps(
         heatmaps,
-        torch.where(keep, maps.offsets, mean),
+        torch.where(keep.repeat_interleave(2, dim=0), maps.offsets, mean),
         (maps.refinements + other.refinements.flip(-1) * turn) / 2,
+        torch.where(keep, maps.spreads, spreads),
     )
     assert_same(merged, expected, rtol=0, atol=0)
 

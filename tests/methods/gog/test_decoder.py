@@ -147,6 +147,7 @@ def test_more_people_than_topk():
         {"threshold": 0},
         {"reach": -1},
         {"agreement": float("nan")},
+        {"spread_factor": -1.0},
     ],
 )
 def test_bad_options_are_refused(option):
@@ -160,6 +161,69 @@ def test_bad_options_are_refused(option):
 def test_maps_of_another_skeleton_are_refused(shapes):
     with pytest.raises(InputError, match="does not fit method gog"):
         GogDecoder(COCO)(PoseMaps(*(torch.zeros(shape) for shape in shapes)))
+
+
+def contested_limb():
+    """Maps of two noses whose offsets lead to one hand, the first by 6 px wrong, the second by 3 px."""
+    pair = Skeleton("pair", ["nose", "hand"], [(0, 1)], [], [0.1, 0.1])
+    noses, hand = [(22, 22), (70, 22)], (46, 70)
+    maps = draw_maps(pair, [[(*nose, 2), (*hand, 2)] for nose in noses])
+    offsets, spreads = maps.offsets.clone(), torch.zeros(1, 1, 24, 24)
+    offsets[:, :, :, :12] += torch.tensor([6.0, 0.0])[:, None, None]
+    offsets[:, :, :, 12:] += torch.tensor([3.0, 0.0])[:, None, None]
+    spreads[..., :12], spreads[..., 12:] = math.log(12.0), math.log(2.0)
+    return pair, maps._replace(offsets=offsets, spreads=spreads), noses, hand
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("spread_factor", "winner"),
+    [(0.0, 1), (1.0, 0), (100.0, 0)],  # errors of 6 and 3 px: by L exp(-0.11), exp(-0.06); by b exp(-0.5), exp(-1.5)
+)
+def test_the_certain_offset_wins_a_contested_keypoint(kind, spread_factor, winner):
+    pair, maps, noses, hand = contested_limb()
+    (poses,) = kind(pair, localizer="bicubic", spread_factor=spread_factor, reach=0, complete=False)(maps)
+    owner = poses.keypoints[poses.keypoints[:, 1, 2] > 0]
+    assert owner[0, :, :2].tolist() == [list(noses[winner]), list(hand)]
+    assert len(poses) == 2
+
+
+def test_a_spread_factor_of_0_ignores_the_spreads():
+    people = np.stack([a_person(COCO, 6, 6, 40, 1), a_person(COCO, 30, 20, 40, 2)])
+    maps = draw_maps(COCO, people)
+    spreads = torch.randn(1, COCO.num_limbs, 24, 24, generator=torch.Generator().manual_seed(0))
+    (without,), (own,) = GogDecoder(COCO)(maps), GogDecoder(COCO)(maps._replace(spreads=spreads))
+    np.testing.assert_array_equal(own.keypoints, without.keypoints)
+    np.testing.assert_array_equal(own.scores, without.scores)
+
+
+def test_spreads_that_are_missing_or_do_not_fit_are_refused():
+    _, maps, _, _ = contested_limb()
+    pair = Skeleton("pair", ["nose", "hand"], [(0, 1)], [], [0.1, 0.1])
+    with pytest.raises(InputError, match=r"decoder\.spread_factor: the maps have no spreads \(2.0\)"):
+        GogDecoder(pair, spread_factor=2.0)(maps._replace(spreads=None))
+    with pytest.raises(InputError, match=r"spreads: shape .* does not fit method gog"):
+        GogDecoder(pair)(maps._replace(spreads=maps.offsets))
+
+
+@settings(max_examples=40, deadline=None)
+@given(random_maps(), st.sampled_from(KINDS), st.integers(0, 2**31), st.sampled_from([0.01, 2.0, 1e6]))
+def test_random_spreads_break_nothing(maps, kind, seed, spread_factor):
+    generator = torch.Generator().manual_seed(seed)
+    spreads = torch.randn(2, 3, *maps.heatmaps.shape[2:], generator=generator) * 30
+    for broken in (math.nan, math.inf, -math.inf):
+        spreads[torch.rand(spreads.shape, generator=generator) < 0.05] = broken
+    check_guarantees(kind(SMALL, spread_factor=spread_factor), maps._replace(spreads=spreads))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**31))
+def test_mirrored_maps_with_spreads_give_mirrored_poses(seed):
+    generator = torch.Generator().manual_seed(seed)
+    heatmaps = torch.rand(1, 3, 6, 9, generator=generator)
+    offsets, spreads = (torch.randn(1, maps, 6, 9, generator=generator) for maps in (4, 2))
+    decoder = GogDecoder(ONE_WAY, localizer="bicubic", spread_factor=2.0)
+    assert_mirrored(decoder, PoseMaps(heatmaps, offsets * 15, spreads=spreads + 2))
 
 
 @pytest.mark.parametrize("kind", KINDS)

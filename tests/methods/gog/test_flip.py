@@ -45,11 +45,34 @@ def test_refinement_offsets_of_a_mirrored_scene_merge_to_those_of_the_scene():
     assert merge_flipped(without, without, of_skeleton).refinements is None
 
 
+@pytest.mark.parametrize("name", ["coco_19", "coco_44", "coco_19_bidirectional"])
+def test_spreads_of_a_mirrored_scene_belong_to_the_mirrored_limb(name):
+    """A limb keeps its spreads if its mirror image has the same direction; otherwise those of the image are kept."""
+    skeleton = load_skeleton(name)
+    width, spreads = 4, torch.randn(1, skeleton.num_limbs, 3, 4)
+    maps = PoseMaps(torch.zeros(1, 17, 3, 4), torch.zeros(1, 2 * skeleton.num_limbs, 3, 4), spreads=spreads)
+    mirrored = torch.full_like(spreads, 99.0)  # of limbs that the mirrored scene lists in the other direction
+    for limb, (start, end) in enumerate(skeleton.limbs):
+        pair = (skeleton.flip_index[start], skeleton.flip_index[end])
+        if pair in list(map(tuple, skeleton.limbs)):
+            partner = list(map(tuple, skeleton.limbs)).index(pair)
+            for column in range(width):
+                mirrored[:, partner, :, width - 1 - column] = spreads[:, limb, :, column]
+    merged = merge_flipped(maps, maps._replace(spreads=mirrored), fields(skeleton, 4))
+    torch.testing.assert_close(merged.spreads, spreads)
+    assert bool((mirrored == 99).any()) == any(skeleton.limb_flip_reversed)
+    without = maps._replace(spreads=None)
+    assert merge_flipped(without, without, fields(skeleton, 4)).spreads is None
+
+
 def test_flipping_twice_gives_the_maps_back():
     skeleton = load_skeleton("coco_44")
-    maps = PoseMaps(torch.randn(2, 17, 5, 7), torch.randn(2, 88, 5, 7), torch.randn(2, 2, 5, 7))
+    maps = PoseMaps(
+        torch.randn(2, 17, 5, 7), torch.randn(2, 88, 5, 7), torch.randn(2, 2, 5, 7), torch.randn(2, 44, 5, 7)
+    )
     twice = flip_maps(flip_maps(maps, fields(skeleton, 4)), fields(skeleton, 4))
     assert twice.refinements.equal(maps.refinements)
+    assert twice.spreads.equal(maps.spreads)
     assert twice.heatmaps.equal(maps.heatmaps)
     assert twice.offsets.equal(maps.offsets)
 

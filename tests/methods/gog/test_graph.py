@@ -10,6 +10,7 @@ import torch
 from gog_pose.benchmarks.scenes import random_people
 from gog_pose.decoding import GogDecoder, PoseMaps
 from gog_pose.encoding import PoseEncoder
+from gog_pose.errors import InputError
 from gog_pose.maps.records import as_batch, images_of, joined
 from gog_pose.methods.gog.export import compare, match
 from gog_pose.methods.gog.graph import PeakGraph
@@ -68,6 +69,20 @@ def test_only_the_highest_are_kept():
     decoder = GogDecoder(SKELETON, topk=5)
     assert same(decoder, maps) == 5 * SKELETON.num_keypoints
     assert PeakGraph(decoder)(maps).xy.shape == (1, SKELETON.num_keypoints, 5, 2)
+
+
+def test_spreads_do_not_change_the_file_and_a_decoder_that_uses_them_is_refused():
+    maps = scene(3)
+    decoder, graph = GogDecoder(SKELETON), PeakGraph(GogDecoder(SKELETON))
+    with_spreads = maps._replace(spreads=torch.randn(1, SKELETON.num_limbs, *maps.heatmaps.shape[2:]))
+    for one, other in zip(graph(maps), graph(with_spreads), strict=True):
+        assert torch.equal(one, other)
+    assert same(decoder, with_spreads) > 50
+    weighted = replace(decoder, spread_factor=2.0)
+    with pytest.raises(InputError, match=r"decoder\.spread_factor: .*cannot be exported \(2.0\); set it to 0"):
+        PeakGraph(weighted)
+    with pytest.raises(InputError, match=r"decoder\.spread_factor: an exported file has no spreads"):
+        weighted(graph(maps))
 
 
 @pytest.mark.parametrize("shift", [1.0, 7.0])  # px; the windows end two cells of 4 px from the cell of a peak

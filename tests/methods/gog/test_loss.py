@@ -9,11 +9,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gog_pose.encoding import PoseEncoder
 from gog_pose.errors import InputError
-from gog_pose.maps.records import images_of
-from gog_pose.methods.gog.loss import GogLoss
+from gog_pose.maps.records import as_batch, images_of
+from gog_pose.methods.gog.heads import GogHeads
+from gog_pose.methods.gog.loss import GogLoss, spread_loss
 from gog_pose.methods.gog.records import PoseMaps, PoseTargets
 from gog_pose.methods.losses import focal_cross_entropy, focal_l2, weighted_l1
+from gog_pose.methods.method import FeatureMap
+from gog_pose.skeleton import load_skeleton
+
+SKELETON = load_skeleton("coco_19")
 
 
 def batch(num_images=4, seed=0):
@@ -123,6 +129,76 @@ def test_a_head_without_targets_and_targets_without_a_head_are_refused():
         GogLoss()(stacks, drawn)
 
 
+def with_spreads(stacks, seed=7):
+    random = torch.Generator().manual_seed(seed)
+    return [maps._replace(spreads=torch.randn(len(maps.offsets), 1, 3, 5, generator=random)) for maps in stacks]
+
+
+def test_spreads_by_hand():
+    """Errors of 5 and 10 px with spreads of 10 and 4 px, of people of 50 and 100 px; elsewhere nothing counts."""
+    target = torch.zeros(1, 2, 1, 4)
+    offsets = torch.tensor([[3.0, 6, 99, 99], [-4, 8, 99, 99]]).view(1, 2, 1, 4)
+    spreads = torch.tensor([10.0, 4, 7, 7]).log().view(1, 1, 1, 4)
+    weights = torch.tensor([1 / 50, 1 / 100, 0, 1 / 50]).view(1, 1, 1, 4)
+    mask = torch.tensor([1.0, 1, 1, 0]).view(1, 1, 1, 4)
+    expected = (math.log(20 / 50) + 5 / 10 + math.log(8 / 100) + 10 / 4) / 2
+    assert spread_loss(spreads, offsets, target, weights, mask).item() == pytest.approx(expected)
+    twice = spread_loss(spreads + math.log(2), 2 * offsets, target, weights / 2, mask)  # the same scene, twice as large
+    assert twice.item() == pytest.approx(expected)
+    assert spread_loss(spreads, offsets, target, weights, 0 * mask).tolist() == [0]
+
+
+def test_the_best_spread_is_the_length_of_the_error():
+    """For a constant length d of the errors, ``log b + d / b`` is lowest at b = d."""
+    offsets = torch.tensor([3.0, 4.0]).view(1, 2, 1, 1)
+    ones, zeros = torch.ones(1, 1, 1, 1), torch.zeros(1, 2, 1, 1)
+    values = [spread_loss(math.log(b) * ones, offsets, zeros, ones, ones).item() for b in (4.5, 5.0, 5.5)]
+    assert min(values) == values[1]
+
+
+def test_spreads_do_not_affect_the_gradient_of_the_offsets():
+    stacks, targets = batch()
+    gradients = []
+    for maps in (stacks, with_spreads(stacks)):
+        offsets = [one.offsets.clone().requires_grad_() for one in maps]
+        answers = [one._replace(offsets=own) for one, own in zip(maps, offsets, strict=True)]
+        terms = GogLoss(spread_weight=5.0)(answers, targets)
+        gradients.append(torch.autograd.grad(terms.total, offsets))
+    for without, own in zip(*gradients, strict=True):
+        assert without.any()
+        assert torch.equal(own, without)
+
+
+def test_spreads_add_their_weighted_term_alone():
+    stacks, targets = batch()
+    without, terms = (
+        GogLoss(spread_weight=5.0)(stacks, targets),
+        GogLoss(spread_weight=5.0)(with_spreads(stacks), targets),
+    )
+    assert "spread" not in without.parts
+    for name in ("heatmap", "offset"):
+        assert torch.equal(terms.parts[name], without.parts[name])
+    torch.testing.assert_close(terms.total, without.total + 5 * terms.parts["spread"].mean())
+
+
+def test_a_network_learns_its_spreads():
+    """A few steps on a fixed batch lower the loss of the spreads."""
+    torch.manual_seed(0)
+    heads = GogHeads(SKELETON, [FeatureMap(8, 4)], spread=True)
+    people = np.random.default_rng(0).uniform(8, 56, (2, 17, 3)).astype(np.float32)
+    targets = as_batch(PoseEncoder(SKELETON)(people, np.array([40.0, 50.0]), (64, 64)))
+    features = [torch.rand(1, 8, 16, 16)]
+    optimizer = torch.optim.Adam(heads.parameters(), lr=0.05)
+    values = []
+    for _ in range(12):
+        terms = GogLoss()(heads(features), targets)
+        values.append(terms.parts["spread"].item())
+        optimizer.zero_grad()
+        terms.total.backward()
+        optimizer.step()
+    assert values[-1] < values[0] - 1
+
+
 def test_perfect_maps_have_no_loss():
     _, targets = batch()
     terms = GogLoss()([PoseMaps(targets.heatmaps, targets.offsets)] * 2, targets)
@@ -134,6 +210,7 @@ def test_perfect_maps_have_no_loss():
 def test_a_batch_weighs_the_same_however_it_is_cut(cut, seed):
     """The mean of two devices over their halves equals the value of one device over the whole batch."""
     stacks, targets = batch(4, seed)
+    stacks = with_spreads(stacks, seed)
     whole = GogLoss()(stacks, targets).total
     parts = [GogLoss()(*rows(stacks, targets, *piece)).total for piece in ((0, cut), (cut, 4))]
     torch.testing.assert_close((parts[0] * cut + parts[1] * (4 - cut)) / 4, whole)

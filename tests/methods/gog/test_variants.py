@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from gog_pose.checkpoints.description import KEY, NETWORK_PREFIX, describe
 from gog_pose.cli.runtime import config_dir, instantiate
+from gog_pose.errors import InputError
 from gog_pose.estimator import PoseEstimator
 from gog_pose.imaging.preprocessing import Preprocessing
 from gog_pose.maps.records import as_batch
@@ -84,6 +85,34 @@ def test_variants_that_only_read_otherwise_decode_a_checkpoint_of_gog(option, tm
     estimator = PoseEstimator.from_checkpoint(tmp_path / "gog.ckpt", decoder=change)
     assert list(change) == ["localizer"]
     assert estimator.decoder == instantiate(other.decoder)
+
+
+def test_a_network_with_spreads_is_decoded_by_them_on_request(tmp_path):
+    """Its checkpoint decodes with either length in the score; a network without spreads refuses the option."""
+    paths = {}
+    for spread in (False, True):
+        method = nodes("gog", f"method.heads.spread={spread}").method
+        decoder = instantiate(method.decoder)
+        torch.manual_seed(0)
+        trunk = Hourglass(channels=(8, 12), blocks=(1, 1), stem_channels=4, stacks=1)
+        network = PoseNetwork(decoder.skeleton, trunk, instantiate(method.heads)).eval()
+        torch.nn.init.normal_(network.heads.heatmap[-1].weight, std=0.2)
+        crop = as_batch(instantiate(method.encoder)(np.zeros((0, 17, 3)), np.zeros(0), (64, 64)))
+        terms = instantiate(method.loss)(network(torch.zeros(1, 3, 64, 64)), crop)
+        assert ("spread" in terms.parts) == spread
+        weights = {f"{NETWORK_PREFIX}{name}": tensor for name, tensor in network.state_dict().items()}
+        path = tmp_path / f"{spread}.ckpt"
+        torch.save({KEY: describe(network, decoder, Preprocessing()), "state_dict": weights}, path)
+        paths[spread] = path
+    image = np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)
+    plain, same = (PoseEstimator.from_checkpoint(path).predict(image) for path in paths.values())
+    np.testing.assert_array_equal(same.keypoints, plain.keypoints)
+    by_spreads = PoseEstimator.from_checkpoint(paths[True], decoder={"spread_factor": 2.0})
+    assert by_spreads.decoder.spread_factor == 2
+    assert len(by_spreads.predict(image)) > 0
+    refused = PoseEstimator.from_checkpoint(paths[False], decoder={"spread_factor": 2.0})
+    with pytest.raises(InputError, match=r"decoder\.spread_factor: the maps have no spreads"):
+        refused.predict(image)
 
 
 @pytest.mark.parametrize("option", ["gog", "gog_ro", *COLUMNS])

@@ -34,7 +34,7 @@ def spread_loss(
         ``(B,)`` means over the supervised cells of all limbs of an image; 0 where it has none.
     """
     supervised = weights * mask > 0
-    errors = (offsets.detach() - target).unflatten(1, (-1, 2)).norm(dim=2)
+    errors = (offsets.detach() - target).reshape(len(target), -1, 2, *target.shape[2:]).norm(dim=2)
     relative = math.log(2) + spreads + torch.where(supervised, weights, 1).log()
     likelihoods = torch.where(supervised, relative + errors * (-spreads).exp(), 0)
     return likelihoods.sum(dim=(1, 2, 3)) / supervised.sum(dim=(1, 2, 3)).clamp(min=1)
