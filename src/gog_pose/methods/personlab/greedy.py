@@ -47,9 +47,9 @@ class GreedyDecoder(PersonLabDecoder):
     topk: int = 32
     vote_threshold: float = 0.01
     radius: float = 32.0
-    gate: float = 40.0
+    gate: float = 20.0
     gate_ratio: float = 0.5
-    min_length: float = 20.0
+    min_length: float = 0.5
     agreement: float = 0.5
     reach: float = 0.8
     complete: bool = True
