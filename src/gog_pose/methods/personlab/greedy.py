@@ -45,7 +45,7 @@ class GreedyDecoder(PersonLabDecoder):
     """
 
     topk: int = 32
-    vote_threshold: float = 0.01
+    vote_threshold: float = 0.0
     radius: float = 32.0
     gate: float = 20.0
     gate_ratio: float = 0.5
