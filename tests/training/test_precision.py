@@ -26,7 +26,7 @@ def targets_for(maps):
 
 def test_heads_and_losses_are_float32_where_the_trunk_is_not():
     trunk = Hourglass(stacks=2, channels=(8, 12), blocks=(1, 1), stem_channels=4)
-    network = PoseNetwork(load_skeleton("coco_19"), trunk, partial(GogHeads, refinement=3))
+    network = PoseNetwork(load_skeleton("coco_19"), trunk, partial(GogHeads, refinement=3, spread=True))
     images = torch.randn(2, 3, 32, 32)
     with torch.autocast("cpu", torch.bfloat16):
         assert {features.dtype for features in network.trunk(images)} == {torch.bfloat16}
