@@ -48,11 +48,10 @@ def test_all_commands_of_all_studies_compose(all_studies, tmp_path):
     folders = ("--results", tmp_path / "results", "--runs", tmp_path / "runs", "--data", tmp_path)
     small, full = (runner(*all_studies, "--dry-run", "--scale", scale, *folders) for scale in ("small", "full"))
     assert min(len(small), len(full)) > 200
-    commands, composed = {*small, *full}, set()
+    commands = sorted({*small, *full}, key=lambda command: (-len(command), command))  # most choices first
+    composed = set()
     with initialize_config_dir(config_dir(), version_base="1.3"):
-        for command in sorted(
-            commands, key=lambda command: (-len(command), command)
-        ):  # the first have the most choices
+        for command in commands:
             if choices(command) <= composed:  # each override once with each program
                 continue
             composed |= choices(command)

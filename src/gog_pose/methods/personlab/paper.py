@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -41,6 +42,11 @@ class PaperDecoder(PersonLabDecoder):
         require_ranges(self, positive=("radius",))
         require_choices(self, {"score": _SCORES})
 
+    @cached_property
+    def kappas(self) -> np.ndarray:
+        """``(K,)`` standard deviations of OKS per root of a person's area, 2 OKS sigmas."""
+        return 2 * np.array(self.skeleton.oks_sigmas)
+
     def read(self, heatmaps: np.ndarray, short_offsets: np.ndarray, mid_offsets: np.ndarray) -> ImageReader:
         """Return a reader of the ``(C, h, w)`` maps of one image by these rules."""
         maps = finite(heatmaps), finite(short_offsets), mid_offsets
@@ -60,8 +66,7 @@ class _ScoringReader(VotingReader):
         if self.decoder.score == "hough":
             scores = np.array([self._hough_score(kind, *person[kind, :2].tolist()) for kind in reached.tolist()])
         else:
-            kappas = 2 * np.array(self.decoder.skeleton.oks_sigmas)[reached]
-            spreads = math.sqrt(width * height) * kappas
+            spreads = math.sqrt(width * height) * self.decoder.kappas[reached]
             scores = person[reached, 2] * self._expected_oks(reached, person[reached, :2], spreads)
         person[reached, 2] = np.maximum(scores, _FAINTEST)
         return person
