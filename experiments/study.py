@@ -6,6 +6,7 @@ rows, columns, reading), it lists its cells (the measurements) and their command
     limit: 600                   # number of images, for {limit} in commands
     values:
       noise: [none, medium]      # or {text in names: text in commands}
+    phrases: {budget: "trainer.max_epochs=5 {held_out}"}   # text for {budget} in commands
     cells:
       "{row}-{noise}":           # one cell per row and noise
         oracle: method.encoder.sigma={row} noise={noise} limit={limit}
@@ -15,7 +16,8 @@ rows, columns, reading), it lists its cells (the measurements) and their command
         evaluate: protocol=learned {photographs}
 
 A placeholder in the name of a cell is replaced by each of its ``values``, ``{row}`` by each row unless it is listed in
-``values``, and ``{seed}`` by each seed. Other placeholders in commands are replaced by the settings of ``run.py``.
+``values``, and ``{seed}`` by each seed. Other placeholders in commands are replaced by ``phrases`` of the study or by the
+settings of ``run.py``.
 """
 
 from __future__ import annotations
@@ -84,6 +86,8 @@ def cells(study: Study, seeds: Sequence[int], settings: Mapping[str, str]) -> It
         seeds: Seeds of the trainings.
         settings: Values of placeholders in commands that are not in the name.
     """
+    phrases = {name: text.format(**settings) for name, text in study.get("phrases", {}).items()}
+    settings = {**settings, **phrases}
     choices = {"row": list(rows(study)), **study.get("values", {}), "seed": list(seeds)}
     for pattern, commands in study.get("cells", {}).items():
         places = [field for _, field, _, _ in Formatter().parse(pattern) if field]

@@ -90,6 +90,19 @@ def test_precisions_are_those_of_pycocotools_also_in_a_resample(file):
     assert (found["low"], found["high"]) == pytest.approx((expected, expected))
 
 
+def test_differences_of_halves_are_those_of_pycocotools(file):
+    one, other = detections(file, 4), detections(file, 8, seed=1)
+    shuffled = {image: one[image] for image in reversed(range(IMAGES))}
+    truth = CocoKeypointEvaluator(file, SKELETON)
+    for first, name in enumerate(("difference_A", "difference_B")):
+        half = range(first, IMAGES, 2)
+        expected = np.subtract(
+            *(truth.evaluate({image: found[image] for image in half})["AP"] for found in (one, other))
+        )
+        for found in (compare(file, one, other, SKELETON, 1), compare(file, shuffled, other, SKELETON, 1)):
+            assert found[name] == pytest.approx(expected)
+
+
 def test_detections_of_other_images_are_refused(file):
     one = detections(file, 4)
     with pytest.raises(ValueError, match="same images"):

@@ -41,7 +41,9 @@ def compare(
 
     Returns:
         ``AP`` and ``other_AP``; ``difference`` between them and its 95 % interval ``low`` to ``high``;
-        ``better``, the share of resamples in which ``detections`` have the higher AP; ``images``; ``resamples``.
+        ``better``, the share of resamples in which ``detections`` have the higher AP; ``difference_A`` and
+        ``difference_B``, the difference on every second image in the order of ids, from the first one, and on the
+        others, so that an option can be chosen on one half and confirmed on the other; ``images``; ``resamples``.
 
     Raises:
         ValueError: The detections are of different images.
@@ -57,6 +59,10 @@ def compare(
     ]
     num_images = len(detections)
     own, other = (one.average_precision(np.arange(num_images)) for one in evaluations)
+    halves = [
+        np.subtract(*(one.average_precision(np.arange(first, num_images, 2)) for one in evaluations))
+        for first in (0, 1)
+    ]
     random = np.random.default_rng(seed)
     samples = [random.integers(num_images, size=num_images) for _ in range(resamples)]
     precisions = np.array([[one.average_precision(sample) for sample in samples] for one in evaluations])
@@ -70,6 +76,8 @@ def compare(
         "low": low,
         "high": high,
         "better": float((differences > 0).mean()),
+        "difference_A": float(halves[0]),
+        "difference_B": float(halves[1]),
         "images": num_images,
         "resamples": resamples,
     }

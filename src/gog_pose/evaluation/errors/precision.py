@@ -212,13 +212,15 @@ class KeypointEvaluation(COCOeval):  # type: ignore[misc]
         """Return the AP of a sample of the images, which may contain an image several times.
 
         Args:
-            sample: ``(N,)`` places of images by rising id, N being the number of images.
+            sample: Places of images by rising id, at most as many as there are images.
 
         Returns:
             The AP over people of all sizes, nan if the sample has none.
         """
         every = self.evalImgs
-        self.evalImgs = [every[place] for place in sample] + every[len(self.params.imgIds) :]
+        number = len(self.params.imgIds)
+        absent = [None] * (number - len(sample))
+        self.evalImgs = [*(every[place] for place in sample), *absent, *every[number:]]
         with contextlib.redirect_stdout(io.StringIO()):
             self.accumulate()
         self.evalImgs = every
