@@ -16,8 +16,8 @@ rows, columns, reading), it lists its cells (the measurements) and their command
         evaluate: protocol=learned {photographs}
 
 A placeholder in the name of a cell is replaced by each of its ``values``, ``{row}`` by each row unless it is listed in
-``values``, and ``{seed}`` by each seed. Other placeholders in commands are replaced by ``phrases`` of the study or by the
-settings of ``run.py``.
+``values``, and ``{seed}`` by each seed. Other placeholders in commands are replaced by ``phrases`` of the study or by
+the settings of ``run.py``.
 """
 
 from __future__ import annotations
