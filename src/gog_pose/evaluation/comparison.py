@@ -76,8 +76,8 @@ def compare(
         "low": low,
         "high": high,
         "better": float((differences > 0).mean()),
-        "difference_A": float(halves[0]),
-        "difference_B": float(halves[1]),
+        "difference_A": halves[0][0] - halves[0][1],
+        "difference_B": halves[1][0] - halves[1][1],
         "images": num_images,
         "resamples": resamples,
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,13 +67,12 @@ class GreedyDecoder(PersonLabDecoder):
         return VotingReader(self, *maps, radius=self.radius, threshold=self.vote_threshold)
 
     def _people(self, reader: ImageReader) -> Poses:
-        xy, responses = self._candidates(reader)
-        limbs = edges(self.skeleton)
+        xy, responses = self.candidates(reader)
         people, inferred = group_by_guides(
             xy,
             responses,
-            self._guides(reader, xy, responses, limbs),
-            limbs,
+            self.guides(reader, xy, responses),
+            edges(self.skeleton),
             gate=self.gate,
             gate_ratio=self.gate_ratio,
             min_length=self.min_length,
@@ -93,7 +91,7 @@ class GreedyDecoder(PersonLabDecoder):
             inferred=inferred,
         )
 
-    def _candidates(self, reader: ImageReader) -> tuple[np.ndarray, np.ndarray]:
+    def candidates(self, reader: ImageReader) -> tuple[np.ndarray, np.ndarray]:
         """Return ``(K, n, 2)`` x and y (px, input image) and the ``(K, n)`` responses of the candidates, 0 = none."""
         roots = reader.roots()
         types = range(self.skeleton.num_keypoints)
@@ -113,10 +111,9 @@ class GreedyDecoder(PersonLabDecoder):
         best = best[responses[best] >= self.threshold]
         return np.column_stack([xy[best], responses[best]])
 
-    def _guides(
-        self, reader: ImageReader, xy: np.ndarray, responses: np.ndarray, limbs: Sequence[tuple[int, int]]
-    ) -> np.ndarray:
-        """Return the ``(L, n, 2)`` ends of the edges that start at the candidates, px, input image."""
+    def guides(self, reader: ImageReader, xy: np.ndarray, responses: np.ndarray) -> np.ndarray:
+        """Return the ``(E, n, 2)`` ends of the edges that start at the candidates, px, input image."""
+        limbs = edges(self.skeleton)
         guides = np.zeros((len(limbs), *xy.shape[1:]))
         cells = image_to_cells(xy, self.stride).tolist()
         for edge, (start, _) in enumerate(limbs):
