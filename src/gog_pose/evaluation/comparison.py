@@ -59,10 +59,8 @@ def compare(
     ]
     num_images = len(detections)
     own, other = (one.average_precision(np.arange(num_images)) for one in evaluations)
-    halves = [
-        np.subtract(*(one.average_precision(np.arange(first, num_images, 2)) for one in evaluations))
-        for first in (0, 1)
-    ]
+    places = [np.arange(first, num_images, 2) for first in (0, 1)]
+    halves = [[one.average_precision(half) for one in evaluations] for half in places]
     random = np.random.default_rng(seed)
     samples = [random.integers(num_images, size=num_images) for _ in range(resamples)]
     precisions = np.array([[one.average_precision(sample) for sample in samples] for one in evaluations])
