@@ -46,8 +46,9 @@ def start_from(
     """Initialize a network with the weights of a checkpoint: always the trunk, neck and heads if they match.
 
     Layers that are wider than in the file compute the same channels as in the file, and further ones (``widened``).
-    From heads of another method or another list of limbs, branches with the same meaning are transferred: heatmaps of
-    keypoints, and all layers except the last of vectors.
+    Branches of the heads that are not in the file keep their initial weights. From heads of another method or another
+    list of limbs, branches with the same meaning are transferred: heatmaps of keypoints, and all layers except the last
+    of vectors.
 
     Args:
         network: Network of any method and skeleton; parts that do not match are unchanged.
@@ -85,7 +86,7 @@ def start_from(
     other = Skeleton(**description["skeleton"])
     heads = _below(state, "heads")
     if description["method"] == network.method and other == network.skeleton:
-        _take(network, "heads", heads, taken, new)
+        _take_own_heads(network, heads, taken, new)
     elif other.keypoints == network.skeleton.keypoints:
         _take_branches(network, heads, load_method(description["method"]).heads, taken)
     if not any(part.startswith("heads") for part in taken):
@@ -153,6 +154,19 @@ def _take(
         taken[part] = len(tensors)
     except InputError:
         new[part] = "the shapes in the file differ" if tensors else "the file has none"
+
+
+def _take_own_heads(
+    network: PoseNetwork, tensors: Mapping[str, torch.Tensor], taken: dict[str, int], new: dict[str, str]
+) -> None:
+    """Transfer heads of the same method and skeleton; the file may lack a branch, but no branch may be superfluous."""
+    branches = {name for name, branch in network.heads.named_children() if branch.state_dict()}
+    in_file = {name.partition(".")[0] for name in tensors}
+    if not in_file or not in_file < branches:
+        _take(network, "heads", tensors, taken, new)
+        return
+    for name in sorted(branches):
+        _take(network, f"heads.{name}", _below(tensors, name), taken, new)
 
 
 def _take_branches(

@@ -1,4 +1,4 @@
-"""Freezing of parts of a trunk and of its batch statistics."""
+"""Freezing of parts of a network and of the trunk's batch statistics."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from gog_pose.training.module import PoseModule
 
 
 class Freeze(pl.Callback):
-    """Freezes parts of the trunk, or the running statistics of its batch normalization.
+    """Freezes parts of the network, or the running statistics of the trunk's batch normalization.
 
     Args:
         part: One name or a list of names. ``trunk``: no weight of the trunk is trained, and the trunk runs in
-            evaluation mode. ``norms``: the weights are trained, but batch normalization uses its initial running
-            statistics. Other names are modules of the trunk, such as ``stem``, and freeze this module like ``trunk``.
+            evaluation mode. ``neck``, ``heads`` or a branch such as ``heads.offset`` freeze this part like ``trunk``.
+            ``norms``: the weights are trained, but the trunk's batch normalization uses its initial running
+            statistics. Other names are modules of the trunk, such as ``stem``.
         store: Folder for the frozen trunk's features of training crops, so that further trainings on the same crops
             need not compute them (``StoredFeatures``); None = compute them in each step.
 
@@ -39,7 +40,7 @@ class Freeze(pl.Callback):
         """Exclude frozen weights from training, before the optimizer is built.
 
         Raises:
-            InputError: The trunk has no such part.
+            InputError: The network has no such part.
         """
         for module in self._frozen(pl_module):
             module.requires_grad_(False)
@@ -57,16 +58,21 @@ class Freeze(pl.Callback):
                     module.eval()
 
     def _frozen(self, pl_module: pl.LightningModule) -> Iterator[nn.Module]:
-        trunk = _trunk(pl_module)
+        assert isinstance(pl_module, PoseModule)
+        network, trunk = pl_module.network, _trunk(pl_module)
+        of_network = {"trunk": trunk, "heads": network.heads}
+        of_network |= {f"heads.{name}": branch for name, branch in network.heads.named_children()}
+        if network.neck is not None:
+            of_network["neck"] = network.get_submodule("neck")
         for part in self._parts:
             if part == "norms":
                 continue
             try:
-                yield trunk if part == "trunk" else trunk.get_submodule(part)
+                yield of_network[part] if part in of_network else trunk.get_submodule(part)
             except AttributeError:
-                choices = ", ".join(name for name, _ in trunk.named_children())
+                choices = ", ".join([*of_network, *(name for name, _ in trunk.named_children())])
                 raise InputError(
-                    f"callbacks.freeze.part: {part!r} is not a part of the trunk; choose trunk, norms or {choices}"
+                    f"callbacks.freeze.part: {part!r} is not a part of the network; choose norms, {choices}"
                 ) from None
 
 
