@@ -1,5 +1,6 @@
 """A network takes the fitting parts of a checkpoint, and lists them."""
 
+import copy
 from functools import partial
 
 import pytest
@@ -158,10 +159,28 @@ def test_nothing_changes_where_the_trunk_is_refused(checkpoint):
     assert all(torch.equal(tensor, before[name]) for name, tensor in new.state_dict().items())
 
 
-def test_heads_with_other_options_stay_new(checkpoint):
-    trained = network(seed=1)
-    with_refinement = PoseNetwork(
-        load_skeleton("coco_19"), build_trunk("hourglass", **SHAPE), partial(load_method("gog").heads, refinement=3)
-    )
-    transfer = start_from(with_refinement, checkpoint(trained))
+def with_options(seed, **options):
+    torch.manual_seed(seed)
+    heads = partial(load_method("gog").heads, **options)
+    return PoseNetwork(load_skeleton("coco_19"), build_trunk("hourglass", **SHAPE), heads)
+
+
+def test_a_branch_that_the_file_lacks_stays_new_and_all_others_are_taken(checkpoint):
+    trained, new = network(seed=1), with_options(2, spread=True)
+    initial = copy.deepcopy(new.heads.spread.state_dict())
+    transfer = start_from(new, checkpoint(trained))
+    assert equal(new, trained, "heads.heatmap")
+    assert equal(new, trained, "heads.offset")
+    assert all(torch.equal(tensor, initial[name]) for name, tensor in new.heads.spread.state_dict().items())
+    assert set(transfer.taken) == {"trunk", "heads.heatmap", "heads.offset"}
+    assert transfer.new == {"heads.spread": "the file has none"}
+
+
+def test_heads_with_a_branch_less_than_the_file_stay_new(checkpoint):
+    transfer = start_from(network(seed=2), checkpoint(with_options(1, spread=True)))
+    assert transfer.new == {"heads": "the shapes in the file differ"}
+
+
+def test_heads_with_another_branch_in_its_place_stay_new(checkpoint):
+    transfer = start_from(with_options(2, refinement=3), checkpoint(with_options(1, spread=True)))
     assert transfer.new == {"heads": "the shapes in the file differ"}

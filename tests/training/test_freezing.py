@@ -67,11 +67,24 @@ def test_named_parts_of_the_trunk_stay_as_they_were(trained):
     assert not any("running" in name for name in changed)
 
 
-def test_a_part_that_the_trunk_has_not_is_refused(trained, capsys):
+def test_a_new_branch_can_learn_while_all_others_stay_exactly_as_they_were(trained):
+    start = trained("start")
+    frozen = "callbacks.freeze.part=[trunk, heads.heatmap, heads.offset]"
+    after = trained("branch", "callbacks=frozen_trunk", frozen, "method.heads.spread=true", f"init={start}")
+    for name in ("trunk", "heads.heatmap", "heads.offset"):
+        before = part(start, name)
+        assert before
+        assert not moved(before, part(after, name))
+    learned = part(after, "heads.spread")
+    assert any(tensor.abs().max() > 0 for name, tensor in learned.items() if name.endswith("bias"))  # 0 at the start
+
+
+def test_a_part_that_the_network_does_not_have_is_refused(trained, capsys):
     with pytest.raises(SystemExit) as ended:
         trained("frozen", "callbacks=frozen_norms", "callbacks.freeze.part=[stem, head]")
     assert ended.value.code == 2
-    assert "'head' is not a part of the trunk; choose trunk, norms or stem" in capsys.readouterr().err
+    message = "'head' is not a part of the network; choose norms, trunk, heads, heads.heatmap, heads.offset"
+    assert message in capsys.readouterr().err
 
 
 def network():
