@@ -1,5 +1,7 @@
 """gog_pose.runtime: the poses of PoseEstimator.from_onnx, without PyTorch."""
 
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
@@ -42,17 +44,22 @@ BLOCKED = (
 )
 
 
-@pytest.fixture(scope="module", params=["subpixel", "dark"])
+@pytest.fixture(
+    scope="module",
+    params=[{"localizer": "subpixel"}, {"localizer": "dark"}, {"localizer": "dark", "spread_factor": 4.0}],
+    ids=["subpixel", "dark", "spread"],
+)
 def exported(request, tmp_path_factory):
     """A small file whose maps have peaks."""
     for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)
     torch.manual_seed(0)
     trunk = Hourglass(stacks=1, channels=(8, 12), blocks=(1, 1), stem_channels=8)
-    network = PoseNetwork(SKELETON, trunk, load_method("gog").heads).eval()
+    heads = partial(load_method("gog").heads, spread="spread_factor" in request.param)
+    network = PoseNetwork(SKELETON, trunk, heads).eval()
     nn.init.normal_(network.heads.heatmap[-1].weight, std=0.5)
     nn.init.normal_(network.heads.offset[-1].weight, std=4.0)
-    decoder = GogDecoder(SKELETON, topk=8, threshold=0.01, localizer=request.param)
+    decoder = GogDecoder(SKELETON, topk=8, threshold=0.01, **request.param)
     path = tmp_path_factory.mktemp("runtime") / "small.onnx"
     write_onnx(Deployable(network, decoder, Preprocessing(long_side=96)), path)
     return path

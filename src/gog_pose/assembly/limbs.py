@@ -14,7 +14,7 @@ from gog_pose.maps.peaks import Peaks
 if TYPE_CHECKING:
     import torch
 
-_LARGEST_SPREAD = 20.0  # log px; its exponential is finite
+LARGEST_SPREAD = 20.0  # log px; its exponential is finite
 _ROUNDING = 1e-9  # relative; a bound excludes only pairs that miss the gate by more than this
 
 
@@ -68,7 +68,7 @@ def read_spreads(peaks: Peaks, spreads: torch.Tensor, limbs: Sequence[Sequence[i
         ``(B, L, n)`` float32 b, px, input image, at most ``e^20``. NaN where the map is not finite.
     """
     starts = peaks.xy[:, [start for start, _ in limbs]]
-    return read_vectors(spreads[:, :, None], starts, stride)[..., 0].clamp(max=_LARGEST_SPREAD).exp()
+    return read_vectors(spreads[:, :, None], starts, stride)[..., 0].clamp(max=LARGEST_SPREAD).exp()
 
 
 def score_limbs(

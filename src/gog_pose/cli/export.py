@@ -74,7 +74,7 @@ def main(config: DictConfig) -> None:
     )
     print(
         f"{output}: {output.stat().st_size / 1e6:.1f} MB; takes images (B, H, W, 3) uint8 RGB, sides multiples of"
-        f" {deployable.network.max_stride} px; gives {', '.join(deployable.export.host.record._fields)}"
+        f" {deployable.network.max_stride} px; gives {', '.join(deployable.outputs)}"
     )
 
 

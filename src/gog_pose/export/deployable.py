@@ -47,6 +47,7 @@ class Deployable(nn.Module):
         self.decoder = decoder
         self.network = fold_norms(deepcopy(network).cpu().eval())
         self.search = export.graph(decoder)  # "graph" is taken by torch.fx
+        self.outputs = cast(tuple[str, ...], self.search.outputs)
         self.preprocessing = preprocessing
         self.flip = flip
         for name, values in (("mean", preprocessing.mean), ("std", preprocessing.std)):
@@ -60,10 +61,11 @@ class Deployable(nn.Module):
                 the length of ``preprocessing`` and padded at the right and the bottom.
 
         Returns:
-            The tensors of the record of the method's export.
+            The tensors named by ``outputs``.
         """
-        # A plain tuple: whoever loads the graph need not know the record.
-        return tuple(self.search(self.maps(images)))
+        # A plain tuple, because programs that load the graph do not know the record.
+        record = self.search(self.maps(images))
+        return tuple(getattr(record, name) for name in self.outputs)
 
     def maps(self, images: torch.Tensor) -> Maps:
         """Return the final maps of such images, merged with those of the mirror images if that is asked for."""

@@ -38,7 +38,7 @@ def write_onnx(deployable: Deployable, path: Path, precision: str = "float32") -
             program,
             dynamo=True,
             input_names=[INPUT],
-            output_names=list(deployable.export.host.record._fields),
+            output_names=list(deployable.outputs),
             verbose=False,
         )
     assert onnx_program is not None

@@ -15,7 +15,8 @@ class Host(NamedTuple):
 
     Attributes:
         decoders: Constructors of the decoders that can be exported, by the name of their rules.
-        record: NamedTuple of the arrays that the file outputs; the decoder accepts it in place of maps.
+        record: NamedTuple of the arrays that the file outputs; the decoder accepts it in place of maps. Its last fields
+            may be optional, with None as default.
         fixed: Options of the decoder that cannot change after the export.
     """
 

@@ -153,7 +153,8 @@ class Export(NamedTuple):
     """Split of a method's decoder into an exported file and a host part.
 
     Attributes:
-        graph: ``(decoder)`` -> module that converts maps to tensors, only by tensor operations of fixed shape.
+        graph: ``(decoder)`` -> module that converts maps to tensors, only by tensor operations of fixed shape. Its
+            attribute ``outputs`` names the fields of the record that are not None.
         host: The host part; the graph returns its ``record``.
         compare: ``(decoder, maps, record, tolerance)`` -> differences between the record and what the decoder reads
             from the maps; the tolerance is the largest distance of matched candidates, px.

@@ -84,7 +84,8 @@ class OnnxFile:
             images: ``(B, H, W, 3)`` uint8 RGB, sides multiples of ``max_stride``.
         """
         record = self._host.record
-        return record(*self._session.run(record._fields, {INPUT: images}))
+        fields = record._fields[: len(self._session.get_outputs())]  # optional fields are last
+        return record(*self._session.run(fields, {INPUT: images}))
 
     def changed_decoder(self, options: Mapping[str, Any]) -> Any:
         """Return the decoder with other grouping options.

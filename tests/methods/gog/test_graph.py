@@ -71,18 +71,31 @@ def test_only_the_highest_are_kept():
     assert PeakGraph(decoder)(maps).xy.shape == (1, SKELETON.num_keypoints, 5, 2)
 
 
-def test_spreads_do_not_change_the_file_and_a_decoder_that_uses_them_is_refused():
+@pytest.mark.parametrize("localizer", ["subpixel", "dark"])
+def test_spreads_are_those_of_the_decoder(localizer):
+    maps, random = scene(3), torch.Generator().manual_seed(0)
+    spreads = torch.randn(1, SKELETON.num_limbs, *maps.heatmaps.shape[2:], generator=random) + 2
+    decoder = GogDecoder(SKELETON, localizer=localizer, spread_factor=2.0)
+    maps = maps._replace(spreads=spreads)
+    windows = PeakGraph(decoder)(maps)
+    assert same(decoder, maps) > 50
+    assert compare(decoder, maps, windows).largest["spreads"] < 1e-2  # ratios; read at places up to 1e-3 px apart
+    (of_maps,), (of_windows,) = decoder(maps), decoder(windows)
+    np.testing.assert_allclose(of_windows.keypoints, of_maps.keypoints, atol=1e-2)
+    assert len(of_maps.keypoints) > 3
+
+
+def test_unused_spreads_do_not_change_the_file_and_a_file_without_them_is_refused():
     maps = scene(3)
     decoder, graph = GogDecoder(SKELETON), PeakGraph(GogDecoder(SKELETON))
     with_spreads = maps._replace(spreads=torch.randn(1, SKELETON.num_limbs, *maps.heatmaps.shape[2:]))
-    for one, other in zip(graph(maps), graph(with_spreads), strict=True):
+    without, windows = graph(maps), graph(with_spreads)
+    assert without.spreads is windows.spreads is None
+    for one, other in zip(without[:-1], windows[:-1], strict=True):
         assert torch.equal(one, other)
     assert same(decoder, with_spreads) > 50
-    weighted = replace(decoder, spread_factor=2.0)
-    with pytest.raises(InputError, match=r"decoder\.spread_factor: .*cannot be exported \(2.0\); set it to 0"):
-        PeakGraph(weighted)
-    with pytest.raises(InputError, match=r"decoder\.spread_factor: an exported file has no spreads"):
-        weighted(graph(maps))
+    with pytest.raises(InputError, match=r"decoder\.spread_factor: the exported file has no spreads \(2.0\)"):
+        replace(decoder, spread_factor=2.0)(windows)
 
 
 @pytest.mark.parametrize("shift", [1.0, 7.0])  # px; the windows end two cells of 4 px from the cell of a peak

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from gog_pose.assembly.limbs import LARGEST_SPREAD
 from gog_pose.geometry import cells_to_image, image_to_cells
 from gog_pose.maps.localize import climb, read_vector_arrays, taylor_in_windows, unbias
 from gog_pose.maps.peaks import above_zero
@@ -43,6 +44,8 @@ class PeakWindows(NamedTuple):
             windows of its start type, followed by the refinement offsets in the windows of each type if the decoder
             refines.
         size: ``(B, 2)`` int64 width and height of the maps, cells.
+        spreads: ``(B, L, n, 6, 6)`` float32 log b, b in px, input image, in the windows of the start type of each limb.
+            None unless the decoder uses them.
     """
 
     xy: Array
@@ -51,6 +54,7 @@ class PeakWindows(NamedTuple):
     cells: Array
     vectors: Array
     size: Array
+    spreads: Array | None = None
 
 
 def read_windows(
@@ -69,7 +73,7 @@ def read_windows(
         sigma: Standard deviation of the responses, px, input image.
         refine: Add the refinement offsets.
     """
-    *fields, size = map(as_array, windows)
+    *fields, size = map(as_array, windows[:-1])
     most = int((fields[1] > 0).sum(axis=-1).max(initial=0))  # the peaks of a type precede empty entries
     xy, responses, first, cells, vectors = (field[:, :, :most] for field in fields)
     xy, responses = xy.copy(), responses.copy()
@@ -89,8 +93,12 @@ def read_windows(
         moved = found[..., None] & np.isfinite(moves).all(axis=-1, keepdims=True)
         xy = np.where(moved, xy + moves, xy)
     types = [start for start, _ in limbs]
-    starts = xy[:, types]
-    return Candidates(xy, responses, starts + _read(vectors[:, : len(limbs)], first[:, types], starts, stride))
+    starts, corners = xy[:, types], first[:, types]
+    guides = starts + _read(vectors[:, : len(limbs)], corners, starts, stride)
+    if windows.spreads is None:
+        return Candidates(xy, responses, guides)
+    logarithms = _read(as_array(windows.spreads)[:, :, :most, None], corners, starts, stride)[..., 0]
+    return Candidates(xy, responses, guides, np.exp(np.minimum(logarithms, LARGEST_SPREAD)))
 
 
 def as_array(field: Array) -> np.ndarray:
@@ -99,6 +107,6 @@ def as_array(field: Array) -> np.ndarray:
 
 
 def _read(vectors: np.ndarray, first: np.ndarray, xy: np.ndarray, stride: int) -> np.ndarray:
-    """Interpolate ``(B, V, n, 2, 6, 6)`` windows bilinearly at ``(B, V, n, 2)`` points, one point per window."""
+    """Interpolate ``(B, V, n, c, 6, 6)`` windows bilinearly at ``(B, V, n, 2)`` points: ``(B, V, n, c)``."""
     places = (xy - stride * first).reshape(-1, 1, 1, 2)  # px from the start of the window
-    return read_vector_arrays(vectors.reshape(-1, 1, *vectors.shape[3:]), places, stride).reshape(xy.shape)
+    return read_vector_arrays(vectors.reshape(-1, 1, *vectors.shape[3:]), places, stride).reshape(vectors.shape[:4])

@@ -94,9 +94,9 @@ class GogDecoder(CandidateDecoder):
             InputError: As for ``__call__``.
         """
         if isinstance(maps, PeakWindows):
-            if self.spread_factor:
+            if self.spread_factor and maps.spreads is None:
                 raise InputError(
-                    f"decoder.spread_factor: an exported file has no spreads ({self.spread_factor}); set it to 0"
+                    f"decoder.spread_factor: the exported file has no spreads ({self.spread_factor}); set it to 0"
                 )
             return read_windows(
                 maps,

@@ -24,10 +24,12 @@ def match(first: Candidates, second: Candidates, limbs: Sequence[Sequence[int]],
         limbs: Pairs of keypoint types.
         tolerance: Largest distance of matched candidates, px; the nearest one is matched.
     """
-    # Exported decoders do not use spreads.
-    first, second = (Candidates(*map(torch.as_tensor, candidates[:3])) for candidates in (first, second))
+    first, second = (
+        Candidates(*(None if field is None else torch.as_tensor(field) for field in candidates))
+        for candidates in (first, second)
+    )
     count, unmatched, missing = 0, 0, 0
-    xy, responses, guides = [0.0], [0.0], [0.0]
+    xy, responses, guides, spreads = [0.0], [0.0], [0.0], [0.0]
     for image in range(len(first.xy)):
         for kind in range(first.xy.shape[1]):
             ours, theirs = (candidates.responses[image, kind] > 0 for candidates in (first, second))
@@ -49,7 +51,12 @@ def match(first: Candidates, second: Candidates, limbs: Sequence[Sequence[int]],
                 if start == kind:
                     gap = first.guides[image, limb, of_ours] - second.guides[image, limb, of_theirs]
                     guides.append(float(gap.norm(dim=-1).max()))
+                    if first.spreads is not None and second.spreads is not None:
+                        ratio = first.spreads[image, limb, of_ours] / second.spreads[image, limb, of_theirs]
+                        spreads.append(float((ratio - 1).abs().max()))
     largest = {"xy": max(xy), "responses": max(responses), "guides": max(guides)}
+    if first.spreads is not None:
+        largest["spreads"] = max(spreads)
     return Difference(count, unmatched, missing, largest)
 
 

@@ -32,8 +32,11 @@ class PeakGraph(nn.Module):
     Args:
         decoder: Decoder that will read the windows.
 
+    Attributes:
+        outputs: Names of the fields of ``PeakWindows`` that are not None.
+
     Raises:
-        InputError: The decoder has other rules, or uses spreads.
+        InputError: The decoder has other rules.
     """
 
     weights: torch.Tensor
@@ -42,11 +45,8 @@ class PeakGraph(nn.Module):
         super().__init__()
         if not isinstance(decoder, GogDecoder):
             raise InputError("decoder.rules: only rules=gog can be exported; train or import with method=gog")
-        if decoder.spread_factor:
-            raise InputError(
-                f"decoder.spread_factor: scores by spreads cannot be exported ({decoder.spread_factor}); set it to 0"
-            )
         self.decoder = decoder
+        self.outputs = PeakWindows._fields if decoder.spread_factor else PeakWindows._fields[:-1]
         interpolation = "bilinear" if decoder.localizer == "bilinear" else "bicubic"
         weights = torch.from_numpy(_pixel_weights(decoder.stride, interpolation)).float()
         self.register_buffer("weights", weights, persistent=False)
@@ -55,7 +55,7 @@ class PeakGraph(nn.Module):
         """Find the peaks of a batch and extract the windows around them.
 
         Args:
-            maps: ``(B, K, h, w)`` heatmaps, ``(B, 2L, h, w)`` offsets and, if the decoder refines, refinement offsets.
+            maps: ``(B, K, h, w)`` heatmaps, ``(B, 2L, h, w)`` offsets and the optional maps that the decoder uses.
         """
         decoder = self.decoder
         heatmaps = torch.nan_to_num(maps.heatmaps.float(), nan=0.0, posinf=0.0, neginf=0.0).clamp(-LIMIT, LIMIT)
@@ -81,7 +81,12 @@ class PeakGraph(nn.Module):
             assert maps.refinements is not None
             moves = _vectors(maps.refinements.float()[:, None], places.flatten(1, 2)[:, None])
             vectors = torch.cat([vectors, moves.reshape(*places.shape[:3], *vectors.shape[3:])], dim=1)
-        return PeakWindows(xy, responses, first, _gather(heatmaps, responding), vectors, size.expand(xy.shape[0], 2))
+        spreads = None
+        if decoder.spread_factor:
+            assert maps.spreads is not None
+            spreads = _gather(maps.spreads.float(), starts)
+        found = _gather(heatmaps, responding)
+        return PeakWindows(xy, responses, first, found, vectors, size.expand(xy.shape[0], 2), spreads)
 
 
 def _pixel_weights(stride: int, interpolation: str) -> np.ndarray:
