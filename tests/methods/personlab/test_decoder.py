@@ -17,7 +17,7 @@ from gog_pose.methods.people import People
 from gog_pose.methods.personlab.decoder import PersonLabDecoder
 from gog_pose.methods.personlab.encoder import PersonLabEncoder
 from gog_pose.methods.personlab.greedy import GreedyDecoder, apart
-from gog_pose.methods.personlab.grouping import Roots
+from gog_pose.methods.personlab.grouping import Roots, rank_people
 from gog_pose.methods.personlab.hough import hough_maps
 from gog_pose.methods.personlab.paper import PaperDecoder
 from gog_pose.methods.personlab.records import PersonLabMaps, edges
@@ -118,17 +118,38 @@ def test_keypoints_at_those_of_a_better_person_do_not_count():
 
 
 @settings(max_examples=8, deadline=None)
-@given(seed=st.integers(0, 10_000))
-def test_the_poses_are_those_of_walking_from_all_roots(seed):
+@given(seed=st.integers(0, 10_000), topk=st.sampled_from([5, 40]))
+def test_the_poses_are_those_of_walking_from_all_roots(seed, topk):
+    """Many people grow in waves, few of them one by one."""
     random = torch.Generator().manual_seed(seed)
     maps = maps_of([standing(20, 40, scale=1.1), standing(70, 50, scale=0.9)], size=(160, 192))
     noisy = PersonLabMaps(*(field + level * torch.randn(field.shape, generator=random)
                             for field, level in zip(maps, (0.2, 3.0, 8.0), strict=True)))  # fmt: skip
     noisy = noisy._replace(heatmaps=noisy.heatmaps.clamp(0, 1))
-    decoder = PersonLabDecoder(COCO, threshold=0.6, score_threshold=0.3, topk=5)
+    decoder = PersonLabDecoder(COCO, threshold=0.6, score_threshold=0.3, topk=topk)
     (ours,), (plain,) = decoder(noisy), exhaustive(decoder)(noisy)
     np.testing.assert_array_equal(ours.keypoints, plain.keypoints)
     np.testing.assert_array_equal(ours.scores, plain.scores)
+
+
+@given(seed=st.integers(0, 10_000), number=st.integers(0, 6))
+def test_scores_are_sums_of_the_keypoints_that_no_better_person_has(seed, number):
+    random = np.random.default_rng(seed)
+    people = [np.c_[random.integers(0, 4, (3, 2)), random.choice([0, 0.3, 0.6, 0.9], 3)] for _ in range(number)]
+    for person in people:
+        person[person[:, 2] == 0] = 0
+    poses = rank_people(people, num_keypoints=3, radius=1.0, least=0.0)
+    means = [-np.float32(person[:, 2].mean()) for person in people]
+    order = sorted(range(number), key=lambda n: (means[n], *people[n][::-1, 1], *people[n][::-1, 0]))
+    scores = []
+    for rank, index in enumerate(order):
+        scores.append(0.0)
+        for kind, (x, y, response) in enumerate(people[index]):
+            others = [people[other][kind] for other in order[:rank]]
+            if not any(other[2] > 0 and math.dist(other[:2], (x, y)) <= 1 for other in others):
+                scores[-1] += response / 3
+    expected = sorted((score for score in scores if score > 0), reverse=True)
+    np.testing.assert_allclose(poses.scores, expected, rtol=1e-6)
 
 
 @settings(max_examples=15, deadline=None)

@@ -16,6 +16,7 @@ from gog_pose.methods.options import require_ranges
 from gog_pose.methods.personlab.grouping import Roots, grow_people, rank_people
 from gog_pose.methods.personlab.records import PersonLabMaps, edges, fields
 from gog_pose.methods.personlab.walk import Place, PointReader, walk
+from gog_pose.methods.personlab.waves import PointsReader, Ways, walk_together
 from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
 from gog_pose.system.options import CountOrZero, require
@@ -78,6 +79,11 @@ class PersonLabDecoder:
             for kind in range(self.skeleton.num_keypoints)
         )
 
+    @cached_property
+    def ways(self) -> Ways:
+        """The edges that start at each keypoint type, as arrays."""
+        return Ways.of(self.leaving)
+
     @torch.no_grad()
     def __call__(self, maps: PersonLabMaps) -> list[Poses]:
         """Decode a batch.
@@ -101,7 +107,12 @@ class PersonLabDecoder:
 
     def _people(self, reader: ImageReader) -> Poses:
         people = grow_people(
-            reader.roots(), reader.grow, radius=self.nms_radius, topk=self.topk, least=self.score_threshold
+            reader.roots(),
+            reader.grow,
+            radius=self.nms_radius,
+            topk=self.topk,
+            least=self.score_threshold,
+            grow_all=reader.grow_all if reader.waves else None,
         )
         types = self.skeleton.num_keypoints
         return rank_people(people, num_keypoints=types, radius=self.nms_radius, least=self.score_threshold)
@@ -115,13 +126,18 @@ class ImageReader:
         heatmaps: ``(K, h, w)`` finite.
         short_offsets: ``(2K, h, w)``.
         mid_offsets: ``(2E, h, w)``.
+
+    Attributes:
+        waves: Whether ``grow_all`` may be used; a class with other rules of growth has none.
     """
+
+    waves = True
 
     def __init__(
         self, decoder: PersonLabDecoder, heatmaps: np.ndarray, short_offsets: np.ndarray, mid_offsets: np.ndarray
     ) -> None:
         self.decoder = decoder
-        self.heatmaps, self.short_offsets = heatmaps, short_offsets
+        self.heatmaps, self.short_offsets, self.mid_offsets = heatmaps, short_offsets, mid_offsets
         self.responses, self.short, self.mid = map(PointReader, (heatmaps, short_offsets, mid_offsets))
 
     def roots(self) -> Roots:
@@ -148,10 +164,27 @@ class ImageReader:
     def grow(self, kind: int, xy: np.ndarray) -> np.ndarray:
         """Return the ``(K, 3)`` pose that starts at a keypoint: x, y (px, input image) and scores; 0 = not reached."""
         x, y = image_to_cells(xy, self.decoder.stride).tolist()
-        person = walk(kind, (x, y), self.decoder.leaving, self.step, self.responses.logit)
-        reached = person[:, 2] > 0
-        person[reached, :2] = cells_to_image(person[reached, :2], self.decoder.stride)
-        return person
+        return self._in_px(walk(kind, (x, y), self.decoder.leaving, self.step, self.responses.logit))
+
+    def grow_all(self, kinds: np.ndarray, xy: np.ndarray) -> np.ndarray:
+        """Return the ``(N, K, 3)`` poses that start at ``(N,)`` keypoints at ``(N, 2)`` positions, as by ``grow``."""
+        stride = self.decoder.stride
+        responses, short, mid = map(PointsReader, (self.heatmaps, self.short_offsets, self.mid_offsets))
+
+        def steps(edges: np.ndarray, kinds: np.ndarray, starts: np.ndarray) -> np.ndarray:
+            there = mid.moved(edges, starts, stride)
+            for _ in range(self.decoder.steps):
+                there = short.moved(kinds, there, stride)
+            return there
+
+        starts = image_to_cells(xy.T, stride)
+        return self._in_px(walk_together(kinds, starts, self.decoder.ways, steps, responses.logits))
+
+    def _in_px(self, poses: np.ndarray) -> np.ndarray:
+        """Return ``(..., K, 3)`` poses with positions in px of the input image instead of cells."""
+        px = cells_to_image(poses[..., :2], self.decoder.stride)
+        poses[..., :2] = np.where(poses[..., 2:] > 0, px, 0)
+        return poses
 
     def step(self, edge: int, start: Place) -> Place:
         """Follow a mid-range offset and refine its end; positions are in cells."""

@@ -25,6 +25,8 @@ class VotingReader(ImageReader):
         hough: Hough score maps of the image.
     """
 
+    waves = False
+
     def __init__(
         self,
         decoder: PersonLabDecoder,

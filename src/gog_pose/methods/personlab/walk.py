@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-_SUREST = 16.0  # logit in place of infinity for responses of 0 and 1
+SUREST = 16.0  # logit in place of infinity for responses of 0 and 1
 
 Place = tuple[float, float]  # x and y, cells
 
@@ -125,4 +125,4 @@ def walk(
 def _logit(probability: float) -> float:
     if 0 < probability < 1:
         return math.log(probability / (1 - probability))
-    return _SUREST if probability >= 1 else -_SUREST
+    return SUREST if probability >= 1 else -SUREST
