@@ -160,8 +160,9 @@ class PifpafDecoder:
         )
         responding = np.flatnonzero(maps.limb_heatmaps > self.limb_threshold)
         limb, cell = np.divmod(responding, maps.limb_heatmaps[0].size)
-        both = [self._links(maps, confidence, 2 * limb + turn, cell, self.floor) for turn in (0, 1)]
-        links = Links.joined([some.chosen(some.scores > self.limb_threshold) for some in both])
+        walks = np.concatenate([2 * limb, 2 * limb + 1])
+        links = self._links(maps, confidence, walks, np.tile(cell, 2), self.floor)
+        links = links.chosen(np.flatnonzero(links.scores > self.limb_threshold))
         poses = self._grown(self._seeds(predictions, confidence), links, confidence, (height, width))
         inferred = poses.values == 0
         if self.complete and inferred.any():
@@ -252,10 +253,12 @@ class PifpafDecoder:
 
     def _predictions(self, maps: Arrays) -> Predictions:
         """Return the predictions of the cells that respond to keypoints."""
-        kind, row, column = np.unravel_index(np.flatnonzero(maps.heatmaps > self.threshold), maps.heatmaps.shape)
-        responses, scales = (finite(field[kind, row, column]) for field in (maps.heatmaps, maps.scales))
-        xy = self._places(maps.vectors, kind, row, column)
-        return Predictions(kind, xy, responses.astype(np.float64), scales.astype(np.float64))
+        responding = np.flatnonzero(maps.heatmaps > self.threshold)
+        kind, cell = np.divmod(responding, maps.heatmaps[0].size)
+        responses, scales = (
+            finite(field.reshape(-1).take(responding)).astype(np.float64) for field in (maps.heatmaps, maps.scales)
+        )
+        return Predictions(kind, self._places(maps.vectors, kind, cell), responses, scales)
 
     def _links(self, maps: Arrays, confidence: Confidence, walks: np.ndarray, cell: np.ndarray, floor: float) -> Links:
         """Return the links that ``(N,)`` flat cells on limbs predict, for ``(N,)`` directed limbs."""
@@ -279,7 +282,7 @@ class PifpafDecoder:
 
     def _limb_ends(self, maps: Arrays, walks: np.ndarray, cell: np.ndarray) -> np.ndarray:
         """Return the ``(2, N)`` starts of directed limbs that cells predict, px of the input image."""
-        return self._places(maps.limb_vectors, self._ends_of(walks), *np.divmod(cell, maps.limb_vectors.shape[2]))
+        return self._places(maps.limb_vectors, self._ends_of(walks), cell)
 
     def _ends_of(self, walks: np.ndarray) -> np.ndarray:
         """Return the items of ``limb_vectors`` and ``limb_spreads`` for the starts of directed limbs."""
@@ -288,12 +291,11 @@ class PifpafDecoder:
     def _growth(self, table: LinkTable, least: float, reverse: float | None) -> Growth:
         return Growth(self.walks, table, least, reverse, self.connection == "blend")
 
-    def _places(self, vectors: np.ndarray, item: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-        """Return the ``(2, N)`` ends of the vectors of items, px of the input image."""
-        origins = cells_to_image(np.stack([column, row]).astype(np.float64), self.stride * self.coarser)
-        return np.asarray(
-            origins + finite(np.stack([vectors[2 * item, row, column], vectors[2 * item + 1, row, column]]))
-        )
+    def _places(self, vectors: np.ndarray, item: np.ndarray, cell: np.ndarray) -> np.ndarray:
+        """Return the ``(2, N)`` ends of the vectors of items at flat cells, px of the input image."""
+        origins = cells_to_image(np.stack(np.divmod(cell, vectors.shape[2])[::-1]), self.stride * self.coarser)
+        first = 2 * item * vectors[0].size + cell
+        return np.asarray(origins + finite(vectors.reshape(-1).take(np.stack([first, first + vectors[0].size]))))
 
     def _suppressed(
         self,

@@ -56,25 +56,21 @@ class Links(NamedTuple):
     scores: np.ndarray
 
     def chosen(self, some: np.ndarray) -> Links:
-        """Return some of the links, by index or mask."""
-        return Links._make(field[..., some] for field in self)
+        """Return some of the links, by index."""
+        return Links._make(field.take(some, axis=-1) for field in self)
 
     def distinct(self) -> Links:
         """Return the links without duplicates, which are common among the cells of a limb and slow down the search."""
         order = np.argsort(self.walks * _APART + self.sources[0])
-        some = self.chosen(order)
-        lengths = np.stack([*some.sources, *some.targets, some.reaches, some.decays])
-        new = _changes(some.walks)
-        new[1:] |= (np.abs(np.diff(lengths)) > _SAME_LENGTH).any(axis=0) | (np.abs(np.diff(some.scores)) > _SAME_SCORE)
+        new = _changes(self.walks.take(order))
+        for length in (*self.sources, *self.targets, self.reaches, self.decays):
+            new[1:] |= np.abs(np.diff(length.take(order))) > _SAME_LENGTH
+        new[1:] |= np.abs(np.diff(self.scores.take(order))) > _SAME_SCORE
         starts = np.flatnonzero(new)
+        some = self.chosen(order[starts])
         if not len(starts):
             return some
-        return some.chosen(starts)._replace(cells=np.minimum.reduceat(some.cells, starts))
-
-    @classmethod
-    def joined(cls, parts: Sequence[Links]) -> Links:
-        """Return the links of all parts."""
-        return cls._make(np.concatenate(column, axis=-1) for column in zip(*parts, strict=True))
+        return some._replace(cells=np.minimum.reduceat(self.cells.take(order), starts))
 
 
 class LinkTable(Protocol):
