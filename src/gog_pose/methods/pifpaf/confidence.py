@@ -63,8 +63,9 @@ class Confidence:
         pixels = self._pixels(xy)
         count, places = self._compact(types, pixels)
         first = _firsts(places, count)  # many cells predict one pixel
-        query, point = self._boxes(REACH).covering(types[first], pixels[:, first])
-        sums = np.bincount(query, self._gaussians(pixels[:, first][:, query], point), minlength=len(first))
+        one = pixels.take(first, axis=1)
+        query, point = self._boxes(REACH).covering(types[first], one)
+        sums = np.bincount(query, self._gaussians(one.take(query, axis=1), point), minlength=len(first))
         of_place = np.empty(count)
         of_place[places[first]] = self._limited(sums)
         return np.asarray(of_place[places])
@@ -87,12 +88,12 @@ class Confidence:
         width, height = high - low + 1
         point, step = counted(width * height)
         row, column = np.divmod(step, width[point])
-        pixels = low[:, point] + np.stack([column, row])
+        pixels = low.take(point, axis=1) + np.stack([column, row])
         types = self._types[point]
         count, places = self._compact(types, pixels)
         sums = np.bincount(places, self._gaussians(pixels, point), minlength=count)
         first = _firsts(places, count)
-        return types[first], pixels[:, first], self._limited(sums[places[first]])
+        return types[first], pixels.take(first, axis=1), self._limited(sums[places[first]])
 
     def _compact(self, types: np.ndarray, pixels: np.ndarray) -> tuple[int, np.ndarray]:
         """Number pixels, skipping empty tiles of the image, because complete maps would dominate the run time.
@@ -126,7 +127,7 @@ class Confidence:
 
     def _gaussians(self, pixels: np.ndarray, point: np.ndarray) -> np.ndarray:
         """Return the ``(M,)`` values of the Gaussians of predictions at pixels."""
-        (dx, dy), scales = pixels - self._xy[:, point], self._scales[point]
+        (dx, dy), scales = pixels - self._xy.take(point, axis=1), self._scales[point]
         return np.asarray(self._parts[point] * np.exp((dx**2 + dy**2) / (-2 * scales**2)))
 
     def _limited(self, sums: np.ndarray) -> np.ndarray:

@@ -195,7 +195,7 @@ class PifpafDecoder:
             self.reverse * self.stride * self.coarser,
         )
         owners = Occupancy(types, image_size, len(seeds.types))
-        kept = owners.occupy_in_turn(seeds.types, seeds.xy, seed_radii(confidence))
+        kept = owners.occupy_in_turn(seeds, seed_radii(confidence))
         ends = [
             owners.holders(owners.places(kinds[links.walks], xy))
             for kinds, xy in ((self.walks.sources, links.sources), (self.walks.targets, links.targets))

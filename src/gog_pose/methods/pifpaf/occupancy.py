@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-_FIRST = 128  # size of the first batch of positions
+from gog_pose.methods.pifpaf.seeds import Seeds
+
+_FIRST = 128  # size of the first batch of seeds
 
 
 def pixels(xy: np.ndarray, image_size: tuple[int, int]) -> np.ndarray:
@@ -55,29 +57,31 @@ class Occupancy:
         """Return the ``(M,)`` numbers of the squares that occupy flat pixels; 0 = none."""
         return np.asarray(self._holder.ravel()[places])
 
-    def occupy_in_turn(
-        self, types: np.ndarray, xy: np.ndarray, radii: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    ) -> np.ndarray:
-        """Visit positions in order; if a position is free, occupy the square around it with the next number from 1.
+    def occupy_in_turn(self, seeds: Seeds, radii: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
+        """Visit seeds in their order; if a seed is free, occupy the square around it with the next number from 1.
 
         Args:
-            types: ``(M,)`` keypoint types.
-            xy: ``(2, M)`` px.
+            seeds: M seeds in any order.
             radii: Returns half the sides of the squares for types and positions, px.
 
         Returns:
-            The ``(N,)`` indices of the positions that were free.
+            The ``(N,)`` indices of the seeds that were free, in their order.
         """
-        places = self.places(types, xy)
+        places = self.places(seeds.types, seeds.xy)
         kept: list[int] = []
-        start, count = 0, _FIRST
-        while start < len(places):  # later positions are rarely free, and then need no square
-            some = start + np.flatnonzero(self.holders(places[start : start + count]) == 0)
-            low, high = squares(xy[:, some], radii(types[some], xy[:, some]), self._image_size)
-            boxes = np.concatenate([types[None, some], low, high + 1]).T.tolist()
-            for index, place, (kind, x0, y0, x1, y1) in zip(some.tolist(), places[some].tolist(), boxes, strict=True):
+        waiting, count = np.arange(len(places)), _FIRST
+        while len(waiting):  # few seeds stay free until their turn, and the others are never sorted
+            values = seeds.values.take(waiting)
+            least = np.partition(values, -count)[-count] if count < len(values) else values.min()
+            best = waiting[values >= least]
+            best = best[seeds.chosen(best).order()]
+            types, xy = seeds.types[best], seeds.xy.take(best, axis=1)
+            low, high = squares(xy, radii(types, xy), self._image_size)
+            boxes = np.concatenate([types[None], low, high + 1]).T.tolist()
+            for index, place, (kind, x0, y0, x1, y1) in zip(best.tolist(), places[best].tolist(), boxes, strict=True):
                 if not self._flat[place]:
                     kept.append(index)
                     self._holder[kind, y0:y1, x0:x1] = len(kept)
-            start, count = start + count, 2 * count
+            waiting = waiting[(values < least) & (self.holders(places[waiting]) == 0)]
+            count *= 2
         return np.array(kept, dtype=np.intp)

@@ -10,7 +10,7 @@ from gog_pose.methods.pifpaf.confidence import Confidence, Predictions
 
 
 class Seeds(NamedTuple):
-    """Keypoints at which poses start, the most confident first.
+    """Keypoints at which poses start.
 
     Attributes:
         types: ``(N,)`` keypoint types.
@@ -23,21 +23,25 @@ class Seeds(NamedTuple):
     values: np.ndarray
 
     def chosen(self, some: np.ndarray) -> Seeds:
-        """Return some of the seeds, by index or mask."""
-        return Seeds._make(field[..., some] for field in self)
+        """Return some of the seeds, by index."""
+        return Seeds._make(field.take(some, axis=-1) for field in self)
 
     def above(self, threshold: float) -> Seeds:
-        """Return the seeds of higher confidence, sorted by confidence, type and position, all descending."""
-        some = self.chosen(self.values > threshold)
-        return some.chosen(np.lexsort((some.xy[1], some.xy[0], some.types, some.values))[::-1])
+        """Return the seeds of higher confidence."""
+        return self.chosen(np.flatnonzero(self.values > threshold))
+
+    def order(self) -> np.ndarray:
+        """Return the indices that sort the seeds by confidence, type and position, all descending."""
+        return np.lexsort((self.xy[1], self.xy[0], self.types, self.values))[::-1]
 
 
 def peaks(confidence: Confidence, threshold: float) -> Seeds:
-    """Return the pixels of high confidence."""
+    """Return the pixels of high confidence, which are not sorted, because few of them remain seeds."""
     return Seeds(*confidence.cores()).above(threshold)
 
 
 def cells(predictions: Predictions, confidence: Confidence, threshold: float) -> Seeds:
-    """Return the predicted positions with high confidence, which are not rounded, and many for each keypoint."""
+    """Return the sorted predicted positions with high confidence, not rounded, and many for each keypoint."""
     values = confidence.at(predictions.types, predictions.xy)
-    return Seeds(predictions.types, predictions.xy, values).above(threshold)
+    seeds = Seeds(predictions.types, predictions.xy, values).above(threshold)
+    return seeds.chosen(seeds.order())
