@@ -20,7 +20,7 @@ from gog_pose.methods.pifpaf.growing import Grown, Growth, Links, LinkTable, Sea
 from gog_pose.methods.pifpaf.occupancy import Occupancy, pixels, squares
 from gog_pose.methods.pifpaf.records import PifpafMaps, fields, require_limbs
 from gog_pose.methods.pifpaf.seeds import Seeds, cells, peaks
-from gog_pose.methods.pifpaf.speculation import Neighbors
+from gog_pose.methods.pifpaf.speculation import Race
 from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
 
@@ -170,9 +170,12 @@ class PifpafDecoder:
         return self._suppressed(*poses, inferred, confidence, (height, width))
 
     @staticmethod
-    def together(neighbors: Neighbors, seeds: list[int]) -> list[int]:
-        """Return the indices of the seeds that grow in one batch; the choice does not affect the poses."""
-        return neighbors.apart(seeds)
+    def together(squares: np.ndarray) -> np.ndarray:
+        """Return the indices of the seeds that grow in one batch: the first seed of each square.
+
+        The choice does not affect the poses, if it contains the first seed.
+        """
+        return np.sort(np.unique(squares, return_index=True)[1])
 
     def _seeds(self, predictions: Predictions, confidence: Confidence) -> Seeds:
         """Return the keypoints at which poses can start."""
@@ -183,8 +186,8 @@ class PifpafDecoder:
     def _grown(self, seeds: Seeds, links: Links, confidence: Confidence, image_size: tuple[int, int]) -> Grown:
         """Grow a pose from each seed that does not lie in the pose of a better seed.
 
-        Seeds that probably belong to different people grow in one batch. Poses whose seed then lies in the pose of a
-        better seed are dropped.
+        All seeds race in one batch. Those that drop out and lie in no pose afterwards race again. Poses whose seed then
+        lies in the pose of a better seed are dropped.
         """
         types = self.skeleton.num_keypoints
         if self.connection == "max":
@@ -196,31 +199,30 @@ class PifpafDecoder:
         )
         owners = Occupancy(types, image_size, len(seeds.types))
         kept = owners.occupy_in_turn(seeds, seed_radii(confidence))
-        ends = [
-            owners.holders(owners.places(kinds[links.walks], xy))
-            for kinds, xy in ((self.walks.sources, links.sources), (self.walks.targets, links.targets))
-        ]
-        neighbors = Neighbors(len(kept) + 1, *ends)
         if self.seeds == "peaks":
             seeds = seeds.chosen(kept)
         places = pixels(seeds.xy, image_size)
-        square = owners.holders(owners.places(seeds.types, seeds.xy)).tolist()
-        free = np.ones(len(square), dtype=bool)
+        square = owners.holders(owners.places(seeds.types, seeds.xy))
         grown: dict[int, tuple[np.ndarray, ...]] = {}
-        accepted: list[int] = []
-        while waiting := np.flatnonzero(free).tolist():
-            new = [seed for seed in waiting if seed not in grown]
-            new = [new[index] for index in self.together(neighbors, [square[seed] for seed in new])]
-            poses = growth.grow(_started(seeds.chosen(np.array(new)), types))
-            occupied = _occupied(poses, _radii(poses, confidence) / 2, image_size)
-            grown.update(zip(new, zip(*poses, *occupied, strict=True), strict=True))
-            for seed in waiting:
-                if free[seed]:
-                    if seed not in grown:
-                        break
+        while True:
+            free = np.ones(len(square), dtype=bool)
+            accepted, unknown = [], []
+            for seed in range(len(square)):
+                if free[seed] and seed in grown:
                     accepted.append(seed)
                     low, high = grown[seed][2:]
                     free &= ~_inside(places, low[:, seeds.types], high[:, seeds.types])
+                elif free[seed]:
+                    unknown.append(seed)
+            if not unknown:
+                break
+            new = np.array(unknown)
+            new = new[self.together(square[new])]
+            race = Race(owners, square[new])
+            poses = growth.grow(_started(seeds.chosen(new), types), None if grown else race)
+            poses = Grown(poses.xy[race.running], poses.values[race.running])
+            occupied = _occupied(poses, _radii(poses, confidence) / 2, image_size)
+            grown.update(zip(new[race.running].tolist(), zip(*poses, *occupied, strict=True), strict=True))
         return Grown(
             np.array([grown[seed][0] for seed in accepted]).reshape(-1, types, 2),
             np.array([grown[seed][1] for seed in accepted]).reshape(-1, types),

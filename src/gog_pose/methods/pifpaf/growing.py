@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from gog_pose.maps.ranges import SortedBoxes
+from gog_pose.methods.pifpaf.speculation import Race
 from gog_pose.skeleton import Skeleton
 
 _APART = 2.0**22  # px between the keys of two directed limbs
@@ -161,11 +162,12 @@ class Growth(NamedTuple):
     reverse: float | None
     blend: bool
 
-    def grow(self, poses: Grown) -> Grown:
+    def grow(self, poses: Grown, race: Race | None = None) -> Grown:
         """Grow each pose until no limb leads from one of its keypoints to a missing one.
 
         The limb at the keypoint of the highest confidence is visited first; of equal ones, the last limb. Each directed
-        limb is visited once per pose. Poses do not affect each other.
+        limb is visited once per pose. Poses do not affect each other, but those that drop out of the race, if there is
+        one, stop growing.
         """
         xy, values = poses.xy.copy(), poses.values.copy()
         order = np.arange(len(self.walks.sources)).reshape(-1, 2)[::-1].ravel()  # last limbs first, forwards first
@@ -187,6 +189,9 @@ class Growth(NamedTuple):
             pose, source, target = growing[found], source[found], target[found]
             xy[pose, target] = ends[:, found].T
             values[pose, target] = np.sqrt(scores[found] * values[pose, source])
+            if race is not None and len(growing) > 1:
+                race.reach(pose, target, ends[:, found])
+                growing = growing[race.running[growing]]
 
     def _connect(self, walks: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return ``(M,)`` scores, 0 = no connection, and ``(2, M)`` ends of directed limbs from keypoints."""

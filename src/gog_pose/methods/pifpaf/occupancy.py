@@ -40,12 +40,16 @@ class Occupancy:
         num_types: K.
         image_size: ``(H, W)`` px of the input image.
         most: Upper bound of the number of squares; it determines the integer type, and small types are faster.
+
+    Attributes:
+        count: Number of squares.
     """
 
     def __init__(self, num_types: int, image_size: tuple[int, int], most: int) -> None:
         self._holder = np.zeros((num_types, *image_size), dtype=np.min_scalar_type(most))
         self._flat = self._holder.reshape(-1).data  # much faster than NumPy for single pixels
         self._image_size = image_size
+        self.count = 0
 
     def places(self, types: np.ndarray, xy: np.ndarray) -> np.ndarray:
         """Return the ``(M,)`` flat pixels nearest to ``(2, M)`` positions; outside of the image, those at its edge."""
@@ -58,7 +62,7 @@ class Occupancy:
         return np.asarray(self._holder.ravel()[places])
 
     def occupy_in_turn(self, seeds: Seeds, radii: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-        """Visit seeds in their order; if a seed is free, occupy the square around it with the next number from 1.
+        """Visit seeds in their order; if a seed is free, occupy the square around it with the next number; the first is 1.
 
         Args:
             seeds: M seeds in any order.
@@ -81,7 +85,8 @@ class Occupancy:
             for index, place, (kind, x0, y0, x1, y1) in zip(best.tolist(), places[best].tolist(), boxes, strict=True):
                 if not self._flat[place]:
                     kept.append(index)
-                    self._holder[kind, y0:y1, x0:x1] = len(kept)
+                    self.count += 1
+                    self._holder[kind, y0:y1, x0:x1] = self.count
             waiting = waiting[(values < least) & (self.holders(places[waiting]) == 0)]
             count *= 2
         return np.array(kept, dtype=np.intp)

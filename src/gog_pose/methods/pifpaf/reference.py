@@ -14,7 +14,6 @@ from gog_pose.methods.method import Reference
 from gog_pose.methods.pifpaf.confidence import REACH, Confidence
 from gog_pose.methods.pifpaf.decoder import PifpafDecoder
 from gog_pose.methods.pifpaf.encoder import PifpafEncoder
-from gog_pose.methods.pifpaf.speculation import Neighbors
 
 
 def encode_plainly(
@@ -75,9 +74,9 @@ class DensePifpafDecoder(PifpafDecoder):
     CONFIDENCE: ClassVar[type[Confidence]] = _WholeMaps
 
     @staticmethod
-    def together(neighbors: Neighbors, seeds: list[int]) -> list[int]:
+    def together(squares: np.ndarray) -> np.ndarray:
         """Grow one pose at a time."""
-        return [0]
+        return np.zeros(1, dtype=np.intp)
 
 
 def dense(decoder: PifpafDecoder) -> DensePifpafDecoder:

@@ -1,43 +1,36 @@
-"""Choice of the seeds that grow in one batch, which costs little more than a single one."""
+"""Growth of all seeds in one batch, although most of them belong to poses that other seeds start."""
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 
-_STEPS = 4  # largest number of links between two seeds of one person
+from gog_pose.methods.pifpaf.occupancy import Occupancy
 
 
-class Neighbors:
-    """Seeds that links connect, which probably belong to one person.
+class Race:
+    """Seeds that grow in one batch. A seed drops out when the pose of a better one reaches it.
 
     Args:
-        count: Upper bound of the numbers of seeds, exclusive.
-        starts: ``(N,)`` number of the seed at which each link starts; 0 = none.
-        ends: ``(N,)`` number of the seed to which it leads; 0 = none.
+        owners: Squares of the seeds.
+        squares: ``(B,)`` numbers of the squares of the seeds, all different, the best seed first.
+
+    Attributes:
+        running: ``(B,)`` bool, whether each seed still grows; the first one always does.
     """
 
-    def __init__(self, count: int, starts: np.ndarray, ends: np.ndarray) -> None:
-        joined = np.zeros((count, count), dtype=bool)
-        joined[starts, ends] = True
-        joined[0] = joined[:, 0] = False
-        joined |= joined.T
-        first, second = np.nonzero(joined)
-        bounds = np.searchsorted(first, np.arange(count + 1)).tolist()
-        others = second.tolist()
-        self._others = [others[start:end] for start, end in itertools.pairwise(bounds)]
+    def __init__(self, owners: Occupancy, squares: np.ndarray) -> None:
+        self.running = np.ones(len(squares), dtype=bool)
+        self._owners = owners
+        self._seeds = np.full(owners.count + 1, -1)
+        self._seeds[squares] = np.arange(len(squares))
 
-    def apart(self, seeds: list[int]) -> list[int]:
-        """Return the indices of the seeds that at most ``_STEPS`` links do not connect to a previous kept seed."""
-        kept = []
-        reached: set[int] = set()
-        for place, seed in enumerate(seeds):
-            if seed not in reached:
-                kept.append(place)
-                front = {seed}
-                for _ in range(_STEPS):
-                    reached |= front
-                    front = {other for one in front for other in self._others[one]} - reached
-                reached |= front
-        return kept
+    def reach(self, seeds: np.ndarray, types: np.ndarray, xy: np.ndarray) -> None:
+        """Drop the seeds in whose squares the poses of better seeds have a new keypoint.
+
+        Args:
+            seeds: ``(M,)`` index of the seed of each pose.
+            types: ``(M,)`` types of the new keypoints.
+            xy: ``(2, M)`` px of the input image.
+        """
+        reached = self._seeds[self._owners.holders(self._owners.places(types, xy))]
+        self.running[np.maximum(seeds, reached)[reached >= 0]] = False
