@@ -210,8 +210,7 @@ class PifpafDecoder:
             for seed in range(len(square)):
                 if free[seed] and seed in grown:
                     accepted.append(seed)
-                    low, high = grown[seed][2:]
-                    free &= ~_inside(places, low[:, seeds.types], high[:, seeds.types])
+                    free &= grown[seed][2]
                 elif free[seed]:
                     unknown.append(seed)
             if not unknown:
@@ -221,8 +220,9 @@ class PifpafDecoder:
             race = Race(owners, square[new])
             poses = growth.grow(_started(seeds.chosen(new), types), None if grown else race)
             poses = Grown(poses.xy[race.running], poses.values[race.running])
-            occupied = _occupied(poses, _radii(poses, confidence) / 2, image_size)
-            grown.update(zip(new[race.running].tolist(), zip(*poses, *occupied, strict=True), strict=True))
+            squares_of = zip(*_occupied(poses, _radii(poses, confidence) / 2, image_size), strict=True)
+            outside = [~_inside(places, low[:, seeds.types], high[:, seeds.types]) for low, high in squares_of]
+            grown.update(zip(new[race.running].tolist(), zip(*poses, outside, strict=True), strict=True))
         return Grown(
             np.array([grown[seed][0] for seed in accepted]).reshape(-1, types, 2),
             np.array([grown[seed][1] for seed in accepted]).reshape(-1, types),
