@@ -49,8 +49,8 @@ class SortedBoxes:
             ``(P,)`` index of the point and ``(P,)`` index of the box of each pair, sorted by point.
         """
         x = places[0]
-        first = np.searchsorted(self._keys, _keys(kinds, x - self._before.take(kinds)))
-        last = np.searchsorted(self._keys, _keys(kinds, x + self._after.take(kinds)))
+        first = np.searchsorted(self._keys, _keys(kinds, x - self._before[kinds]), side="left")
+        last = np.searchsorted(self._keys, _keys(kinds, x + self._after[kinds]), side="right")
         place, step = counted(np.maximum(last - first, 0))
         box = first[place] + step
         for axis in (1, 0):  # y first, because most boxes near in x are not near in y

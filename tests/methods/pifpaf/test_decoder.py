@@ -58,6 +58,29 @@ def test_whole_maps_and_one_pose_at_a_time_give_the_same(seed, options):
     np.testing.assert_array_equal(fast.inferred, slow.inferred)
 
 
+class OneAtATime(PifpafDecoder):
+    """A decoder that grows one pose at a time."""
+
+    @staticmethod
+    def together(squares):
+        """Return the first seed."""
+        return np.zeros(1, dtype=np.intp)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("noisy", [False, True])
+@pytest.mark.parametrize("options", [{}, {"seeds": "cells"}, {"connection": "blend"}])
+def test_seeds_that_race_and_one_pose_at_a_time_give_exactly_the_same(seed, noisy, options):
+    maps = maps_of(scene(COCO, 2 + 4 * seed, seed))
+    if noisy:
+        maps = disturbed(maps, seed)
+    (fast,), (slow,) = (kind(COCO, **options)(maps) for kind in (PifpafDecoder, OneAtATime))
+    assert len(fast) > 1
+    np.testing.assert_array_equal(fast.keypoints, slow.keypoints)
+    np.testing.assert_array_equal(fast.scores, slow.scores)
+    np.testing.assert_array_equal(fast.inferred, slow.inferred)
+
+
 OWN = Skeleton("star", ["m", "l", "r"], [(1, 0), (2, 0)], [(1, 2)], [0.05, 0.1, 0.1])
 
 

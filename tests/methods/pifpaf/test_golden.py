@@ -216,7 +216,7 @@ def _spy(method, taken):
 
     def spied(self, seeds, links, confidence, image_size):
         squares = decoding.Occupancy(self.skeleton.num_keypoints, image_size, len(seeds.types))
-        kept = squares.occupy_in_turn(seeds.types, seeds.xy, decoding.seed_radii(confidence))
+        kept = squares.occupy_in_turn(seeds, decoding.seed_radii(confidence))
         taken.update(seeds=seeds.chosen(kept), confidence=confidence)
         return method(self, seeds, links, confidence, image_size)
 

@@ -160,8 +160,10 @@ class PifpafDecoder:
         )
         responding = np.flatnonzero(maps.limb_heatmaps > self.limb_threshold)
         limb, cell = np.divmod(responding, maps.limb_heatmaps[0].size)
-        walks = np.concatenate([2 * limb, 2 * limb + 1])
-        links = self._links(maps, confidence, walks, np.tile(cell, 2), self.floor)
+        walks, cell = np.concatenate([2 * limb, 2 * limb + 1]), np.tile(cell, 2)
+        sources = self._limb_ends(maps, walks, cell)
+        targets = np.roll(sources, len(limb), axis=1)  # the second half has the opposite direction
+        links = self._links(maps, confidence, walks, cell, sources, targets, self.floor)
         links = links.chosen(np.flatnonzero(links.scores > self.limb_threshold))
         poses = self._grown(self._seeds(predictions, confidence), links, confidence, (height, width))
         inferred = poses.values == 0
@@ -186,8 +188,7 @@ class PifpafDecoder:
     def _grown(self, seeds: Seeds, links: Links, confidence: Confidence, image_size: tuple[int, int]) -> Grown:
         """Grow a pose from each seed that does not lie in the pose of a better seed.
 
-        All seeds race in one batch. Those that drop out and lie in no pose afterwards race again. Poses whose seed then
-        lies in the pose of a better seed are dropped.
+        All seeds race. Those that drop out grow later, if they lie in no grown pose.
         """
         types = self.skeleton.num_keypoints
         if self.connection == "max":
@@ -204,25 +205,19 @@ class PifpafDecoder:
         places = pixels(seeds.xy, image_size)
         square = owners.holders(owners.places(seeds.types, seeds.xy))
         grown: dict[int, tuple[np.ndarray, ...]] = {}
-        while True:
-            free = np.ones(len(square), dtype=bool)
-            accepted, unknown = [], []
-            for seed in range(len(square)):
-                if free[seed] and seed in grown:
-                    accepted.append(seed)
-                    free &= grown[seed][2]
-                elif free[seed]:
-                    unknown.append(seed)
-            if not unknown:
-                break
+        accepted, unknown = _accepted(grown, len(square))
+        while unknown:
             new = np.array(unknown)
             new = new[self.together(square[new])]
             race = Race(owners, square[new])
-            poses = growth.grow(_started(seeds.chosen(new), types), None if grown else race)
+            poses = growth.grow(_started(seeds.chosen(new), types), None if grown else race)  # few remain after a race
             poses = Grown(poses.xy[race.running], poses.values[race.running])
-            squares_of = zip(*_occupied(poses, _radii(poses, confidence) / 2, image_size), strict=True)
-            outside = [~_inside(places, low[:, seeds.types], high[:, seeds.types]) for low, high in squares_of]
+            occupied = _occupied(poses, _radii(poses, confidence) / 2, image_size)
+            outside = [
+                ~_inside(places, low[:, seeds.types], high[:, seeds.types]) for low, high in zip(*occupied, strict=True)
+            ]
             grown.update(zip(new[race.running].tolist(), zip(*poses, outside, strict=True), strict=True))
+            accepted, unknown = _accepted(grown, len(square))
         return Grown(
             np.array([grown[seed][0] for seed in accepted]).reshape(-1, types, 2),
             np.array([grown[seed][1] for seed in accepted]).reshape(-1, types),
@@ -247,7 +242,8 @@ class PifpafDecoder:
             for limb in np.unique(walks // 2).tolist():
                 own = walks // 2 == limb
                 cell[own] = cells_of(limb)[some[own]]
-            return self._links(maps, confidence, walks, cell, _COMPLETION_FLOOR)
+            sources, targets = (self._limb_ends(maps, one, cell) for one in (walks, walks ^ 1))
+            return self._links(maps, confidence, walks, cell, sources, targets, _COMPLETION_FLOOR)
 
         full = self._growth(SearchedLinks(starts, some_links), _COMPLETION_LEAST, None).grow(poses)
         gained = np.minimum(full.values, _COMPLETED)
@@ -262,14 +258,22 @@ class PifpafDecoder:
         )
         return Predictions(kind, self._places(maps.vectors, kind, cell), responses, scales)
 
-    def _links(self, maps: Arrays, confidence: Confidence, walks: np.ndarray, cell: np.ndarray, floor: float) -> Links:
-        """Return the links that ``(N,)`` flat cells on limbs predict, for ``(N,)`` directed limbs."""
-        responses = finite(maps.limb_heatmaps.reshape(self.skeleton.num_limbs, -1)[walks // 2, cell])
-        source, target = self._limb_ends(maps, walks, cell), self._limb_ends(maps, walks ^ 1, cell)
-        scores = responses * (floor + (1 - floor) * confidence.at(self.walks.targets[walks], target))
-        units = self._units(maps, confidence, walks, cell, source)
+    def _links(
+        self,
+        maps: Arrays,
+        confidence: Confidence,
+        walks: np.ndarray,
+        cell: np.ndarray,
+        sources: np.ndarray,
+        targets: np.ndarray,
+        floor: float,
+    ) -> Links:
+        """Return the links that ``(N,)`` flat cells on limbs predict, for ``(N,)`` directed limbs and their ends."""
+        responses = finite(maps.limb_heatmaps.reshape(-1).take(walks // 2 * maps.limb_heatmaps[0].size + cell))
+        scores = responses * (floor + (1 - floor) * confidence.at(self.walks.targets[walks], targets))
+        units = self._units(maps, confidence, walks, cell, sources)
         decays = np.clip(self.softness * units, *(self.stride * self.coarser * np.array(self.softness_range)))
-        return Links(walks, cell, source, target, self.reach * units, decays, scores)
+        return Links(walks, cell, sources, targets, self.reach * units, decays, scores)
 
     def _units(
         self, maps: Arrays, confidence: Confidence, walks: np.ndarray, cell: np.ndarray, sources: np.ndarray
@@ -278,17 +282,13 @@ class PifpafDecoder:
         if self.distance == "scale":
             scales = confidence.scales_at(self.walks.sources[walks], sources)
             return np.asarray(np.maximum(_LEAST_SCALE, scales))
-        spreads = maps.limb_spreads.reshape(2 * self.skeleton.num_limbs, -1)[self._ends_of(walks), cell]
-        logs = np.nan_to_num(spreads.astype(np.float64))
-        return np.asarray(np.exp(np.clip(logs, -_LARGEST_SPREAD, _LARGEST_SPREAD)))
+        spreads = maps.limb_spreads.reshape(-1).take(self.walks.ends[walks] * maps.limb_spreads[0].size + cell)
+        logs = np.clip(np.nan_to_num(spreads), -_LARGEST_SPREAD, _LARGEST_SPREAD)
+        return np.asarray(np.exp(logs.astype(np.float64)))
 
     def _limb_ends(self, maps: Arrays, walks: np.ndarray, cell: np.ndarray) -> np.ndarray:
         """Return the ``(2, N)`` starts of directed limbs that cells predict, px of the input image."""
-        return self._places(maps.limb_vectors, self._ends_of(walks), cell)
-
-    def _ends_of(self, walks: np.ndarray) -> np.ndarray:
-        """Return the items of ``limb_vectors`` and ``limb_spreads`` for the starts of directed limbs."""
-        return np.asarray(walks // 2 + walks % 2 * self.skeleton.num_limbs)
+        return self._places(maps.limb_vectors, self.walks.ends[walks], cell)
 
     def _growth(self, table: LinkTable, least: float, reverse: float | None) -> Growth:
         return Growth(self.walks, table, least, reverse, self.connection == "blend")
@@ -340,6 +340,27 @@ class PifpafDecoder:
 def seed_radii(confidence: Confidence) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """Return a function of types and positions of seeds that returns half the sides of their squares, px."""
     return lambda types, xy: np.maximum(_LEAST_SEED, confidence.scales_at(types, xy)) / 2
+
+
+def _accepted(grown: dict[int, tuple[np.ndarray, ...]], count: int) -> tuple[list[int], list[int]]:
+    """Visit seeds in order; accept a seed that lies in no accepted pose.
+
+    Args:
+        grown: Poses by seed; the last array of each, ``(count,)`` bool, marks the seeds outside of the pose.
+        count: Number of seeds.
+
+    Returns:
+        The accepted seeds that have grown, and those that have not. The choice is final if all have grown.
+    """
+    free = np.ones(count, dtype=bool)
+    accepted, unknown = [], []
+    for seed in range(count):
+        if free[seed] and seed in grown:
+            accepted.append(seed)
+            free &= grown[seed][-1]
+        elif free[seed]:
+            unknown.append(seed)
+    return accepted, unknown
 
 
 def _started(seeds: Seeds, num_types: int) -> Grown:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple, Protocol
 
@@ -23,16 +23,18 @@ class Walks(NamedTuple):
     Attributes:
         sources: ``(2L,)`` keypoint types at which they start.
         targets: ``(2L,)`` keypoint types to which they lead.
+        ends: ``(2L,)`` items of ``limb_vectors`` and ``limb_spreads`` for their starts.
     """
 
     sources: np.ndarray
     targets: np.ndarray
+    ends: np.ndarray
 
     @classmethod
     def of(cls, skeleton: Skeleton) -> Walks:
         """Return the directed limbs of a skeleton."""
         limbs = np.array(skeleton.limbs, dtype=np.intp)
-        return cls(limbs.ravel(), limbs[:, ::-1].ravel())
+        return cls(limbs.ravel(), limbs[:, ::-1].ravel(), np.arange(limbs.size).reshape(2, -1).T.ravel())
 
 
 class Links(NamedTuple):

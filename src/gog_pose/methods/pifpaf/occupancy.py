@@ -62,7 +62,7 @@ class Occupancy:
         return np.asarray(self._holder.ravel()[places])
 
     def occupy_in_turn(self, seeds: Seeds, radii: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
-        """Visit seeds in their order; if a seed is free, occupy the square around it with the next number; the first is 1.
+        """Visit seeds in their order; if a seed is free, occupy the square around it with the next number from 1.
 
         Args:
             seeds: M seeds in any order.
