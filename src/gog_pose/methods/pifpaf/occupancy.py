@@ -87,6 +87,6 @@ class Occupancy:
                     kept.append(index)
                     self.count += 1
                     self._holder[kind, y0:y1, x0:x1] = self.count
-            waiting = waiting[(values < least) & (self.holders(places[waiting]) == 0)]
+            waiting = waiting[self.holders(places[waiting]) == 0]  # of the visited ones, none
             count *= 2
         return np.array(kept, dtype=np.intp)
