@@ -88,7 +88,7 @@ def test_similarity_is_oks():
     area = sides.max() * max(sides.min(), sides.max() / 3)
     variances = (2 * np.array(SKELETON.oks_sigmas)) ** 2
     wanted = np.exp(-(7.0**2) / (2 * area * variances)).mean()
-    assert tracker._similarity(poses_at((7, 0)), 0.04)[0, 0] == pytest.approx(wanted, rel=1e-4)
+    assert tracker._similarity(poses_at((7, 0)).keypoints, 0.04)[0, 0] == pytest.approx(wanted, rel=1e-4)
 
 
 @settings(max_examples=40, deadline=None)
@@ -124,7 +124,7 @@ def test_assignment_has_the_largest_sum_of_all(seed, before, after):
     tracker = Tracker(SKELETON, min_oks=0.2)
     known = ids(tracker, poses_at(*rng.uniform(0, 60, (before, 2))), 0.0)
     poses = poses_at(*rng.uniform(0, 60, (after, 2)))
-    similarity = tracker._similarity(poses, 0.04)
+    similarity = tracker._similarity(poses.keypoints, 0.04)
     weights = np.where(similarity >= 0.2, similarity, 0)
     rows = {track.number: row for row, track in enumerate(tracker._tracks)}
     found = ids(tracker, poses, 0.04)

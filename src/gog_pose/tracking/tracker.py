@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from gog_pose.errors import InputError
 from gog_pose.poses import Poses
 from gog_pose.skeleton import Skeleton
+from gog_pose.tracking.camera import Frame, camera_displacement
+from gog_pose.tracking.matching import assigned, similarity
 from gog_pose.tracking.smoothing import OneEuro
 
 _MEMORY = 0.5  # weight of a new velocity: the mean with the old one reduces noise
@@ -41,6 +42,21 @@ class _Track:
         """Return ``(K, 2)`` px: the keypoints extrapolated at constant velocity; NaN where ``stamps`` is NaN."""
         return self.points + self.velocity * (time - self.stamps)[:, None]
 
+    def displace(self, shift: np.ndarray, common: np.ndarray, time: float) -> None:
+        """Convert the past to the coordinates of a frame that the camera displaced.
+
+        Afterwards ``expected(time)`` is larger by ``shift``, and the velocities are relative to ``common``.
+
+        Args:
+            shift: ``(2,)`` px, displacement that the velocities do not predict.
+            common: ``(2,)`` px per second, the part of the velocities that all people share.
+            time: Time of the frame, s.
+        """
+        self.points = self.points + shift + common * np.nan_to_num(time - self.stamps)[:, None]
+        self.velocity = self.velocity - common
+        last, speed = self.smooth
+        self.smooth = last + shift + common * (time - self.time), speed - common
+
 
 class Tracker:
     """Assigns ids to the people of one video that stay the same from frame to frame.
@@ -51,12 +67,17 @@ class Tracker:
     round maximizes the sum of the OKS. Ids start at 1 and are never reused. The order of the people in ``poses`` does
     not affect the assignment.
 
+    If the camera turns, all people are displaced by a vector that constant velocity does not predict. With
+    ``camera_motion``, this vector is estimated from the poses before the assignment (``tracking/camera.py``), and all
+    tracks, also of people who are not detected, are converted to the coordinates of the new frame.
+
     Args:
         skeleton: Its OKS sigmas state how precisely each keypoint is located.
         min_oks: Least OKS of a person and the expected pose of a track.
         max_gap: Longest time without a detection after which a track continues, s.
         high_score: People with at least this score are assigned first; people with a lower score start no track.
         low_score: People with a lower score get no id.
+        camera_motion: Compensate displacements that all people share.
         smooth: Filter of the keypoints; None = no smoothing.
 
     Raises:
@@ -71,6 +92,7 @@ class Tracker:
         max_gap: float = 1.0,
         high_score: float = 0.25,
         low_score: float = 0.1,
+        camera_motion: bool = True,
         smooth: OneEuro | None = None,
     ) -> None:
         if not 0 < min_oks < 1:
@@ -84,10 +106,12 @@ class Tracker:
         self._max_gap = max_gap
         self._high_score = high_score
         self._low_score = low_score
+        self._camera_motion = camera_motion
         self._smooth = smooth
         self._tracks: list[_Track] = []
         self._next = 1
         self._time = -np.inf
+        self._camera = np.zeros(2)  # px per second
 
     def update(self, poses: Poses, time: float) -> Poses:
         """Assign ids to the people of the next frame.
@@ -105,40 +129,47 @@ class Tracker:
         """
         if not time > self._time:
             raise ValueError(f"frames must come in the order of their times, got {time} s after {self._time} s")
-        self._time = time
+        elapsed, self._time = time - self._time, time
         self._tracks = [track for track in self._tracks if time - track.time <= self._max_gap]
-        similarity = self._similarity(poses, time)
+        high = poses.scores >= self._high_score
+        if self._camera_motion and self._tracks:
+            self._compensate(poses.keypoints[high], time, elapsed)
+        oks = self._similarity(poses.keypoints, time)
         # Pairs below ``min_oks`` have weight 0, so that they never replace a pair above it.
-        weights = np.where(similarity >= self._min_oks, similarity, 0.0)
+        weights = np.where(oks >= self._min_oks, oks, 0.0)
         ids = np.zeros(len(poses), np.int64)
         keypoints = poses.keypoints.copy()
-        high = poses.scores >= self._high_score
         rest = np.arange(len(self._tracks))
         for people in np.flatnonzero(high), np.flatnonzero(~high & (poses.scores >= self._low_score)):
-            pairs = _pairs(weights, rest, people)
-            for row, person in pairs:
+            rows, columns = assigned(weights[np.ix_(rest, people)])
+            for row, person in zip(rest[rows], people[columns], strict=True):
                 ids[person] = self._tracks[row].number
                 keypoints[person] = self._continue(self._tracks[row], keypoints[person], time)
-            rest = np.setdiff1d(rest, [row for row, _ in pairs])
+            rest = np.delete(rest, rows)
         for person in self._newcomers(poses, ids):
             ids[person] = self._start(keypoints[person], time)
         return replace(poses, keypoints=keypoints, track_ids=ids)
 
-    def _similarity(self, poses: Poses, time: float) -> np.ndarray:
-        """Return ``(tracks, N)`` OKS over the keypoints that track and person have in common; 0 if there are none.
+    def _compensate(self, keypoints: np.ndarray, time: float, elapsed: float) -> None:
+        """Displace the tracks by the camera motion since the previous frame, as people ``(N, K, 3)`` px show it."""
+        frame = Frame(*self._expected(time), keypoints, self._variances, self._min_oks)
+        shift = camera_displacement(frame, self._camera * elapsed)
+        if not shift.any():
+            self._camera = np.zeros(2)
+            return
+        common = np.median([track.velocity for track in self._tracks], axis=0)
+        self._camera = shift / elapsed + common
+        for track in self._tracks:
+            track.displace(shift, common, time)
 
-        The sum is divided by the smaller of their two numbers of keypoints, so that a single common keypoint of many
-        gives a low OKS.
-        """
-        found = poses.keypoints[..., 2] > 0
-        similarity = np.zeros((len(self._tracks), len(poses)))
-        for row, track in enumerate(self._tracks):
-            known = np.isfinite(track.stamps)
-            common = known & found
-            distances = ((poses.keypoints[..., :2] - np.nan_to_num(track.expected(time))) ** 2).sum(axis=-1)
-            values = np.exp(-distances / (2 * track.size**2 * self._variances)) * common
-            similarity[row] = values.sum(axis=1) / np.maximum(np.minimum(known.sum(), found.sum(axis=1)), 1)
-        return similarity
+    def _expected(self, time: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return the expected poses of all tracks, ``(T, K, 2)`` px, and their sizes, ``(T,)`` px."""
+        poses = np.array([track.expected(time) for track in self._tracks]).reshape(-1, len(self._variances), 2)
+        return poses, np.array([track.size for track in self._tracks])
+
+    def _similarity(self, keypoints: np.ndarray, time: float) -> np.ndarray:
+        """Return ``(T, N)`` OKS of all tracks and people ``(N, K, 3)`` px."""
+        return similarity(*self._expected(time), keypoints, self._variances)
 
     def _newcomers(self, poses: Poses, ids: np.ndarray) -> list[int]:
         """Return the people to start tracks for, in an order that does not depend on their order in ``poses``."""
@@ -183,13 +214,6 @@ class Tracker:
         reported: np.ndarray = person.copy()
         reported[found, :2] = track.smooth[0][found]
         return reported
-
-
-def _pairs(weights: np.ndarray, rows: np.ndarray, people: np.ndarray) -> list[tuple[int, int]]:
-    """Return the pairs of some rows and columns with the largest sum of weights; pairs of weight 0 are left out."""
-    chosen = linear_sum_assignment(weights[np.ix_(rows, people)], maximize=True)
-    pairs = [(int(rows[row]), int(people[column])) for row, column in zip(*chosen, strict=True)]
-    return [pair for pair in pairs if weights[pair] > 0]
 
 
 def _size(points: np.ndarray) -> float:
