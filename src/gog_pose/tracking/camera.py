@@ -50,12 +50,22 @@ class Frame:
         reached[people] = oks[tracks, people]
         return tracks, people, reached
 
+    def moves(self) -> np.ndarray:
+        """Return ``(T, N, 2)`` px: the median displacement of the common keypoints of each pair; NaN if none."""
+        common = np.isfinite(self.expected[:, None, :, 0]) & (self.keypoints[..., 2] > 0)
+        moves = np.where(common[..., None], self.keypoints[..., :2] - self.expected[:, None], np.nan)
+        moves.sort(axis=2)  # NaN last
+        count = common.sum(axis=2)[..., None, None]
+        middle = [np.take_along_axis(moves, np.maximum(place, 0), axis=2) for place in ((count - 1) // 2, count // 2)]
+        return (middle[0] + middle[1])[:, :, 0] / 2
+
 
 def camera_displacement(frame: Frame, last: np.ndarray) -> np.ndarray:
     """Estimate the displacement of all people by the camera.
 
     The camera is taken to move on as before, or to have stopped if the people fit better then. A displacement that all
-    people share (``common_displacement``) is added.
+    people share (``common_displacement``) is added. While the camera moves on, so is the median displacement of at
+    least two people who fit, because a camera that is already moving needs no further evidence.
 
     Args:
         frame: The people.
@@ -68,6 +78,8 @@ def camera_displacement(frame: Frame, last: np.ndarray) -> np.ndarray:
     if last.any() and going.fit()[-1].sum() < frame.fit()[-1].sum():
         going, last = frame, np.zeros(2)
     shift = common_displacement(going)
+    if shift is None and last.any():
+        shift = _median_move(going, 2)
     return last if shift is None else last + shift
 
 
@@ -100,19 +112,17 @@ def common_displacement(frame: Frame) -> np.ndarray | None:
     still = frame.fit()[-1]
     if 2 * np.count_nonzero(still >= 1 - _GAIN) >= fewer:
         return None
-    moves = _moves(frame.expected, frame.keypoints)
+    moves = frame.moves()
     poses = frame.expected[:, None] + moves[:, :, None]
     alike = similarity(poses, frame.sizes, frame.keypoints, frame.variances) >= _FIT
-    trials = [(shift, *frame.displaced(shift).fit()) for shift in _modes(moves[alike], frame.sizes)]
+    trials = [(float(frame.displaced(shift).fit()[-1].sum()), shift) for shift in _modes(moves[alike], frame.sizes)]
     if not trials:
         return None
-    sums = np.array([reached.sum() for *_, reached in trials])
-    equal = np.flatnonzero(sums >= sums.max() - _TIE)
-    _, tracks, people, reached = trials[min(equal, key=lambda trial: _order(trials[trial][0]))]
-    used = reached[people] >= _FIT
-    if not used.any():
-        return None
-    shift: np.ndarray = np.median(moves[tracks[used], people[used]], axis=0)
+    enough = max(total for total, _ in trials) - _TIE
+    shift = min((shift for total, shift in trials if total >= enough), key=lambda shift: (np.hypot(*shift), *shift))
+    finer = _median_move(frame.displaced(shift), 1)
+    if finer is not None:
+        shift = shift + finer
     reached = frame.displaced(shift).fit()[-1]
     support = (reached >= _FIT) & (reached >= still + _GAIN)
     against = (still > 0) & ~support
@@ -120,14 +130,11 @@ def common_displacement(frame: Frame) -> np.ndarray | None:
     return shift if votes >= 2 and 2 * votes > fewer and votes > np.count_nonzero(against) else None
 
 
-def _moves(expected: np.ndarray, keypoints: np.ndarray) -> np.ndarray:
-    """Return ``(T, N, 2)`` px: the median displacement of the common keypoints of each pair; NaN if there are none."""
-    common = np.isfinite(expected[:, None, :, 0]) & (keypoints[..., 2] > 0)
-    moves = np.where(common[..., None], keypoints[..., :2] - expected[:, None], np.nan)
-    moves.sort(axis=2)  # NaN last
-    count = common.sum(axis=2)[..., None, None]
-    middle = [np.take_along_axis(moves, np.maximum(place, 0), axis=2) for place in ((count - 1) // 2, count // 2)]
-    return (middle[0] + middle[1])[:, :, 0] / 2
+def _median_move(frame: Frame, least: int) -> np.ndarray | None:
+    """Return the median displacement ``(2,)`` px of the assigned people, None if they are fewer than ``least``."""
+    tracks, people, _ = frame.fit()
+    moves: np.ndarray = frame.moves()[tracks, people]
+    return np.median(moves, axis=0) if len(moves) >= least else None
 
 
 def _modes(proposals: np.ndarray, sizes: np.ndarray) -> list[np.ndarray]:
@@ -145,8 +152,3 @@ def _modes(proposals: np.ndarray, sizes: np.ndarray) -> list[np.ndarray]:
         modes.append(rest[0])
         rest = rest[np.hypot(*(rest - rest[0]).T) > radius]
     return modes
-
-
-def _order(shift: np.ndarray) -> tuple[float, ...]:
-    """Return the key that sorts displacements by their length."""
-    return float(np.hypot(*shift)), *shift.tolist()

@@ -157,7 +157,8 @@ class Tracker:
         if not shift.any():
             self._camera = np.zeros(2)
             return
-        common = np.median([track.velocity for track in self._tracks], axis=0)
+        latest = max(track.time for track in self._tracks)
+        common = np.median([track.velocity for track in self._tracks if track.time == latest], axis=0)
         self._camera = shift / elapsed + common
         for track in self._tracks:
             track.displace(shift, common, time)
