@@ -112,6 +112,7 @@ _SHARED: dict[str, Any] = {
     "tags": list[str],
     "trainer": Description,
     "track": bool,
+    "tracking.camera_motion": bool,
     "tracking.max_gap": NotNegative,
     "tracking.min_oks": Share,
     "tracking.high_score": float,

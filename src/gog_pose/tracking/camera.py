@@ -1,7 +1,7 @@
 """Camera motion between two frames, estimated from the poses: one displacement that all people share.
 
-Each pair of a tracked person and a detected person of similar pose proposes a displacement. The displacements with the
-most proposals are tried, and the one with the largest sum of OKS over a one-to-one assignment is kept.
+Each pair of a tracked and a detected person with similar poses proposes a displacement. The displacements with the most
+proposals are tried, and the one with the largest sum of OKS over a one-to-one assignment is kept.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gog_pose.tracking.matching import assigned, similarity
 _FIT = 0.5  # least OKS of a person with a displaced pose that counts as support
 _GAIN = 0.25  # least gain in OKS over no displacement
 _TIE = 0.5  # sums of OKS that differ by at most half a person are equal; the smaller displacement wins
-_RADIUS = 0.2  # proposals within this distance, in sizes of the people, are one displacement
+_RADIUS = 0.2  # radius of a neighborhood of proposals, in median sizes of the people
 _TRIALS = 8  # displacements that are tried, at most
 
 
@@ -57,7 +57,8 @@ class Frame:
         moves.sort(axis=2)  # NaN last
         count = common.sum(axis=2)[..., None, None]
         middle = [np.take_along_axis(moves, np.maximum(place, 0), axis=2) for place in ((count - 1) // 2, count // 2)]
-        return (middle[0] + middle[1])[:, :, 0] / 2
+        median: np.ndarray = (middle[0] + middle[1])[:, :, 0] / 2
+        return median
 
 
 def camera_displacement(frame: Frame, last: np.ndarray) -> np.ndarray:
@@ -87,17 +88,17 @@ def common_displacement(frame: Frame) -> np.ndarray | None:
     """Estimate the displacement between the expected and the detected poses that all people share.
 
     A person supports a displacement if the OKS with it is at least 0.5, and larger by at least 0.25 than without a
-    displacement. A displacement is used only if
+    displacement. The number of people is that of the tracked or of the detected people, whichever is smaller. A
+    displacement is used only if
 
-    - at least two people and more than half of the people support it (of the tracked or the detected people, whichever
-      are fewer),
-    - more people support it than fit about as well without it,
-    - fewer than half of the people have an OKS of at least 0.75 without it.
+    - fewer than half of the people have an OKS of at least 0.75 without it,
+    - the people who support it outnumber the other people by at least two,
+    - they also outnumber the people who fit a track without it and do not support it.
 
     One person who moves, people who stand still while others leave and enter, and a new scene thus give none. If two
     displacements fit equally well, as in a row of people at equal distances, the smaller one is used.
 
-    The time grows with the number of pairs of tracked and detected people; the assignment is computed at most ten
+    The time grows with the number of pairs of tracked and detected people. The assignment is computed at most eleven
     times.
 
     Args:
@@ -127,7 +128,7 @@ def common_displacement(frame: Frame) -> np.ndarray | None:
     support = (reached >= _FIT) & (reached >= still + _GAIN)
     against = (still > 0) & ~support
     votes = np.count_nonzero(support)
-    return shift if votes >= 2 and 2 * votes > fewer and votes > np.count_nonzero(against) else None
+    return shift if 2 * votes >= fewer + 2 and votes > np.count_nonzero(against) else None
 
 
 def _median_move(frame: Frame, least: int) -> np.ndarray | None:
@@ -138,9 +139,9 @@ def _median_move(frame: Frame, least: int) -> np.ndarray | None:
 
 
 def _modes(proposals: np.ndarray, sizes: np.ndarray) -> list[np.ndarray]:
-    """Return the proposals ``(P, 2)`` px that the most other proposals are near to, none near to another of them.
+    """Return the displacements with the most of the proposals ``(P, 2)`` px nearby, at most one per neighborhood.
 
-    Equal numbers are sorted by length, so that the result does not depend on the order of the proposals.
+    Displacements with equally many are sorted by length, so that the order of the proposals does not matter.
     """
     if not len(proposals):
         return []

@@ -27,7 +27,8 @@ def similarity(expected: np.ndarray, sizes: np.ndarray, keypoints: np.ndarray, v
     distances = ((keypoints[..., :2] - np.nan_to_num(expected)) ** 2).sum(axis=-1)
     values = np.exp(-distances / (2 * sizes[:, None, None] ** 2 * variances)) * (known & found)
     least: np.ndarray = np.maximum(np.minimum(known.sum(axis=-1), found.sum(axis=-1)), 1)
-    return values.sum(axis=-1) / least
+    oks: np.ndarray = values.sum(axis=-1) / least
+    return oks
 
 
 def assigned(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -67,9 +67,11 @@ class Tracker:
     round maximizes the sum of the OKS. Ids start at 1 and are never reused. The order of the people in ``poses`` does
     not affect the assignment.
 
-    If the camera turns, all people are displaced by a vector that constant velocity does not predict. With
-    ``camera_motion``, this vector is estimated from the poses before the assignment (``tracking/camera.py``), and all
-    tracks, also of people who are not detected, are converted to the coordinates of the new frame.
+    When the camera starts or stops turning, all people are displaced by a vector that constant velocity does not
+    predict. With ``camera_motion``, this vector is estimated from the poses before the assignment
+    (``tracking/camera.py``). All tracks, also those of people who are not detected, are then converted to the
+    coordinates of the new frame, and their velocities become relative to the camera. In frames without camera motion
+    the option changes nothing.
 
     Args:
         skeleton: Its OKS sigmas state how precisely each keypoint is located.
@@ -111,7 +113,7 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._next = 1
         self._time = -np.inf
-        self._camera = np.zeros(2)  # px per second
+        self._camera = np.zeros(2)  # px per second, displacement of all people by the camera
 
     def update(self, poses: Poses, time: float) -> Poses:
         """Assign ids to the people of the next frame.
