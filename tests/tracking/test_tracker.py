@@ -7,28 +7,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tracked import SHAPE, SKELETON, K, identity_switches, ids, poses_at, video
 
 from gog_pose.errors import InputError
 from gog_pose.poses import Poses
-from gog_pose.skeleton import load_skeleton
 from gog_pose.tracking import OneEuro, Tracker
-
-SKELETON = load_skeleton("coco_19")
-K = SKELETON.num_keypoints
-SHAPE = np.random.default_rng(0).uniform(-1, 1, (K, 2)) * [20, 50]  # px, a person around 0
-
-
-def poses_at(*centers, scores=None):
-    """Return people of one shape at ``(x, y)`` centers."""
-    keypoints = np.ones((len(centers), K, 3), np.float32)
-    for person, center in enumerate(centers):
-        keypoints[person, :, :2] = SHAPE + center
-    scores = np.linspace(1, 0.5, len(centers)) if scores is None else scores
-    return Poses(keypoints, np.asarray(scores, np.float32))
-
-
-def ids(tracker, poses, time):
-    return tracker.update(poses, time).track_ids.tolist()
 
 
 def test_first_people_are_numbered_from_1_in_the_order_of_their_scores():
@@ -178,26 +161,7 @@ def test_frames_must_come_in_order():
         tracker.update(poses_at(), 1.0)
 
 
-def identity_switches(seed, num_people=6, num_frames=250, dropout=0.1, noise=2.0):
-    """Return the identity switches and the people seen in a video of people who walk about and cross."""
-    rng = np.random.default_rng(seed)
-    centers, velocities = rng.uniform(0, 600, (num_people, 2)), rng.uniform(-80, 80, (num_people, 2))
-    tracker, last, switches, seen = Tracker(SKELETON), {}, 0, 0
-    for frame in range(num_frames):
-        centers = centers + velocities / 25
-        velocities = np.where((centers < 0) | (centers > 600), -velocities, velocities)
-        present = np.flatnonzero(rng.random(num_people) >= dropout)
-        poses = poses_at(*centers[present])
-        poses.keypoints[..., :2] += rng.normal(0, noise, poses.keypoints[..., :2].shape)
-        poses.keypoints[rng.random(poses.keypoints.shape[:2]) < 0.2] = 0
-        for person, number in zip(present, ids(tracker, poses, frame / 25), strict=True):
-            switches += last.get(person, number) != number
-            last[person] = number
-            seen += 1
-    return switches, seen
-
-
 def test_a_synthetic_video_has_few_identity_switches():
-    results = [identity_switches(seed) for seed in range(4)]
+    results = [identity_switches(Tracker(SKELETON), video(seed)) for seed in range(4)]
     assert sum(seen for _, seen in results) > 5000
     assert sum(switches for switches, _ in results) <= 5
