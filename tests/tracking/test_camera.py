@@ -70,8 +70,10 @@ def test_the_smaller_of_two_equal_displacements_is_used():
         (APART, [(0, 300), (250, 300), (600, 300), (1040, 300), (1500, 300)]),  # a new scene
         (APART[:3], [(30, 0), (70, 0), (400, 40)]),  # each one walked in another direction
         (APART[:3], [*moved(APART[:2], (60, 0)), (400, 0)]),  # two of three walked together
+        (APART[:2], [(7, 0), (93, 0), *moved(APART[:2], (60, 0))]),  # two walked, two entered
+        (APART[:4], [*APART[:2], *moved(APART[:4], (60, 0))]),  # half of the people stayed
     ],
-    ids=["row", "two", "two_leave", "cut", "walks", "together"],
+    ids=["row", "two", "two_leave", "cut", "walks", "together", "two_enter", "half_stay"],
 )
 def test_people_who_walk_leave_and_enter_share_no_displacement(before, after):
     assert common_displacement(frame_of(before, after)) is None
@@ -176,7 +178,7 @@ def test_displacing_tracks_adds_the_shift_and_keeps_the_motion_in_the_image(seed
     rng = np.random.default_rng(seed)
     tracker = Tracker(SKELETON, max_gap=9)
     for number in range(3):
-        poses = poses_at(rng.normal(0, 2, 2))
+        poses = poses_at(rng.normal(0, 0.5, 2))
         poses.keypoints[rng.random((1, K)) < 0.3] = 0
         tracker.update(poses, number / 25)
     (track,), shift, common = tracker._tracks, rng.normal(0, 50, 2), rng.normal(0, 50, 2)
