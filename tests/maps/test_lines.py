@@ -1,12 +1,14 @@
 """Responses along lines: against the definition cell by cell, hand-computed, mirrored."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gog_pose.maps.lines import line_marks
-from gog_pose.maps.surface import blocks_above, read_surface, whole_maps
+from gog_pose.maps.surface import CUBIC, blocks_above, read_surface, whole_maps
 
 SIZE = (12, 16)
 
@@ -75,20 +77,49 @@ def test_lines_without_length_or_far_away_leave_nothing(start, end):
     assert not drawn(np.zeros((0, 2)), np.zeros((0, 2))).any()
 
 
+@pytest.mark.parametrize("threshold", [0.1, 0.01])
 @pytest.mark.parametrize("low", [0.0, -0.3])
-def test_the_surface_is_not_above_the_threshold_outside_of_marked_blocks(low):
+def test_the_surface_is_not_above_the_threshold_outside_of_marked_blocks(low, threshold):
     random = np.random.default_rng(0)
     maps = random.uniform(low, 0.4, (3, 8, 9)).astype(np.float32) * (random.random((3, 8, 9)) < 0.1)
-    above = blocks_above(maps, 0.1)
+    above = blocks_above(maps, threshold)
     pixels = whole_maps(maps, 8, 0.1, "bicubic").pixels[1:-1, 1:-1].transpose(2, 0, 1)  # (M, 64, 72)
     blocks = above[:, (np.arange(64) + 4) // 8][:, :, (np.arange(72) + 4) // 8]
-    assert not (pixels > 0.1)[~blocks].any()
-    assert (pixels > 0.1)[blocks].any()
-    assert (~blocks).mean() > (0.2 if low == 0 else -1)
+    assert not (pixels > threshold)[~blocks].any()
+    assert (pixels > threshold)[blocks].any()
+    assert (~blocks).mean() > (0.1 if low == 0 else -1)
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.036, 0.034, 0.0])
+def test_blocks_around_a_lone_cell(threshold):
+    """At the corners of its window, a cell has at most the weight (3/16)^2 = 0.035."""
     lone = np.zeros((1, 8, 9), dtype=np.float32)
     lone[0, 3, 4] = 1
-    rows, columns = np.nonzero(blocks_above(lone, 0.1)[0])
-    assert (rows.min() - 1, rows.max() - 1, columns.min() - 1, columns.max() - 1) == (1, 4, 2, 5)
+    expected = np.zeros((9, 10), dtype=bool)
+    rows, columns = (slice(2, 4), slice(3, 5)) if threshold > 0.035 else (slice(1, 5), slice(2, 6))
+    expected[1:, 1:][rows, columns] = True
+    np.testing.assert_array_equal(blocks_above(lone, threshold)[0], expected)
+    assert not blocks_above(0 * lone, threshold).any()
+
+
+def test_the_surface_is_exactly_that_of_a_loop_over_points():
+    random = np.random.default_rng(1)
+    maps = random.standard_normal((3, 5, 7)).astype(np.float32)
+    source, xy = random.integers(0, 3, 80), random.uniform(-25, 50, (80, 2))  # also beyond the border
+    powers = CUBIC.T.tolist()
+    for stride in (4, 3):
+        values = read_surface(maps, source, xy, stride)
+        for number, (x, y) in enumerate(xy.tolist()):
+            column, row = ((side - (stride / 2 - 0.5)) / stride for side in (x, y))
+            low = math.floor(column), math.floor(row)
+            t = column - low[0], row - low[1]
+            across, down = ([a + one * (b + one * (c + one * d)) for a, b, c, d in powers] for one in t)
+            expected = 0.0
+            for i, weight in enumerate(down, start=low[1] - 1):
+                cells = maps[source[number], min(max(i, 0), 4)]
+                taps = enumerate(across, start=low[0] - 1)
+                expected += weight * sum(tap * float(cells[min(max(j, 0), 6)]) for j, tap in taps)
+            assert values[number] == expected
 
 
 def test_the_surface_is_that_of_the_interpolated_map():

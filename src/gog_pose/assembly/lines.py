@@ -16,7 +16,7 @@ from gog_pose.assembly.limbs import Limbs
 # Function of ``(N,)`` indices of maps and ``(N, 2)`` points, px of the input, that returns ``(N,)`` responses.
 Read: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-_CHUNK = 1024  # lines per step, so that the arrays of their points stay in the cache of a core
+_CHUNK = 384  # lines per step, so that the arrays of their points stay in the cache of a core
 
 
 class Lines(NamedTuple):
@@ -51,10 +51,11 @@ def all_lines(xy: np.ndarray, responses: np.ndarray, limbs: Sequence[Sequence[in
     """
     starts, ends = np.array(limbs, dtype=np.intp).T
     found = responses > 0
-    limb, start, end = np.nonzero(found[starts][:, :, None] & found[ends][:, None, :])
-    vectors = (xy[ends[limb], end] - xy[starts[limb], start]).astype(np.float64)
-    lines = Lines(limb, start, end, np.zeros(len(limb)), np.hypot(*vectors.T))
-    return lines.chosen(lines.length > 0)
+    x, y = (xy[ends, None, :, axis] - xy[starts, :, None, axis] for axis in (0, 1))  # (L, n, n)
+    pairs = found[starts, :, None] & found[ends, None, :] & ((x != 0) | (y != 0))
+    length = np.hypot(x[pairs].astype(np.float64), y[pairs].astype(np.float64))
+    limb, start, end = np.nonzero(pairs)
+    return Lines(limb, start, end, np.zeros(len(length)), length)
 
 
 def score_lines(
@@ -88,24 +89,26 @@ def score_lines(
         near the ends of a limb, count as 1; otherwise short lines would be the strongest.
     """
     starts, ends = np.array(limbs, dtype=np.intp).T
-    first = xy[starts[lines.limb], lines.start].astype(np.float64)
-    vectors = xy[ends[lines.limb], lines.end] - first
+    first = xy[starts[lines.limb], lines.start].T.astype(np.float64, order="C")  # (2, M)
+    vectors = xy[ends[lines.limb], lines.end].T - first
     needed = math.ceil(consistency * samples - 1e-9)
     places = np.arange(samples)[:, None] / (samples - 1)
 
-    def along(look: Read, rows: np.ndarray) -> np.ndarray:
-        values = np.empty((samples, len(rows)))
+    def along(look: Read, rows: np.ndarray, kind: type) -> np.ndarray:
+        values: np.ndarray = np.empty((samples, len(rows)), dtype=kind)
+        limb, origins, spans = lines.limb[rows], first[:, None, rows], vectors[:, None, rows]
         for begin in range(0, len(rows), _CHUNK):
-            part = rows[begin : begin + _CHUNK]
-            points = first[part].T[:, None] + places * vectors[part].T[:, None]  # (2, samples, lines)
-            source = np.tile(lines.limb[part], samples)
-            values[:, begin : begin + _CHUNK] = look(source, points.reshape(2, -1).T).reshape(samples, -1)
+            part = slice(begin, begin + _CHUNK)
+            points = places * spans[..., part]  # (2, samples, lines)
+            points += origins[..., part]
+            source = np.tile(limb[part], samples)
+            values[:, part] = look(source, points.reshape(2, -1).T).reshape(samples, -1)
         return values
 
-    rows = np.arange(len(first))
+    rows = np.arange(len(lines.limb))
     if may_respond is not None:
-        rows = rows[along(may_respond, rows).sum(axis=0) >= needed]
-    values = along(read, rows)
+        rows = rows[along(may_respond, rows, bool).sum(axis=0) >= needed]
+    values = along(read, rows, float)
     length = lines.length[rows]
     strength = np.minimum(values, 1).mean(axis=0) + np.minimum(longest / length - 1, 0)
     kept = ((values > threshold).sum(axis=0) >= needed) & (strength > 0)
@@ -121,20 +124,36 @@ def choose_one_to_one(lines: Lines, xy: np.ndarray, responses: np.ndarray, limbs
     Returns:
         The chosen limbs, type by type, the best of each type first.
     """
+    order = _best_of_each_type_first(lines, xy, responses, limbs)
+    sides = 2 * lines.limb, 2 * lines.limb + 1  # of each limb type, whose peaks are numbered from side * n
+    peaks = (side * responses.shape[1] + rank for side, rank in zip(sides, lines[1:3], strict=True))
+    taken: set[int] = set()
+    chosen = []
+    for row, one, other in zip(order.tolist(), *(peak[order].tolist() for peak in peaks), strict=True):
+        if one not in taken and other not in taken:
+            taken |= {one, other}
+            chosen.append(row)
+    return lines.chosen(np.array(chosen, dtype=np.intp))
+
+
+def _best_of_each_type_first(
+    lines: Lines, xy: np.ndarray, responses: np.ndarray, limbs: Sequence[Sequence[int]]
+) -> np.ndarray:
+    """Return the order of ``choose_one_to_one``: by type, then value, then position."""
     starts, ends = np.array(limbs, dtype=np.intp).T
     start, end = (starts[lines.limb], lines.start), (ends[lines.limb], lines.end)
     value = 0.5 * lines.strength + 0.25 * responses[start] + 0.25 * responses[end]
-    places = (xy[end][:, 0], xy[start][:, 0], xy[end][:, 1], xy[start][:, 1])  # y first, as the last keys
-    order = np.lexsort((*places, -value.astype(np.float32), lines.limb))
-    taken: set[tuple[int, int, int]] = set()
-    chosen = []
-    rows = zip(order.tolist(), *(field[order].tolist() for field in lines[:3]), strict=True)
-    for row, limb, one, other in rows:
-        keys = {(limb, 0, one), (limb, 1, other)}
-        if not keys & taken:
-            taken |= keys
-            chosen.append(row)
-    return lines.chosen(np.array(chosen, dtype=np.intp))
+    keys = np.stack([-value.astype(np.float32), lines.limb])
+    order = np.lexsort(keys)
+    equal = (keys[:, order[1:]] == keys[:, order[:-1]]).all(axis=0)
+    tied = np.zeros(len(order), dtype=bool)
+    tied[1:] = equal
+    tied[:-1] |= equal
+    some = order[tied]
+    start_xy, end_xy = xy[starts[lines.limb[some]], lines.start[some]], xy[ends[lines.limb[some]], lines.end[some]]
+    places = (end_xy[:, 0], start_xy[:, 0], end_xy[:, 1], start_xy[:, 1])  # y first, as the last keys
+    order[tied] = some[np.lexsort((*places, *keys[:, some]))]
+    return order
 
 
 def as_limbs(lines: Lines, responses: np.ndarray, limbs: Sequence[Sequence[int]]) -> Limbs:

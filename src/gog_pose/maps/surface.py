@@ -34,7 +34,7 @@ CUBIC = np.array(
     ]
 )
 _OUTER = SLOPE / 4  # largest absolute sum of the two outer weights along an axis; the inner two sum to 1 + this
-_MOST_POSITIVE, _MOST_NEGATIVE = (1 + _OUTER) ** 2 + _OUTER**2, 2 * _OUTER * (1 + _OUTER)
+_MOST_INNER, _MOST_CORNER, _MOST_NEGATIVE = (1 + _OUTER) ** 2, _OUTER**2, 2 * _OUTER * (1 + _OUTER)
 _REACH = 6  # cells per side that determine a block of pixels and the pixels next to it
 _FRAME = 3  # cells around a map, so that every window lies inside the array
 _CHUNK = 8192  # blocks per step, so that their windows stay in the cache of a core
@@ -141,26 +141,31 @@ def read_surface(maps: np.ndarray, source: np.ndarray, xy: np.ndarray, stride: i
         ``(N,)`` float64; the cells at the border are repeated beyond it.
     """
     _, height, width = maps.shape
-    cells = image_to_cells(xy.T.astype(np.float64), stride)
+    cells = image_to_cells(xy.T.astype(np.float64, copy=False), stride)
     low = np.floor(cells)
     t = cells - low  # (2, N)
-    across, down = ([a + one * (b + one * (c + one * d)) for a, b, c, d in CUBIC.T] for one in t)
+    weights = CUBIC[3, :, None, None]
+    for coefficients in CUBIC[2::-1, :, None, None]:  # Horner's scheme
+        weights = weights * t + coefficients  # (4, 2, N)
+    across, down = weights[:, 0], weights[:, 1]
     column, row = low.astype(np.intp)
-    columns = [(column + step).clip(0, width - 1) for step in range(-1, 3)]
+    steps = np.arange(-1, 3)[:, None]
+    columns = (column + steps).clip(0, width - 1)  # (4, N)
+    begins = (source * height + (row + steps).clip(0, height - 1)) * width
     flat, surface = maps.reshape(-1), np.zeros(len(xy))
-    # Loop over taps: NumPy is fast along rows of N numbers, and a point's value does not depend on the other points.
-    for step, weight in enumerate(down, start=-1):
-        begin = (source * height + (row + step).clip(0, height - 1)) * width
-        along = sum(tap * flat.take(begin + place) for tap, place in zip(across, columns, strict=True))
-        surface += weight * along
+    # NumPy is fast along rows of N numbers, and a point's value does not depend on the other points.
+    for begin, weight in zip(begins, down, strict=True):
+        surface += weight * (across * flat.take(begin + columns)).sum(axis=0)
     return surface
 
 
 def blocks_above(maps: np.ndarray, threshold: float) -> np.ndarray:
     """Mark the blocks between cells in which the bicubic surface may be higher than a threshold.
 
-    Of the 4 x 4 weights of a position, the positive ones sum to at most 1.45 and the negative ones to at least -0.45.
-    If none of the cells that a block depends on is high enough for that, the surface stays below the threshold.
+    Of the 4 x 4 weights of a position, the inner four sum to at most 1.41, the corners to at most 0.04, and the others,
+    which are negative, to at least -0.45. To exceed the threshold, one of the 16 cells must be high enough for all
+    positive weights together, and one of the inner four must be high enough even if the corners have the highest
+    response of the map.
 
     Args:
         maps: ``(M, h, w)`` finite responses.
@@ -170,14 +175,20 @@ def blocks_above(maps: np.ndarray, threshold: float) -> np.ndarray:
         ``(M, h + 1, w + 1)`` bool; block i + 1 along an axis lies between the centers of cells i and i + 1.
     """
     count, height, width = maps.shape
-    missing = threshold + _MOST_NEGATIVE * np.minimum(maps.min(axis=(1, 2), initial=0), 0)
-    high = np.zeros((count, height + 4, width + 4), dtype=bool)
-    np.greater(maps, (missing * (1 - _MARGIN) / _MOST_POSITIVE)[:, None, None], out=high[:, 2:-2, 2:-2])
-    for axis in (1, 2):
-        for step in (1, 2):  # cells i - 1 and i, then i - 1 .. i + 2
-            first, last = (high[:, :-step], high[:, step:]) if axis == 1 else (high[..., :-step], high[..., step:])
-            high = first | last
-    return high
+    lowest, highest = maps.min(axis=(1, 2), initial=0), maps.max(axis=(1, 2), initial=0)
+    missing = threshold + _MOST_NEGATIVE * lowest
+    missing -= _MARGIN * np.abs(missing)
+    bounds = missing / (_MOST_INNER + _MOST_CORNER), (missing - (_MOST_CORNER + _MARGIN) * highest) / _MOST_INNER
+    framed = np.zeros((2, count, height + 4, width + 4), dtype=bool)
+    for marks, bound in zip(framed, bounds, strict=True):
+        np.greater(maps, bound.astype(np.float32)[:, None, None], out=marks[:, 2:-2, 2:-2])
+    window, inner = framed.reshape(2, -1)
+    for step in (1, width + 4):
+        for flat in (window, inner):
+            flat[:-step] |= flat[step:]  # cells i and i + 1
+        window[step:-step] = window[: -2 * step] | window[2 * step :]  # i - 1 .. i + 2
+    inner &= window
+    return framed[1, :, 1:-2, 1:-2]
 
 
 def _reaching(framed: np.ndarray, lowest: np.ndarray, weights: np.ndarray, threshold: float) -> np.ndarray:

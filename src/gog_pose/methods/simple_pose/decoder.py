@@ -142,9 +142,12 @@ class SimplePoseDecoder(CandidateDecoder):
     def preview(self, maps: np.ndarray) -> Read | None:
         """Return a test for points at which ``(L, h, w)`` limb maps may respond; None = all points are read."""
         above = blocks_above(maps, self.limb_threshold)
+        _, height, width = above.shape
+        flat = above.ravel()
 
         def may_respond(source: np.ndarray, points: np.ndarray) -> np.ndarray:
-            column, row = np.floor(image_to_cells(points.T.astype(np.float64), self.stride)).astype(np.intp) + 1
-            return np.asarray(above[source, row, column])
+            # Points lie inside the image, so that + 1 makes them positive and truncation rounds them down.
+            column, row = (image_to_cells(points.T, self.stride) + 1).astype(np.intp)
+            return np.asarray(flat.take((source * height + row) * width + column))
 
         return may_respond
