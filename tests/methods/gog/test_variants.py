@@ -19,7 +19,7 @@ from gog_pose.networks import PoseNetwork
 from gog_pose.networks.trunks.hourglass import Hourglass
 
 COLUMNS = ["gog_bicubic", "gog_bilinear", "gog_qnt", "gog_qnt_ro", "gog_ro_bicubic", "gog_dark"]
-OTHERS = ["gog", "gog_ro", "gog_clear", "gog_official", "gog_photos"]
+OTHERS = ["gog", "gog_ro", "gog_clear", "gog_official", "gog_photos", "gog_spread"]
 
 
 def nodes(option, *overrides):
