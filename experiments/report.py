@@ -109,9 +109,8 @@ def plot(study: Study, found: dict[str, list[Entry]], path: Path) -> bool:
     labels = list(rows(study).values())
     is_line = all(label.isdigit() for label in labels)
     # Inches; a bar is 0.2 high, and a character of a label is 0.075 wide. Labels need at most 2.4 of the 6.
-    size = (
-        (6, 3.2) if is_line else (max(6, 3.6 + 0.075 * max(map(len, labels))), 0.9 + 0.2 * len(labels) * len(plotted))
-    )
+    width, length = max(6, 3.6 + 0.075 * max(map(len, labels))), 0.9 + 0.2 * len(labels) * len(plotted)
+    size = (6, 3.2) if is_line else (width, length)
     figure, axes = plt.subplots(figsize=size, layout="constrained")
     height = 0.8 / len(plotted)  # of a bar
     for place, index in enumerate(plotted):
