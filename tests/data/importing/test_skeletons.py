@@ -84,6 +84,19 @@ def test_given_limbs_get_their_missing_mirror_images():
     assert skeleton.oks_sigmas == COCO.oks_sigmas[:3]
 
 
+def test_sigmas_are_those_of_the_part_of_the_body_in_usual_spellings_of_the_side():
+    names = ["Hips", "RHip", "LHip", "rKnee", "ankle_l", "ShoulderRight", "left_ear", "Nose", "LHand", "tail_r"]
+    skeleton, said = make_skeleton(chain([(10 * place, 0) for place in range(len(names))], names), "mocap")
+    coco = dict(zip(COCO.keypoints, COCO.oks_sigmas, strict=True))
+    parts = {"RHip": "hip", "LHip": "hip", "rKnee": "knee", "ankle_l": "ankle", "ShoulderRight": "shoulder"}
+    expected = {name: coco[f"left_{part}"] for name, part in parts.items()}
+    expected |= {"left_ear": coco["left_ear"], "Nose": coco["nose"]}
+    sigmas = dict(zip(skeleton.keypoints, skeleton.oks_sigmas, strict=True))
+    assert {name: sigmas[name] for name in expected} == expected
+    assert {sigmas[name] for name in ("Hips", "LHand", "tail_r")} == {sigmas["Hips"]}
+    assert "Hips, LHand, tail_r;" in said["oks_sigmas"]
+
+
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1, max_size=8))
 def test_a_tree_joins_all_keypoints(points):
     names = [f"point {index}" for index in range(len(points))]

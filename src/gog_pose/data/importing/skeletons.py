@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 import numpy as np
 from scipy.sparse.csgraph import minimum_spanning_tree
@@ -14,6 +14,7 @@ from gog_pose.skeleton import Skeleton
 
 Pairs = list[tuple[int, int]]
 
+_SIDES = ("left", "right", "l", "r")
 _OFFSET = 1.0  # added to all distances, because SciPy takes 0 as no connection; it does not change the tree
 _NEVER_TOGETHER = 1e6  # distance of two keypoints that never occur together in a person, in scales
 
@@ -108,7 +109,7 @@ def _sigmas(keypoints: Sequence[str]) -> tuple[list[float], str]:
     """
     known = known_sigmas()
     equal = round(float(np.mean(list(known.values()))), 3)
-    parts = [_part(name) for name in keypoints]
+    parts = [_part(name, known) for name in keypoints]
     sigmas = [known.get(part, equal) for part in parts]
     others = [name for name, part in zip(keypoints, parts, strict=True) if part not in known]
     if not others:
@@ -118,8 +119,11 @@ def _sigmas(keypoints: Sequence[str]) -> tuple[list[float], str]:
     return sigmas, f"equal, {equal}, the mean of COCO's parts: {which}{rest}"
 
 
-def _part(name: str) -> str:
-    part = plain(name)
-    for side in ("left", "right"):
-        part = part.removeprefix(side).removesuffix(side)
-    return part
+def _part(name: str, known: Container[str]) -> str:
+    """Return the part of the body without the side, such as ``knee`` for ``right_knee``, ``KneeRight`` and ``RKnee``.
+
+    A single letter counts as the side only if the rest is a known part.
+    """
+    whole = plain(name)
+    rests = (rest for side in _SIDES for rest in (whole.removeprefix(side), whole.removesuffix(side)))
+    return whole if whole in known else next((rest for rest in rests if rest in known), whole)
