@@ -1,4 +1,4 @@
-"""gog-export: the file gives the poses of the network, contains its description, and needs no Lightning."""
+"""gog-export: the file has the poses of the network, contains its description, and needs no Lightning."""
 
 import importlib.util
 import json
@@ -45,8 +45,8 @@ def exported(checkpoint, tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     process = export(f"checkpoint={checkpoint}", "output=small.onnx", "flip=true", cwd=folder)
     assert process.returncode == 0, process.stderr
-    assert "0 without a counterpart" in process.stdout
-    assert "sides multiples of 8 px; gives xy, responses, first, cells, vectors, size" in process.stdout
+    assert "0 unmatched within" in process.stdout
+    assert "sides multiples of 8 px; outputs: xy, responses, first, cells, vectors, size" in process.stdout
     assert not list(folder.glob("*.part*"))
     return folder / "small.onnx"
 

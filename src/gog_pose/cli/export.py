@@ -1,4 +1,4 @@
-"""``gog-export``: write network, normalization and the search for peaks as one file, and check it.
+"""``gog-export``: write network, normalization and peak search to one file, and check the file.
 
 ``format=weights`` writes a compact checkpoint instead, for ``checkpoint=`` and ``init=``.
 """
@@ -17,7 +17,7 @@ _WEIGHTS = "weights"
 
 @command("export")
 def main(config: DictConfig) -> None:
-    """Export a checkpoint and print what the file takes and gives."""
+    """Export a checkpoint and print the inputs and outputs of the file."""
     options = resolved(config)
     for option in ("checkpoint", "output"):
         if options[option] is None:
@@ -68,13 +68,13 @@ def main(config: DictConfig) -> None:
     largest = ", ".join(f"{name} {value:.2g}" for name, value in difference.largest.items())
     print(
         f"checked against PyTorch on {'images of the calibration' if photographs else 'noise'}: {difference.total}"
-        f" candidates, {difference.unmatched} without a counterpart within {checked.tolerance:g} px"
+        f" candidates, {difference.unmatched} unmatched within {checked.tolerance:g} px"
         f" ({difference.missing} missing, {difference.unmatched - difference.missing} additional); largest differences"
         f" of the others: {largest}"
     )
     print(
-        f"{output}: {output.stat().st_size / 1e6:.1f} MB; takes images (B, H, W, 3) uint8 RGB, sides multiples of"
-        f" {deployable.network.max_stride} px; gives {', '.join(deployable.outputs)}"
+        f"{output}: {output.stat().st_size / 1e6:.1f} MB; input: images (B, H, W, 3) uint8 RGB, sides multiples of"
+        f" {deployable.network.max_stride} px; outputs: {', '.join(deployable.outputs)}"
     )
 
 

@@ -1,11 +1,11 @@
-"""A trained network as one file for other programs: pixels in, keypoint peaks out; the host groups them.
+"""Export of a trained network to one file for other programs. The file finds keypoint peaks; the host groups them.
 
-For users:
+Public names:
 
-- ``Deployable``: network, normalization and the search for peaks as one module.
-- ``write_onnx``, ``write_torch``: the module as a file that carries its description.
-- ``write_checked``: either, put in its place only after a comparison with PyTorch.
-- ``OnnxNetwork``: such a file, run by ONNX Runtime; ``PoseEstimator.from_onnx`` uses it.
+- ``Deployable``: normalization, network and peak search as one module.
+- ``write_onnx``, ``write_torch``: write the module to a file that contains its description.
+- ``write_checked``: writes a file of either kind and compares it with PyTorch before it gets its final name.
+- ``OnnxNetwork``: runs such a file by ONNX Runtime; ``PoseEstimator.from_onnx`` uses it.
 """
 
 from gog_pose.export.check import write_checked

@@ -1,4 +1,4 @@
-"""Exported files that are compared with PyTorch before they are used."""
+"""Export to a file that is compared with PyTorch before it gets its final name."""
 
 from __future__ import annotations
 
@@ -20,20 +20,21 @@ from gog_pose.system.files import replaced
 
 FORMATS = ("onnx", "torch")
 PRECISIONS = ("float32", "float16", "int8")
-_BLOBS = 32  # px, size of the coarse noise that images are made of
+_BLOBS = 32  # px, cell size of the coarse noise in the test images
 _TOLERANCE = 0.01  # px
-_UNMATCHED = 0.01  # of all candidates: where a surface is flat, rounding moves its maximum by more than the tolerance
-_MISSING = 0.5  # of PyTorch's candidates, in files of reduced precision, whose tolerance is a cell
-_FEW = 10  # candidates, which show nothing about a file of reduced precision
-_CHECKED = 8  # photographs of the calibration that an int8 file is compared on
+# Accepted share of unmatched candidates: rounding moves the maximum of a flat surface by more than the tolerance.
+_UNMATCHED = 0.01
+_MISSING = 0.5  # accepted share of missing candidates in files of reduced precision, whose tolerance is one cell
+_FEW = 10  # missing candidates that are always accepted in files of reduced precision
+_CHECKED = 8  # photographs of the calibration on which an int8 file is compared
 
 
 class Checked(NamedTuple):
     """The result of an export.
 
     Attributes:
-        difference: Between the file and PyTorch in float32.
-        tolerance: Largest distance of counterparts in it, px.
+        difference: Difference between the file and PyTorch in float32.
+        tolerance: Largest distance of matched candidates, px.
         quantized: The convolutions of an int8 file; None for other files.
     """
 
@@ -50,17 +51,17 @@ def write_checked(
     precision: str = "float32",
     photographs: Sequence[Path] = (),
 ) -> Checked:
-    """Write a file, compare it with PyTorch, and only then put it in its place.
+    """Write a file and compare it with PyTorch; it gets its final name only if both agree.
 
     Args:
-        deployable: What is exported.
+        deployable: The module to export.
         output: The file.
         kind: One of ``FORMATS``.
         precision: One of ``PRECISIONS``; all but ``float32`` need ``kind="onnx"``.
         photographs: Images for the calibration of int8.
 
     Raises:
-        InputError: A package that this needs is missing, or the file gives other candidates.
+        InputError: A required package is missing, or the candidates of the file differ from those of PyTorch.
     """
     if kind == "onnx":
         require("onnx", "onnxscript", "onnxruntime")
@@ -99,16 +100,16 @@ def write_checked(
 def worst_case(
     deployable: Deployable, run: Callable[[torch.Tensor], Any], images: Iterable[torch.Tensor], tolerance: float
 ) -> Difference:
-    """Compare a file with PyTorch, the decoder's own candidates.
+    """Compare the candidates of a file with those of the decoder in PyTorch.
 
     Args:
-        deployable: What was exported.
-        run: The file: pixels to the record of the method's export.
+        deployable: The exported module.
+        run: Runs the file; converts pixels to the record of the method's export.
         images: Batches of ``(B, H, W, 3)`` uint8 inputs.
-        tolerance: Largest distance of candidates that are counterparts, px.
+        tolerance: Largest distance of matched candidates, px.
 
     Returns:
-        Sums of the counts, maxima of all else.
+        Counts summed over the batches, and the largest differences.
     """
     parts = [
         deployable.export.compare(deployable.decoder, deployable.maps(batch), run(batch), tolerance) for batch in images
@@ -121,7 +122,7 @@ def worst_case(
 
 
 def _write_int8(deployable: Deployable, path: Path, photographs: Sequence[Path]) -> Quantized:
-    """Write an int8 file by way of a float32 file, which is removed again."""
+    """Write an int8 file from a temporary float32 file."""
     with TemporaryDirectory() as folder:
         exact = Path(folder, "float32.onnx")
         write_onnx(deployable, exact, "int8")
@@ -130,7 +131,7 @@ def _write_int8(deployable: Deployable, path: Path, photographs: Sequence[Path])
 
 
 def _noise(multiple: int) -> Iterator[torch.Tensor]:
-    """Yield batches of ``(B, H, W, 3)`` uint8 images of coarse noise; no size is that of the example at the export."""
+    """Yield batches of ``(B, H, W, 3)`` uint8 images of coarse noise, of other sizes than the example of the export."""
     random = torch.Generator().manual_seed(0)
     for batch, rows, columns in ((1, 3, 2), (3, 2, 4)):
         height, width = rows * multiple, columns * multiple

@@ -1,4 +1,4 @@
-"""The exported module: pixels in, keypoint peaks out, and a description from which the host makes poses."""
+"""The exported module, which converts pixels to keypoint peaks, and the description that the host needs for poses."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ from gog_pose.runtime.file import FORMAT
 
 
 class Deployable(nn.Module):
-    """Normalization, network, flip test and the search for peaks as one graph; grouping is left to the host.
+    """Normalization, network, flip test and peak search as one graph; the host groups the peaks.
 
     Args:
-        network: Its batch normalizations are folded into the convolutions; the network itself is left as it is.
-        decoder: Whose candidates it gives.
-        preprocessing: How pixels are normalized.
-        flip: Look at the mirror image, too, and merge the maps; twice the time.
+        network: The network. A copy is exported, with batch normalization folded into the convolutions.
+        decoder: Decoder whose candidates the module computes.
+        preprocessing: Normalization of the pixels.
+        flip: Also predict on the mirror image and merge the maps; takes twice the time.
+
+    Attributes:
+        outputs: Names of the tensors that the module returns, fields of the record of the method's export.
 
     Raises:
-        InputError: The method cannot be exported, or not with these options of the decoder.
+        InputError: The method, or an option of the decoder, cannot be exported.
     """
 
     mean: torch.Tensor
@@ -46,7 +49,7 @@ class Deployable(nn.Module):
         self.export = export
         self.decoder = decoder
         self.network = fold_norms(deepcopy(network).cpu().eval())
-        self.search = export.graph(decoder)  # "graph" is taken by torch.fx
+        self.search = export.graph(decoder)  # torch.fx uses the name "graph"
         self.outputs = cast(tuple[str, ...], self.search.outputs)
         self.preprocessing = preprocessing
         self.flip = flip
@@ -68,7 +71,7 @@ class Deployable(nn.Module):
         return tuple(getattr(record, name) for name in self.outputs)
 
     def maps(self, images: torch.Tensor) -> Maps:
-        """Return the final maps of such images, merged with those of the mirror images if that is asked for."""
+        """Return the final maps of the images of ``forward``, merged with those of the mirror images if ``flip``."""
         pixels = images.permute(0, 3, 1, 2).float()
         if self.preprocessing.channel_order == "bgr":
             pixels = pixels.flip(1)
@@ -79,7 +82,7 @@ class Deployable(nn.Module):
         return maps
 
     def halved(self) -> Deployable:
-        """Return a copy whose trunk and neck compute in float16; its heads and its search for peaks stay float32."""
+        """Return a copy whose trunk and neck compute in float16; heads and peak search remain in float32."""
         copy = deepcopy(self)
         for part in (copy.network.trunk, copy.network.neck):
             if part is not None:
@@ -87,7 +90,7 @@ class Deployable(nn.Module):
         return copy
 
     def description(self) -> dict[str, Any]:
-        """Return what a file says about itself, as plain values: all that the host needs to know."""
+        """Return the description in the file, as plain values; it contains everything that the host needs."""
         return {
             "format": FORMAT,
             "skeleton": self.decoder.skeleton.to_dict(),

@@ -1,4 +1,4 @@
-"""The files: ONNX by PyTorch's exporter, and ``torch.export``'s own format."""
+"""Writing of exported files, as ONNX or in the format of ``torch.export``."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def write_onnx(deployable: Deployable, path: Path, precision: str = "float32") -
     Args:
         deployable: The module to export.
         path: The file.
-        precision: Named in the description; the module itself decides in what precision it computes.
+        precision: Precision stated in the description. The module itself determines the precision of the computation.
 
     Raises:
-        InputError: A package that this needs is missing.
+        InputError: A required package is missing.
     """
     require("onnx", "onnxscript")
     program = _capture(deployable)
@@ -49,7 +49,7 @@ def write_onnx(deployable: Deployable, path: Path, precision: str = "float32") -
 def write_torch(deployable: Deployable, path: Path) -> None:
     """Write a file for ``torch.export.load``; its extra file ``gog_pose.json`` is the description.
 
-    It takes images with sides of two ``max_stride`` or more.
+    The sides of its input images must be at least twice ``max_stride``.
     """
     program = _capture(deployable)
     with quiet(), path.open("wb") as file:
@@ -63,10 +63,10 @@ def read_torch(path: Path) -> torch.nn.Module:
 
 
 def require(*packages: str) -> None:
-    """Check that packages of the extra ``export`` are there.
+    """Check that packages of the extra ``export`` are installed.
 
     Raises:
-        InputError: One is not.
+        InputError: A package is missing.
     """
     missing = [package for package in packages if importlib.util.find_spec(package) is None]
     if missing:
@@ -74,10 +74,11 @@ def require(*packages: str) -> None:
 
 
 def _capture(deployable: Deployable) -> ExportedProgram:
-    """Trace the module for batches and images of any size that the network takes.
+    """Trace the module for batches and images of any size that the network supports.
 
-    Sides of a single ``max_stride`` are left out: at the innermost level they are one cell, which PyTorch lays out in
-    memory in another way, and a file for all would have to be two. ONNX knows no layouts, and takes them.
+    Sides of exactly one ``max_stride`` are excluded: they are one cell at the innermost level, for which PyTorch uses
+    another memory layout, so that one traced program cannot support both. ONNX has no memory layouts, so an ONNX file
+    also supports these sides.
     """
     multiple = deployable.network.max_stride
     example = torch.zeros(2, 2 * multiple, 3 * multiple, 3, dtype=torch.uint8)
@@ -88,7 +89,7 @@ def _capture(deployable: Deployable) -> ExportedProgram:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Suppress the messages of PyTorch and ONNX Runtime about their own internals."""
+    """Suppress messages of PyTorch and ONNX Runtime that users cannot act on."""
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Static quantization of an exported file: the trunk in int8, everything after it in float32."""
+"""Static quantization of an exported file: the trunk in int8, all later layers in float32."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from gog_pose.runtime.file import INPUT
 MOST_IMAGES = 200  # of the calibration: ranges hardly change after some tens of photographs
 _SCOPES = "pkg.torch.onnx.name_scopes"  # metadata of PyTorch's exporter: the modules that a node comes from
 _TRUNK = "network.trunk"
-# Operations between convolutions that leave int8 values nearly as exact as they are. All others stay float32.
+# Operations between convolutions that hardly reduce the precision of int8 values. All others remain in float32.
 _JOINING = ("Add", "Concat")
 _OPERATIONS = ("Conv", "Relu", "Clip", "MaxPool", "AveragePool", "GlobalAveragePool", "Resize", *_JOINING)
 
@@ -31,8 +31,8 @@ class Quantized(NamedTuple):
     """The convolutions of a quantized file.
 
     Attributes:
-        converted: The number of those in int8.
-        total: The number of all convolutions of the network.
+        converted: Number of convolutions in int8.
+        total: Number of all convolutions of the network.
     """
 
     converted: int
@@ -40,7 +40,7 @@ class Quantized(NamedTuple):
 
 
 def find_photographs(sources: str | Sequence[str], output: Path) -> list[Path]:
-    """Return the images for the calibration, evenly spaced among all if there are more than ``MOST_IMAGES``.
+    """Return the images for the calibration, ``MOST_IMAGES`` of them at equal intervals if there are more.
 
     Args:
         sources: Image files, folders or patterns.
@@ -85,7 +85,7 @@ def quantize(source: Path, output: Path, images: Iterator[np.ndarray], float_par
         source: A float32 file that ``write_onnx`` wrote.
         output: The file to write.
         images: Inputs of the file.
-        float_parts: Names of the parts of the trunk that stay float32.
+        float_parts: Names of the parts of the trunk that remain in float32.
 
     Raises:
         InputError: No convolution would be converted.
@@ -133,7 +133,7 @@ class _Reader:
 
 
 def _converted(nodes: Iterable[Any], left_out: Sequence[str]) -> list[Any]:
-    """Return the nodes of the trunk to convert: convolutions, and operations on nothing but converted tensors."""
+    """Return the nodes of the trunk to convert: convolutions, and operations whose inputs are all converted."""
     chosen: list[Any] = []
     tensors: set[str] = set()
     for node in nodes:  # in the order of computation

@@ -26,15 +26,15 @@ class PlainPixels(Preprocessing):
 
 
 class OnnxNetwork(nn.Module):
-    """An exported file as a network: pixels in, and in place of maps what the decoder needs of them out.
+    """Runs an exported file as a network. Its inputs are pixels, its outputs the decoder's inputs instead of maps.
 
     Args:
-        path: As of ``OnnxFile``.
-        device: Likewise.
-        threads: Likewise.
+        path: As in ``OnnxFile``.
+        device: As in ``OnnxFile``.
+        threads: As in ``OnnxFile``.
 
     Raises:
-        InputError: As of ``OnnxFile``.
+        InputError: As in ``OnnxFile``.
     """
 
     def __init__(self, path: str | Path, device: str = "cpu", *, threads: int = 0) -> None:
@@ -55,6 +55,6 @@ class OnnxNetwork(nn.Module):
         return [self._file(images.numpy())]
 
     def changed_decoder(self, options: Mapping[str, Any]) -> Decoder:
-        """Return the decoder with other options of grouping; it raises as that of ``OnnxFile``."""
+        """Return the decoder with other grouping options; it raises the errors of ``OnnxFile.changed_decoder``."""
         changed: Decoder = self._file.changed_decoder(options)
         return changed

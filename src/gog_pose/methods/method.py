@@ -138,9 +138,9 @@ class Difference(NamedTuple):
 
     Attributes:
         total: Number of candidates that PyTorch finds.
-        unmatched: Number of candidates of both without a counterpart within the tolerance.
+        unmatched: Number of candidates of both that are unmatched within the tolerance.
         missing: Number of those that PyTorch finds.
-        largest: Largest difference of counterparts by output.
+        largest: Largest difference of matched candidates by output.
     """
 
     total: int
