@@ -122,6 +122,8 @@ def test_paths_that_leave_the_folder_are_refused(tmp_path, name):
         '<!DOCTYPE a SYSTEM "file:///etc/passwd"><annotations/>',
         "<a>" * 200 + "</a>" * 200,
         "<annotations>",
+        '<?xml version="1.0" encoding="tf-8"?><annotations/>',
+        '<?xml version="1.0" encoding="utf-32"?><annotations/>',
         "&undefined;",
         "",
     ],

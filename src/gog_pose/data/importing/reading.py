@@ -111,7 +111,7 @@ def parse_xml(content: bytes) -> Element:
     try:
         parser.Parse(content, True)
         return builder.close()
-    except (expat.ExpatError, AssertionError, ValueError) as error:
+    except (expat.ExpatError, AssertionError, ValueError, LookupError) as error:  # LookupError: unknown encoding
         if isinstance(error, InputError):
             raise
         raise InputError(f"not a readable XML file ({error}); restore it from its source") from None
