@@ -79,11 +79,12 @@ def test_a_new_branch_can_learn_while_all_others_stay_exactly_as_they_were(train
     assert any(tensor.abs().max() > 0 for name, tensor in learned.items() if name.endswith("bias"))  # 0 at the start
 
 
-def test_a_part_that_the_network_does_not_have_is_refused(trained, capsys):
+@pytest.mark.parametrize("part", ["head", "heads.spread", "neck"])  # the last two are in other networks
+def test_a_part_that_the_network_does_not_have_is_refused(trained, capsys, part):
     with pytest.raises(SystemExit) as ended:
-        trained("frozen", "callbacks=frozen_norms", "callbacks.freeze.part=[stem, head]")
+        trained("frozen", "callbacks=frozen_norms", f"callbacks.freeze.part=[stem, {part}]")
     assert ended.value.code == 2
-    message = "'head' is not a part of the network; choose norms, trunk, heads, heads.heatmap, heads.offset"
+    message = f"'{part}' is not a part of the network; choose norms, trunk, heads, heads.heatmap, heads.offset, stem"
     assert message in capsys.readouterr().err
 
 

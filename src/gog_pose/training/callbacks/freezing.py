@@ -61,7 +61,8 @@ class Freeze(pl.Callback):
         assert isinstance(pl_module, PoseModule)
         network, trunk = pl_module.network, _trunk(pl_module)
         of_network = {"trunk": trunk, "heads": network.heads}
-        of_network |= {f"heads.{name}": branch for name, branch in network.heads.named_children()}
+        branches = network.heads.named_children()
+        of_network |= {f"heads.{name}": branch for name, branch in branches if branch.state_dict()}
         if network.neck is not None:
             of_network["neck"] = network.get_submodule("neck")
         for part in self._parts:
