@@ -63,6 +63,8 @@ class OnnxFile:
                     " network again"
                 )
             self._host = load_host(description["method"])
+            # Optional fields of the record are last.
+            self._outputs = self._host.record._fields[: len(self._session.get_outputs())]
             self.skeleton = Skeleton(**description["skeleton"])
             rules = dict(description["decoder"])
             kind = self._host.decoders[rules.pop("rules")]
@@ -83,9 +85,7 @@ class OnnxFile:
         Args:
             images: ``(B, H, W, 3)`` uint8 RGB, sides multiples of ``max_stride``.
         """
-        record = self._host.record
-        fields = record._fields[: len(self._session.get_outputs())]  # optional fields are last
-        return record(*self._session.run(fields, {INPUT: images}))
+        return self._host.record(*self._session.run(self._outputs, {INPUT: images}))
 
     def changed_decoder(self, options: Mapping[str, Any]) -> Any:
         """Return the decoder with other grouping options.
